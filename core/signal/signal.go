@@ -12,8 +12,9 @@ import (
 	"github.com/echospace/echospace/core/id"
 )
 
-// MaxFrame is the longest frame that a Rendezvous carries, in bytes.
-const MaxFrame = 64 << 10
+// MaxFrame is the longest frame that a Rendezvous carries, in bytes: with the
+// relay's header it still fits one transport message of 64 KiB.
+const MaxFrame = 64<<10 - 256
 
 // Signaler joins topics.
 type Signaler interface {
@@ -48,7 +49,8 @@ const (
 	// are there already follow as Joined.
 	Up EventType = iota + 1
 	// Down: the relay is lost; all peers are gone with it, without Left.
-	// Err says why.
+	// Err says why. It may come without an Up before it, when the relay
+	// refuses the topic.
 	Down
 	// Joined: Peer is there now.
 	Joined
