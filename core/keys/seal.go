@@ -1,0 +1,121 @@
+package keys
+
+import (
+	"crypto/cipher"
+	"crypto/ecdh"
+
+	"github.com/echospace/echospace/core/env"
+	"github.com/echospace/echospace/core/errs"
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// Overhead is how much longer a sealed message is than its plaintext.
+const Overhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
+
+// boxOverhead is Overhead with the ephemeral public key of SealTo.
+const boxOverhead = 32 + Overhead
+
+// Seal encrypts plaintext under key and binds aad to it: nonce (24 random
+// bytes) ‖ ciphertext ‖ tag. The nonce is long enough to be random for any
+// number of messages under one key.
+func Seal(e env.Env, key Secret, plaintext, aad []byte) []byte {
+	out := make([]byte, chacha20poly1305.NonceSizeX, Overhead+len(plaintext))
+	copy(out, e.Bytes(chacha20poly1305.NonceSizeX))
+	return aead(key).Seal(out, out, plaintext, aad)
+}
+
+// Open reverses Seal. Anything that Seal did not make with this key and aad is
+// an errs.DecryptFailed. The result shares no memory with sealed.
+func Open(key Secret, sealed, aad []byte) ([]byte, error) {
+	if len(sealed) < Overhead {
+		return nil, errs.New("keys.Open", errs.DecryptFailed, "%d bytes are too short to be sealed", len(sealed))
+	}
+	nonce, ciphertext := sealed[:chacha20poly1305.NonceSizeX], sealed[chacha20poly1305.NonceSizeX:]
+	out, err := aead(key).Open(nil, nonce, ciphertext, aad)
+	if err != nil {
+		return nil, errs.New("keys.Open", errs.DecryptFailed, "%d bytes do not open under the key", len(sealed))
+	}
+	return out, nil
+}
+
+func aead(key Secret) cipher.AEAD {
+	a, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		// NewX fails on a wrong key length alone, which the type rules out.
+		panic("keys: XChaCha20-Poly1305: " + err.Error())
+	}
+	return a
+}
+
+// SealingKey is an X25519 private key: what is sealed to its Public only it
+// opens. It is immutable.
+type SealingKey struct {
+	seed   [32]byte
+	key    *ecdh.PrivateKey
+	public [32]byte
+}
+
+// NewSealingKey makes the key of a seed of 32 random bytes.
+func NewSealingKey(seed [32]byte) *SealingKey {
+	key, err := ecdh.X25519().NewPrivateKey(seed[:])
+	if err != nil {
+		// Every 32 bytes are an X25519 private key (RFC 7748, section 5).
+		panic("keys: X25519: " + err.Error())
+	}
+	return &SealingKey{seed: seed, key: key, public: [32]byte(key.PublicKey().Bytes())}
+}
+
+// Public is the key that others seal to.
+func (k *SealingKey) Public() [32]byte { return k.public }
+
+// Seed is the secret that NewSealingKey takes.
+func (k *SealingKey) Seed() [32]byte { return k.seed }
+
+// SealTo encrypts plaintext so that only the holder of the private key of to
+// reads it, and binds aad: ephemeral public key (32 bytes) ‖ Seal under the
+// key derived from the agreement and both public keys. It does not tell who
+// sealed; sign what must be attributed. A low-order or non-canonical to is an
+// errs.BadKey.
+func SealTo(e env.Env, to [32]byte, plaintext, aad []byte) ([]byte, error) {
+	ephemeral := NewSealingKey([32]byte(e.Bytes(32)))
+	shared, err := ephemeral.agree(to)
+	if err != nil {
+		return nil, err
+	}
+	sealed := Seal(e, boxKey(shared, ephemeral.public, to), plaintext, aad)
+	return append(ephemeral.public[:], sealed...), nil
+}
+
+// Open reverses SealTo for this key. Anything else is an errs.DecryptFailed.
+func (k *SealingKey) Open(sealed, aad []byte) ([]byte, error) {
+	if len(sealed) < boxOverhead {
+		return nil, errs.New("keys.SealingKey.Open", errs.DecryptFailed, "%d bytes are too short to be sealed to a key", len(sealed))
+	}
+	ephemeral := [32]byte(sealed[:32])
+	shared, err := k.agree(ephemeral)
+	if err != nil {
+		return nil, errs.New("keys.SealingKey.Open", errs.DecryptFailed, "the ephemeral key %x is refused", ephemeral[:])
+	}
+	return Open(boxKey(shared, ephemeral, k.public), sealed[32:], aad)
+}
+
+func boxKey(shared []byte, ephemeral, to [32]byte) Secret {
+	return Derive(shared, "echospace sealed to a key", ephemeral[:], to[:])
+}
+
+// agree is X25519 with contributory behaviour: it refuses keys that make the
+// result predictable (RFC 7748, section 6.1) or have a second encoding.
+func (k *SealingKey) agree(public [32]byte) ([]byte, error) {
+	if public[31]&0x80 != 0 || !belowPrime(public) {
+		return nil, errs.New("keys.SealTo", errs.BadKey, "the sealing key %x is not canonical", public[:])
+	}
+	p, err := ecdh.X25519().NewPublicKey(public[:])
+	if err != nil {
+		return nil, errs.New("keys.SealTo", errs.BadKey, "the sealing key %x is refused", public[:])
+	}
+	shared, err := k.key.ECDH(p)
+	if err != nil {
+		return nil, errs.New("keys.SealTo", errs.BadKey, "the sealing key %x is of low order", public[:])
+	}
+	return shared, nil
+}
