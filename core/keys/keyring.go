@@ -59,6 +59,9 @@ func OpenKeyring(ctx context.Context, e env.Env, ks KeyStore, st storage.Store) 
 	if err := k.Refresh(ctx); err != nil {
 		return nil, err
 	}
+	if len(k.roots) == 0 {
+		return nil, errs.New("keys.OpenKeyring", errs.StorageUnavailable, "the keyring's root was stored and is not there")
+	}
 	return k, nil
 }
 
@@ -95,9 +98,11 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 			first = rid
 		}
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.seal = first
+	if len(entries) > 0 {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.seal = first
+	}
 	return nil
 }
 

@@ -1,0 +1,74 @@
+package feed
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/storage"
+)
+
+// Prefixes of the keys of a Store.
+const (
+	headerPrefix = "h/"
+	blockPrefix  = "b/"
+)
+
+// HeaderKey is where a space's feed has its SignedHeader.Encode().
+func HeaderKey(space id.SpaceKey, feed id.FeedID) []byte {
+	return slices.Concat([]byte(headerPrefix), space[:], feed[:])
+}
+
+// HeaderRange is all headers of a space.
+func HeaderRange(space id.SpaceKey) storage.Range {
+	return storage.Prefix(slices.Concat([]byte(headerPrefix), space[:]))
+}
+
+// ParseHeaderKey reverses HeaderKey; false for any other key.
+func ParseHeaderKey(key []byte) (space id.SpaceKey, feed id.FeedID, ok bool) {
+	body, found := cut(key, headerPrefix, id.KeySize+id.HashSize)
+	if !found {
+		return space, feed, false
+	}
+	return id.SpaceKey(body[:id.KeySize]), id.FeedID(body[id.KeySize:]), true
+}
+
+// BlockKey is where the block of that ref is, encoded. A repack takes the key
+// of the last block it stands for.
+func BlockKey(r Ref) []byte {
+	key := binary.BigEndian.AppendUint64(slices.Concat([]byte(blockPrefix), r.Feed[:]), r.Seq)
+	return append(key, r.Hash[:]...)
+}
+
+// BlockRange is the blocks of a feed at places from..to, every branch, by
+// place and hash. A to of 0 is no upper bound.
+func BlockRange(feed id.FeedID, from, to uint64) storage.Range {
+	prefix := slices.Concat([]byte(blockPrefix), feed[:])
+	r := storage.Prefix(prefix)
+	r.Start = binary.BigEndian.AppendUint64(r.Start, from)
+	if to != 0 {
+		r.End = binary.BigEndian.AppendUint64(prefix, to+1)
+	}
+	return r
+}
+
+// ParseBlockKey reverses BlockKey; false for any other key.
+func ParseBlockKey(key []byte) (Ref, bool) {
+	body, found := cut(key, blockPrefix, 2*id.HashSize+8)
+	if !found {
+		return Ref{}, false
+	}
+	return Ref{
+		Feed: id.FeedID(body[:id.HashSize]),
+		Seq:  binary.BigEndian.Uint64(body[id.HashSize:]),
+		Hash: id.Hash(body[id.HashSize+8:]),
+	}, true
+}
+
+// cut strips prefix from a key that has n more bytes.
+func cut(key []byte, prefix string, n int) ([]byte, bool) {
+	if len(key) != len(prefix)+n || string(key[:len(prefix)]) != prefix {
+		return nil, false
+	}
+	return key[len(prefix):], true
+}
