@@ -1,0 +1,439 @@
+package mesh
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/signal"
+	"github.com/flynn/noise"
+)
+
+const (
+	defaultMaxPeers = 32
+	maxSeen         = 256 // peers of one relay that are kept track of
+	sleepGap        = 10 * time.Second
+	busyTick        = 100 * time.Millisecond
+	idleTick        = time.Second
+)
+
+// Swarm is this side's stay under one topic. It is for one goroutine, or for
+// callers that serialise. No method blocks.
+//
+// The driver calls Tick with the current time before it hands in events, and
+// again when NextTick says; after each batch of events it carries out Ready.
+type Swarm struct {
+	opts     Options
+	static   noise.DHKey
+	psk      keys.Secret
+	prologue []byte
+	now      time.Time
+	closed   bool
+
+	relays     map[RelayID]*relay
+	peers      map[addr]*peer
+	sessions   map[SessionID]*session
+	byTag      map[tag]*session // these, and those of unfinished handshakes
+	byInstance map[[16]byte]*session
+	byDirect   map[DirectID]*session
+
+	order       uint64
+	lastSession SessionID
+	lastDirect  DirectID
+	stale       bool // peers changed since dialling was last considered
+	out         Output
+}
+
+// relay is one relay connection, while it is up.
+type relay struct {
+	self   id.PeerID
+	limits signal.Limits
+}
+
+// NewSwarm makes a Swarm that knows of no peer. It draws one Noise static,
+// used for all sessions of this stay.
+func NewSwarm(o Options) (*Swarm, error) {
+	if o.Auth == nil || id.IsZero(o.Topic) || id.IsZero(o.Instance) {
+		return nil, errs.New("mesh.NewSwarm", errs.InvalidArgument, "Auth, Topic and Instance must be set")
+	}
+	if o.MaxPeers <= 0 {
+		o.MaxPeers = defaultMaxPeers
+	}
+	if o.Pacer == nil {
+		o.Pacer = NewPacer()
+	}
+	static, err := newStatic(o.Env)
+	if err != nil {
+		return nil, errs.Wrap("mesh.NewSwarm", errs.Internal, err)
+	}
+	return &Swarm{
+		opts: o, static: static, prologue: prologue(o.Topic), now: o.Env.Clock.Now(),
+		psk:    keys.Derive(o.PSK[:], "echospace mesh psk", o.Topic[:]),
+		relays: map[RelayID]*relay{}, peers: map[addr]*peer{},
+		sessions: map[SessionID]*session{}, byTag: map[tag]*session{},
+		byInstance: map[[16]byte]*session{}, byDirect: map[DirectID]*session{},
+	}, nil
+}
+
+// Static is the public Noise static of this stay, which Auth's Payload binds.
+func (s *Swarm) Static() [32]byte { return [32]byte(s.static.Public) }
+
+// Signal takes an event of the only relay, number 0.
+func (s *Swarm) Signal(ev signal.Event) { s.SignalFrom(0, ev) }
+
+// SignalFrom takes an event of one of several relays.
+func (s *Swarm) SignalFrom(r RelayID, ev signal.Event) {
+	if s.closed {
+		return
+	}
+	if ev.Type != signal.Up && s.relays[r] == nil {
+		return
+	}
+	switch ev.Type {
+	case signal.Up:
+		s.relayUp(r, ev)
+	case signal.Down:
+		s.relayDown(r)
+	case signal.Joined:
+		s.joined(addr{r, ev.Peer})
+	case signal.Left:
+		s.left(addr{r, ev.Peer})
+	case signal.Frame:
+		s.frame(addr{r, ev.Peer}, ev.Data)
+	}
+	s.consider()
+}
+
+func (s *Swarm) relayUp(r RelayID, ev signal.Event) {
+	s.relayDown(r)
+	s.relays[r] = &relay{self: ev.Self, limits: ev.Limits}
+	s.opts.Pacer.limit(r, ev.Limits.BytesPerSecond, s.now)
+	for _, x := range s.sortedSessions() {
+		x.snd.part = s.partLimit()
+		x.snd.control = append(x.snd.control, packet{kind: pktAddress, ids: s.selves()})
+	}
+	s.changed()
+}
+
+// relayDown forgets the peers of a relay. Sessions with another path live on.
+func (s *Swarm) relayDown(r RelayID) {
+	if s.relays[r] == nil {
+		return
+	}
+	delete(s.relays, r)
+	for _, p := range s.sortedPeers() {
+		if p.addr.relay == r {
+			s.left(p.addr)
+		}
+	}
+	s.changed()
+}
+
+// selves are this side's ids at relays.
+func (s *Swarm) selves() []id.PeerID {
+	var ids []id.PeerID
+	for _, r := range slices.Sorted(maps.Keys(s.relays)) {
+		if len(ids) < maxAddresses {
+			ids = append(ids, s.relays[r].self)
+		}
+	}
+	return ids
+}
+
+// partLimit is the longest part that every relay carries.
+func (s *Swarm) partLimit() int {
+	limit := maxPart
+	for _, r := range s.relays {
+		if m := r.limits.MaxFrame; m > 0 {
+			limit = min(limit, max(m-(maxFrame-maxPart), 1<<10))
+		}
+	}
+	return limit
+}
+
+// frame takes a frame of a peer, which is there even if nobody said so.
+func (s *Swarm) frame(a addr, data []byte) {
+	if s.isSelf(a.id) {
+		return
+	}
+	s.joined(a)
+	p := s.peers[a]
+	if p == nil || p.self || s.now.Before(p.blockedUntil) {
+		return
+	}
+	if len(data) > maxFrame {
+		s.misbehaved(p, errs.New("mesh.Signal", errs.PeerMisbehaved, "a frame has %d bytes, limit %d", len(data), maxFrame))
+		return
+	}
+	e, err := decodeEnvelope(data)
+	if err != nil {
+		s.misbehaved(p, errs.New("mesh.Signal", errs.PeerMisbehaved, "a frame cannot be read: %w", err))
+		return
+	}
+	if e.kind == envHandshake {
+		s.onHandshake(p, e)
+	} else if x := s.byTag[e.tag]; x != nil {
+		x.onSealed(e, a)
+	}
+}
+
+// isSelf tells whether a peer id is this side's at some relay.
+func (s *Swarm) isSelf(v id.PeerID) bool {
+	for _, r := range s.relays {
+		if r.self == v {
+			return true
+		}
+	}
+	return false
+}
+
+// admit makes a session that both ends verified the one with its instance,
+// unless there is a newer one. It tells whether x lives.
+func (s *Swarm) admit(x *session, p *peer) bool {
+	old := s.byInstance[x.info.Instance]
+	switch {
+	case old != nil && !x.newer(old):
+		delete(s.byTag, x.tag)
+		x.ended = true
+		p.session = old // its peer answers there too
+		old.paths = append(old.paths, p.addr)
+		return false
+	case old == nil && len(s.sessions) >= s.opts.MaxPeers:
+		x.end(errs.New("mesh.session", errs.Closed, "there are %d sessions already", len(s.sessions)), true)
+		s.blocked(p, time.Minute)
+		return false
+	}
+	if old != nil {
+		s.replace(old, x)
+	}
+	x.admitted, x.since, x.heardAt = true, s.now, s.now
+	p.session = x
+	s.sessions[x.id] = x
+	s.byInstance[x.info.Instance] = x
+	s.event(Event{Type: Connected, Session: x.id, Info: x.info, Path: Relayed})
+	if len(s.relays) > 1 {
+		x.snd.control = append(x.snd.control, packet{kind: pktAddress, ids: s.selves()})
+	}
+	x.startDirect()
+	s.changed()
+	return true
+}
+
+// replace ends old in favour of x, which takes over the peers it had. The
+// other end does the same, so nothing is said.
+func (s *Swarm) replace(old, x *session) {
+	for _, a := range old.paths {
+		if p := s.peers[a]; p != nil && p.session == old && !slices.Contains(x.paths, a) {
+			p.session = x
+			x.paths = append(x.paths, a)
+		}
+	}
+	for _, p := range s.peers {
+		if p.session == old {
+			p.session = x
+		}
+	}
+	old.end(errs.New("mesh.session", errs.Closed, "a newer session with this peer replaced it"), false)
+}
+
+// Send queues a message of at most MaxMessage bytes, which it keeps: msg must
+// not change afterwards. Messages of one priority arrive in order; live ones
+// overtake bulk. A session that is over is an errs.PeerUnreachable, a message
+// too long or a queue too full an errs.TooLarge.
+func (s *Swarm) Send(p SessionID, msg []byte, bulk bool) error {
+	const op = "mesh.Send"
+	x := s.sessions[p]
+	if x == nil {
+		return errs.New(op, errs.PeerUnreachable, "session %d is over", p)
+	}
+	if len(msg) > MaxMessage {
+		return errs.New(op, errs.TooLarge, "the message has %d bytes, limit %d", len(msg), MaxMessage)
+	}
+	if x.snd.queued+len(msg) > MaxQueued {
+		return errs.New(op, errs.TooLarge, "%d bytes are queued for session %d already; wait for Queued to fall", x.snd.queued, p)
+	}
+	x.snd.queue(msg, bulk)
+	return nil
+}
+
+// Queued is how many bytes of a session's messages wait for their first
+// sending; zero for a session that is over.
+func (s *Swarm) Queued(p SessionID) int {
+	if x := s.sessions[p]; x != nil {
+		return x.snd.queued
+	}
+	return 0
+}
+
+// Tick sets the time and does what is due. A gap of more than 10 s is taken
+// for a sleep of the machine, during which silence proves nothing.
+func (s *Swarm) Tick(now time.Time) {
+	if s.closed || now.Before(s.now) {
+		return
+	}
+	slept := now.Sub(s.now) > sleepGap
+	s.now = now
+	if slept {
+		s.wake()
+	}
+	for _, x := range s.sortedSessions() {
+		x.tick()
+	}
+	for _, p := range s.sortedPeers() {
+		s.tickHandshake(p)
+		s.tickUnwanted(p)
+	}
+	s.dialAll()
+}
+
+// wake gives every wait that a sleep interrupted a new start.
+func (s *Swarm) wake() {
+	for _, p := range s.peers {
+		if p.hs != nil {
+			p.hs.deadline = s.now.Add(handshakeTimeout)
+		}
+	}
+	for _, x := range s.sortedSessions() {
+		x.probe()
+	}
+}
+
+// Restart is to be called after a change of network or a wake-up that the
+// platform tells of: every path is tried again now.
+func (s *Swarm) Restart() {
+	if s.closed {
+		return
+	}
+	s.wake()
+	for _, x := range s.sortedSessions() {
+		switch d := &x.direct; {
+		case d.active:
+			s.out.DirectRestarts = append(s.out.DirectRestarts, d.id)
+		case !d.retryAt.IsZero():
+			d.retryAt, d.failures = s.now, 0
+		}
+	}
+	for _, p := range s.peers {
+		p.failures, p.dialAt = 0, s.now
+	}
+	s.stale = true
+	s.consider()
+}
+
+// NextTick is when Tick is to be called again, if nothing happens before.
+func (s *Swarm) NextTick() time.Time {
+	for _, p := range s.peers {
+		if p.hs != nil {
+			return s.now.Add(busyTick)
+		}
+	}
+	for _, x := range s.sessions {
+		if x.busy() {
+			return s.now.Add(busyTick)
+		}
+	}
+	return s.now.Add(idleTick)
+}
+
+// Ready gives what is to be done since the last call. After Close it gives the
+// last words once, then nothing.
+func (s *Swarm) Ready() Output {
+	for _, x := range s.sortedSessions() {
+		x.pump()
+	}
+	out := s.out
+	s.out = Output{}
+	return out
+}
+
+// Disconnect ends a session and tells the peer the Kind of reason; nil is a
+// clean end. It is dialled again later, unless it leaves.
+func (s *Swarm) Disconnect(p SessionID, reason error) {
+	if x := s.sessions[p]; x != nil {
+		x.pump()
+		x.end(orClean(reason), true)
+	}
+}
+
+func orClean(err error) error {
+	if err == nil {
+		return errs.New("mesh.session", errs.Closed, "this side ended the session")
+	}
+	return err
+}
+
+// Close says goodbye to every peer; Ready then gives the last words, which the
+// driver should send before it leaves the topic. It is idempotent.
+func (s *Swarm) Close() {
+	if s.closed {
+		return
+	}
+	for _, x := range s.sortedSessions() {
+		s.Disconnect(x.id, nil)
+	}
+	s.closed = true
+	clear(s.peers)
+	clear(s.byTag)
+	clear(s.relays)
+}
+
+// Sessions describes the sessions, in order of their ids.
+func (s *Swarm) Sessions() []SessionStatus {
+	list := make([]SessionStatus, 0, len(s.sessions))
+	for _, x := range s.sortedSessions() {
+		list = append(list, x.status())
+	}
+	return list
+}
+
+// Status describes the whole.
+func (s *Swarm) Status() Status {
+	st := Status{RelaysUp: len(s.relays), Peers: len(s.peers), Sessions: len(s.sessions)}
+	for _, p := range s.peers {
+		if p.hs != nil {
+			st.Handshakes++
+		}
+	}
+	return st
+}
+
+func (s *Swarm) event(e Event) { s.out.Events = append(s.out.Events, e) }
+
+// changed adds one StatusChanged per batch.
+func (s *Swarm) changed() {
+	for _, e := range s.out.Events {
+		if e.Type == StatusChanged {
+			return
+		}
+	}
+	s.event(Event{Type: StatusChanged})
+}
+
+// sendFrame sends a frame if the relay is up.
+func (s *Swarm) sendFrame(to addr, data []byte) {
+	if s.relays[to.relay] == nil {
+		return
+	}
+	s.opts.Pacer.used(to.relay, len(data), s.now)
+	s.out.Frames = append(s.out.Frames, Frame{Relay: to.relay, To: to.id, Data: data})
+}
+
+// mayBulk tells whether the relay in use by x takes bulk now.
+func (s *Swarm) mayBulk(x *session) bool {
+	return len(x.paths) > 0 && s.opts.Pacer.may(x.paths[0].relay, s.now)
+}
+
+// jitter varies d by a quarter either way.
+func (s *Swarm) jitter(d time.Duration) time.Duration {
+	b := s.opts.Env.Bytes(2)
+	f := float64(uint16(b[0])<<8|uint16(b[1])) / (1 << 16)
+	return time.Duration(float64(d) * (0.75 + f/2))
+}
+
+// sortedSessions gives the sessions in a fixed order, so that a seed repeats.
+func (s *Swarm) sortedSessions() []*session {
+	return slices.SortedFunc(maps.Values(s.sessions), func(a, b *session) int { return int(a.id) - int(b.id) })
+}
