@@ -39,8 +39,8 @@
 // peer in the order sent. A Send or Leave whose handle is not joined is ignored:
 // it crossed with the end of the join.
 //
-// Anything else that does not decode, comes before Hello or is of an unknown
-// type ends the connection with Goodbye and CodeMalformed. A browser cannot see
+// Anything else that does not decode, comes before Hello, is of an unknown type
+// or joins a handle that is joined ends the connection with Goodbye and CodeMalformed. A browser cannot see
 // why an HTTP upgrade failed, so a relay that refuses a client (origin, number
 // of connections, draining) accepts the WebSocket first and says Goodbye on it.
 package relayproto

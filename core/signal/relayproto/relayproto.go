@@ -52,7 +52,7 @@ const (
 	CodeConnections Code = 4  // too many connections, in all or from this address
 	CodeTopics      Code = 5  // too many topics on this connection
 	CodePeers       Code = 6  // too many peers under the topic
-	CodeDuplicate   Code = 7  // the peer id or the handle is in use
+	CodeDuplicate   Code = 7  // the peer id is under the topic already, or zero
 	CodeQuota       Code = 8  // the connection has used up its relayed bytes
 	CodeSlow        Code = 9  // the client does not read what it is sent
 	CodeDraining    Code = 10 // the relay goes away; another one, or this one soon, will do
