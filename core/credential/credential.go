@@ -1,0 +1,159 @@
+package credential
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/wire"
+)
+
+const (
+	version = 1
+	label   = "echospace credential\x00"
+	// MaxSize is how long an encoded credential may be.
+	MaxSize    = 4 << 20
+	maxParents = 1 << 10
+)
+
+// Credential is a signed claim. Make it by Issue or Decode, which check it:
+// Evaluate passes over any other. It is immutable.
+type Credential struct {
+	// Issuer is the Ed25519 key that signed.
+	Issuer [32]byte
+	// Parents are the heads that the issuer knew, ascending: the credential
+	// follows them and all before them.
+	Parents []id.CredentialID
+	// Time is the issuer's clock in milliseconds since 1970. It decides
+	// nothing.
+	Time  int64
+	Claim Claim
+	// Bytes are what was signed.
+	Bytes []byte
+	Sig   [64]byte
+
+	id    id.CredentialID
+	chain []link // of a Member's Devices
+}
+
+// Issue signs a claim. Parents may come in any order. A claim that Decode would
+// refuse is an errs.InvalidArgument.
+func Issue(ctx context.Context, s keys.Signer, parents []id.CredentialID, timeMs int64, claim Claim) (*Credential, error) {
+	if claim == nil {
+		return nil, errs.New("credential.Issue", errs.InvalidArgument, "no claim")
+	}
+	sorted := slices.Clone(parents)
+	slices.SortFunc(sorted, id.Compare[id.CredentialID])
+	signed := encodeSigned(&Credential{Issuer: s.Public(), Parents: slices.Compact(sorted), Time: timeMs, Claim: claim})
+	c := &Credential{}
+	if err := c.read(signed, false); err != nil {
+		return nil, errs.New("credential.Issue", errs.InvalidArgument, "the claim is not valid: %w", err)
+	}
+	sig, err := s.Sign(ctx, c.message())
+	if err != nil {
+		return nil, err
+	}
+	c.Sig = sig
+	return c, nil
+}
+
+// Decode reads what Encode made, and checks the signature and, in a Member,
+// the chain of devices. It copies b. errs.Malformed, errs.VersionUnsupported,
+// errs.BadKey, errs.BadSignature or errs.BadCredential (the chain).
+func Decode(b []byte) (*Credential, error) { return decode(b, false) }
+
+// decode is Decode; a nested credential, one of a chain, holds no chain itself.
+func decode(b []byte, nested bool) (*Credential, error) {
+	const op = "credential.Decode"
+	if len(b) > MaxSize {
+		return nil, errs.New(op, errs.Malformed, "%d bytes, the limit is %d", len(b), MaxSize)
+	}
+	c := &Credential{}
+	r := wire.NewReader(b)
+	r.Array(2)
+	signed := bytes.Clone(r.Bytes(MaxSize))
+	r.Fixed(c.Sig[:])
+	if err := r.Done(op); err != nil {
+		return nil, err
+	}
+	if err := c.read(signed, nested); err != nil {
+		return nil, err
+	}
+	if err := keys.Verify(c.Issuer, c.message(), c.Sig[:]); err != nil {
+		return nil, errs.New(op, errs.KindOf(err), "credential %v is not signed by its issuer: %w", c.id, err)
+	}
+	return c, nil
+}
+
+// Encode gives [signed bytes, signature].
+func (c *Credential) Encode() []byte {
+	b := make([]byte, 0, len(c.Bytes)+len(c.Sig)+10)
+	b = wire.AppendArray(b, 2)
+	b = wire.AppendBytes(b, c.Bytes)
+	return wire.AppendBytes(b, c.Sig[:])
+}
+
+// ID names the credential: the hash of its signed bytes.
+func (c *Credential) ID() id.CredentialID { return c.id }
+
+// message is what the signature is over.
+func (c *Credential) message() []byte { return append([]byte(label), c.Bytes...) }
+
+func encodeSigned(c *Credential) []byte {
+	b := wire.AppendArray(nil, 5)
+	b = wire.AppendUint(b, version)
+	b = wire.AppendBytes(b, c.Issuer[:])
+	b = wire.AppendArray(b, len(c.Parents))
+	for _, p := range c.Parents {
+		b = wire.AppendBytes(b, p[:])
+	}
+	b = wire.AppendInt(b, c.Time)
+	return appendClaim(b, c.Claim)
+}
+
+// read fills c from its signed bytes, which it keeps.
+func (c *Credential) read(signed []byte, nested bool) error {
+	const op = "credential.Decode"
+	r := wire.NewReader(signed)
+	n := r.ArrayLen(math.MaxInt32)
+	if v := r.Uint(math.MaxUint64); r.Err() == nil && v != version {
+		return errs.New(op, errs.VersionUnsupported, "format version %d, this version reads %d", v, version)
+	}
+	if r.Err() == nil && n != 5 {
+		r.Fail(fmt.Errorf("%d fields, want 5", n))
+	}
+	r.Fixed(c.Issuer[:])
+	for i := range r.ArrayLen(maxParents) {
+		var p id.CredentialID
+		r.Fixed(p[:])
+		if i > 0 && id.Compare(c.Parents[i-1], p) >= 0 {
+			r.Fail(fmt.Errorf("parent %d is not above the one before", i))
+		}
+		if r.Err() != nil {
+			break
+		}
+		c.Parents = append(c.Parents, p)
+	}
+	c.Time = r.Int()
+	c.Claim = readClaim(r)
+	if err := r.Done(op); err != nil {
+		return err
+	}
+	c.Bytes = signed
+	c.id = id.CredentialID(keys.Sum(signed))
+	m, ok := c.Claim.(Member)
+	if !ok {
+		return nil
+	}
+	if nested {
+		return errs.New(op, errs.BadCredential, "a chain of devices holds the admission of %v", m.Identity)
+	}
+	chain, err := readChain(m.Identity, m.Devices)
+	c.chain = chain
+	return err
+}

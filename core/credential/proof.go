@@ -1,0 +1,121 @@
+package credential
+
+import (
+	"math"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// Limits of a proof.
+const (
+	maxProof      = 512
+	maxProofBytes = 1 << 20
+)
+
+// Proof gives the credentials that lead from genesis to a device of a member:
+// the chain of the device, the admission and roles of its identity, and the
+// same for each issuer among them. A device of no member is an
+// errs.NotPermitted.
+func (m *Membership) Proof(d id.DeviceKey) ([]byte, error) {
+	const op = "credential.Membership.Proof"
+	member, ok := m.Device(d)
+	if !ok {
+		return nil, errs.New(op, errs.NotPermitted, "device %v is of no member", d)
+	}
+	e := m.e
+	needed := newBitset(len(e.nodes))
+	needed.add(e.genesis)
+	e.need(needed, d, member.Identity, e.all)
+	count := 0
+	var body []byte
+	needed.each(func(i int) {
+		count++
+		body = wire.AppendBytes(body, e.nodes[i].Encode())
+	})
+	if count > maxProof || len(body) > maxProofBytes {
+		return nil, errs.New(op, errs.TooLarge, "the proof of device %v takes %d credentials of %d bytes", d, count, len(body))
+	}
+	proof := wire.AppendUint(wire.AppendArray(nil, 2), version)
+	return append(wire.AppendArray(proof, count), body...), nil
+}
+
+// need adds what shows that key acts for a member in view.
+func (e *evaluation) need(needed bitset, key [32]byte, identity id.IdentityKey, view bitset) {
+	for _, b := range e.chainOf(key, identity, view) {
+		e.needNode(needed, b.at)
+	}
+	s, ok := e.standing(identity, view)
+	if !ok {
+		return
+	}
+	e.needNode(needed, s.admission)
+	e.needNode(needed, s.decided)
+	for _, n := range e.roles[identity] {
+		if view.has(n) && e.valid.has(n) && e.roleLives(n, identity, view) {
+			e.needNode(needed, n)
+		}
+	}
+}
+
+// needNode adds a node and what shows that its issuer might issue it.
+func (e *evaluation) needNode(needed bitset, i int) {
+	if needed.has(i) {
+		return
+	}
+	needed.add(i)
+	switch e.nodes[i].Claim.(type) {
+	case Genesis, Device, Recovery:
+		return // chainOf gives what a link rests on
+	}
+	e.need(needed, e.nodes[i].Issuer, e.authority[i].identity, e.nodes[i].past)
+}
+
+// VerifyProof checks a proof and gives the member as it shows it, with the
+// devices in it. It shows that the device was one of a member, not that it
+// still is: the proof's maker leaves out what came after. errs.BadCredential
+// if it does not hold, or the error of Decode.
+func VerifyProof(space id.SpaceKey, d id.DeviceKey, proof []byte) (MemberInfo, error) {
+	creds, err := readProof(proof)
+	if err != nil {
+		return MemberInfo{}, err
+	}
+	e := newEvaluation(lineGraph(creds), space)
+	e.line = true
+	e.pass()
+	m := newMembership(e)
+	member, ok := m.Device(d)
+	if !ok {
+		return MemberInfo{}, errs.New("credential.VerifyProof", errs.BadCredential, "%d credentials do not show device %v to be of a member of space %v", len(creds), d, space)
+	}
+	return member, nil
+}
+
+func readProof(proof []byte) ([]*Credential, error) {
+	const op = "credential.VerifyProof"
+	if len(proof) > maxProofBytes+16 {
+		return nil, errs.New(op, errs.Malformed, "a proof of %d bytes, the limit is %d", len(proof), maxProofBytes)
+	}
+	r := wire.NewReader(proof)
+	r.Array(2)
+	if v := r.Uint(math.MaxUint64); r.Err() == nil && v != version {
+		return nil, errs.New(op, errs.VersionUnsupported, "proof version %d, this version reads %d", v, version)
+	}
+	var raws [][]byte
+	for range r.ArrayLen(maxProof) {
+		raws = append(raws, r.Bytes(maxProofBytes))
+	}
+	if err := r.Done(op); err != nil {
+		return nil, err
+	}
+	creds := make([]*Credential, 0, len(raws))
+	for _, raw := range raws {
+		c, err := Decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		creds = append(creds, c)
+	}
+	return creds, nil
+}
