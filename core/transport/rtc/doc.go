@@ -1,0 +1,25 @@
+// Package rtc is transport.Direct on WebRTC: pion/webrtc natively, and in the
+// page the browser's own WebRTC through the same package, from one source.
+//
+// A Direct opens Conns. Each has one RTCPeerConnection with one negotiated,
+// reliable, ordered data channel (id 0), and one goroutine, which makes every
+// call on the RTCPeerConnection, so that negotiation is a sequence of steps
+// and nothing is under way when it closes. Event handlers append to a queue
+// and poke; they never block.
+//
+// Negotiation is "perfect negotiation" (W3C WebRTC 1.0, section 10.7): the
+// impolite side makes the first offer; when offers cross, the impolite side
+// ignores the other's and the polite side rolls its own back. Candidates
+// trickle.
+//
+// On the channel each frame is a type byte and a payload (see frame.go). A
+// window of credit, given back as Recv takes messages, bounds what a slow
+// receiver must hold: the browser itself reads from the network without end.
+// A peer that sends beyond its credit is dropped with PEER_MISBEHAVED. Toward
+// the network, at most 128 KiB are buffered, and the low-water event releases
+// the next Send. A clean Close says goodbye, so that the other side tells
+// io.EOF from a lost path.
+//
+// Workarounds for pion v3 in the browser stand in platform_js.go, each with its
+// reason.
+package rtc
