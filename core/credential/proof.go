@@ -77,7 +77,7 @@ func (e *evaluation) needNode(needed bitset, i int) {
 // still is: the proof's maker leaves out what came after. errs.BadCredential
 // if it does not hold, or the error of Decode.
 func VerifyProof(space id.SpaceKey, d id.DeviceKey, proof []byte) (MemberInfo, error) {
-	creds, err := readProof(proof)
+	creds, err := DecodeProof(proof)
 	if err != nil {
 		return MemberInfo{}, err
 	}
@@ -92,7 +92,10 @@ func VerifyProof(space id.SpaceKey, d id.DeviceKey, proof []byte) (MemberInfo, e
 	return member, nil
 }
 
-func readProof(proof []byte) ([]*Credential, error) {
+// DecodeProof gives the credentials of a proof, each checked like Decode but
+// not whether they show anything: a newcomer's proof may bring credentials
+// that were not known here.
+func DecodeProof(proof []byte) ([]*Credential, error) {
 	const op = "credential.VerifyProof"
 	if len(proof) > maxProofBytes+16 {
 		return nil, errs.New(op, errs.Malformed, "a proof of %d bytes, the limit is %d", len(proof), maxProofBytes)

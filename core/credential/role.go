@@ -1,6 +1,10 @@
 package credential
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/echospace/echospace/core/errs"
+)
 
 // Role is what a member may do. A lower number is more; the numbers are fixed
 // for good.
@@ -34,6 +38,17 @@ func (r Role) String() string {
 		return "KEEPER"
 	}
 	return "ROLE_" + strconv.Itoa(int(r))
+}
+
+// ParseRole reads what String gives for a known role, in upper case. Anything
+// else is an errs.InvalidArgument.
+func ParseRole(s string) (Role, error) {
+	for r := Owner; r <= Keeper; r++ {
+		if r.String() == s {
+			return r, nil
+		}
+	}
+	return 0, errs.New("credential.ParseRole", errs.InvalidArgument, "role %q is none of OWNER, ADMIN, EDITOR, READER, KEEPER", s)
 }
 
 // mayGrant: nobody grants more than their own role.

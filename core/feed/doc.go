@@ -49,5 +49,6 @@
 //
 // A signature says who wrote, not whether they might: package credential
 // decides that. Deltas are claims until their blocks arrive. A feed's author
-// can fork it; Log keeps every branch.
+// can fork it; Log keeps every branch. A Log that holds a repack takes the plain
+// blocks of its places, given later, for a branch: do not fetch them.
 package feed

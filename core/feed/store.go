@@ -19,18 +19,18 @@ func HeaderKey(space id.SpaceKey, feed id.FeedID) []byte {
 	return slices.Concat([]byte(headerPrefix), space[:], feed[:])
 }
 
-// HeaderRange is all headers of a space.
-func HeaderRange(space id.SpaceKey) storage.Range {
-	return storage.Prefix(slices.Concat([]byte(headerPrefix), space[:]))
+// HeaderPrefix is what the keys of all headers of a space begin with.
+func HeaderPrefix(space id.SpaceKey) []byte {
+	return slices.Concat([]byte(headerPrefix), space[:])
 }
 
-// ParseHeaderKey reverses HeaderKey; false for any other key.
-func ParseHeaderKey(key []byte) (space id.SpaceKey, feed id.FeedID, ok bool) {
+// ParseHeaderKey gives the feed of a HeaderKey; false for any other key.
+func ParseHeaderKey(key []byte) (id.FeedID, bool) {
 	body, found := cut(key, headerPrefix, id.KeySize+id.HashSize)
 	if !found {
-		return space, feed, false
+		return id.FeedID{}, false
 	}
-	return id.SpaceKey(body[:id.KeySize]), id.FeedID(body[id.KeySize:]), true
+	return id.FeedID(body[id.KeySize:]), true
 }
 
 // BlockKey is where the block of that ref is, encoded. A repack takes the key
@@ -40,14 +40,14 @@ func BlockKey(r Ref) []byte {
 	return append(key, r.Hash[:]...)
 }
 
-// BlockRange is the blocks of a feed at places from..to, every branch, by
-// place and hash. A to of 0 is no upper bound.
+// BlockRange is the blocks of a feed at the places from <= seq < to, every
+// branch, by place and hash. A to of 0 is no upper bound.
 func BlockRange(feed id.FeedID, from, to uint64) storage.Range {
 	prefix := slices.Concat([]byte(blockPrefix), feed[:])
 	r := storage.Prefix(prefix)
 	r.Start = binary.BigEndian.AppendUint64(r.Start, from)
 	if to != 0 {
-		r.End = binary.BigEndian.AppendUint64(prefix, to+1)
+		r.End = binary.BigEndian.AppendUint64(prefix, to)
 	}
 	return r
 }

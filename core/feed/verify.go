@@ -57,7 +57,7 @@ func checkLinks(h *SignedHeader, prev Ref, blocks []*Block) error {
 			return errs.New(op, errs.WrongSequence, "block %d of feed %v follows another block %d: %v, not %v", b.From(), feed, prev.Seq, b.Prev, prev.Hash)
 		case b.Prev != prev.Hash:
 			return errs.New(op, errs.CorruptBlock, "block %d of feed %v does not link to the one before", b.From(), feed)
-		case i == 0 && b.Part != 1, i > 0 && b.Part != part+1, part > 0 && b.Parts != parts:
+		case b.Part != part+1, part > 0 && b.Parts != parts:
 			return errs.New(op, errs.CorruptBlock, "block %d of feed %v is part %d of %d out of order", b.Seq, feed, b.Part, b.Parts)
 		}
 		part, parts = b.Part, b.Parts
