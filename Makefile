@@ -1,0 +1,76 @@
+# One target per thing that people do here. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO_PACKAGES := ./core/...
+WASM_ENV    := GOOS=js GOARCH=wasm
+LISTEN      ?= 127.0.0.1:8080
+FUZZTIME    ?= 10s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+node_modules: package-lock.json
+	npm ci --ignore-scripts
+	@touch node_modules
+
+.PHONY: build
+build: bin/echospace dist ## bin/echospace, and web/dist with the page's module
+
+.PHONY: bin/echospace
+bin/echospace:
+	CGO_ENABLED=0 go build -trimpath -o $@ ./core/cmd/echospace
+
+.PHONY: dist
+dist: node_modules
+	node web/build.mjs
+
+.PHONY: run
+run: build ## serve the page of this repository and a relay on LISTEN
+	bin/echospace dev --listen $(LISTEN) --root .
+
+.PHONY: test
+test: test-go test-web ## everything but the browsers
+
+.PHONY: test-go
+test-go: ## the core, natively with the race detector; what is built for wasm too
+	go vet ./core/...
+	$(WASM_ENV) go vet ./...
+	go test -race $(GO_PACKAGES)
+
+.PHONY: test-web
+test-web: dist ## the TypeScript package: types, then units in Node
+	npm run --silent check
+	npm run --silent test
+
+.PHONY: e2e
+e2e: build ## real browsers against the real relay
+	node web/test/e2e.mjs
+
+.PHONY: conformance
+conformance: build ## one line for each row of the conformance table
+	node web/test/conformance.mjs
+
+.PHONY: bench
+bench: build ## measure against the peers, in Chromium
+	node web/test/bench.mjs
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' core | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+			echo "== $$(dirname $$file) $$target"; \
+			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+.PHONY: lint
+lint: node_modules ## formatting, vet and biome; changes nothing
+	@test -z "$$(gofmt -l core jsbridge wasm)" || { gofmt -l core jsbridge wasm; exit 1; }
+	npm run --silent lint
+
+.PHONY: fmt
+fmt: node_modules ## write the formatting
+	gofmt -w core jsbridge wasm
+	npx biome check --write

@@ -1,0 +1,91 @@
+// Builds web/dist: the page's module, its types, the core as wasm, and
+// compressed copies for servers that send those.
+//
+//   node web/build.mjs            all of it
+//   node web/build.mjs js types   only these parts (js, types, wasm, compress)
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync, constants as zlib } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'web', 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+function run(command, args, env = {}) {
+  execFileSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+}
+
+/**
+ * Puts Go's wasm_exec.js, unchanged, into a function: a page that imports the
+ * package gets none of its globals before a client is initialized.
+ */
+const wasmExec = {
+  name: 'wasm_exec',
+  setup(builder) {
+    builder.onResolve({ filter: /^wasm_exec$/ }, () => ({
+      path: join(root, 'wasm_exec.js'),
+      sideEffects: false,
+    }));
+    builder.onLoad({ filter: /[\\/]wasm_exec\.js$/ }, ({ path }) => ({
+      contents: `export function defineGo() {\n${readFileSync(path, 'utf8')}\n}\n`,
+    }));
+  },
+};
+
+/** Options for whatever bundles this package's sources: the package itself, and the unit tests. */
+export const bundleOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  define: { ECHOSPACE_VERSION: JSON.stringify(version) },
+  plugins: [wasmExec],
+  logLevel: 'warning',
+};
+
+const parts = {
+  async js() {
+    await build({
+      ...bundleOptions,
+      entryPoints: ['web/src/index.ts'],
+      outfile: 'web/dist/index.js',
+      minifyWhitespace: true,
+      minifySyntax: true,
+      sourcemap: true,
+    });
+  },
+
+  types() {
+    rmSync(join(dist, 'types'), { recursive: true, force: true });
+    run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'web/tsconfig.types.json']);
+    writeFileSync(join(dist, 'index.d.ts'), "export * from './types/index.js';\n");
+  },
+
+  wasm() {
+    const env = { GOOS: 'js', GOARCH: 'wasm' };
+    run('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', 'web/dist/echospace.wasm', './wasm'], env);
+  },
+
+  compress() {
+    for (const name of ['echospace.wasm', 'index.js']) {
+      const file = join(dist, name);
+      const content = readFileSync(file);
+      const params = { [zlib.BROTLI_PARAM_QUALITY]: 11, [zlib.BROTLI_PARAM_SIZE_HINT]: content.length };
+      writeFileSync(`${file}.br`, brotliCompressSync(content, { params }));
+      writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
+    }
+  },
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const named = process.argv.slice(2);
+  mkdirSync(dist, { recursive: true });
+  for (const name of named.length > 0 ? named : Object.keys(parts)) {
+    if (!(name in parts)) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(', ')}`);
+    await parts[name]();
+  }
+}

@@ -1,0 +1,296 @@
+import { EchospaceError, toEchospaceError } from './errors.js';
+import { Halo } from './halo.js';
+import { AuthenticatingInvitation, codeOf } from './invitation.js';
+import { PublicKey } from './keys.js';
+import { checkPlatform } from './loader.js';
+import { Observable, observeOutside, Source } from './observable.js';
+import type { RawClient, RawNetwork, RawSpace, RawStatus } from './raw.js';
+import { openRuntime, type Runtime } from './runtime.js';
+import { Space } from './space.js';
+import type { ClientOptions, ClientStatus, DecodedInvitation, Invitation, NetworkStatus } from './types.js';
+
+/** The version of this package. */
+declare const ECHOSPACE_VERSION: string;
+
+/** The list of spaces: as an observable, and by key or id. */
+export class SpaceList extends Observable<Space[]> {
+  /** All spaces of the identity; empty before `initialize()`. */
+  override get(): Space[];
+  /** The space with that key, or that key or id as a string; undefined if there is none. */
+  override get(key: PublicKey | string): Space | undefined;
+  override get(key?: PublicKey | string): Space[] | Space | undefined {
+    const spaces = super.get();
+    if (key === undefined) return spaces;
+    return spaces.find((space) => space.id === key || space.key.equals(key));
+  }
+}
+
+/** The network as the client sees it. */
+export interface Mesh {
+  readonly networkStatus: Observable<NetworkStatus>;
+  /** Leaves the network until `goOnline()`; work goes on locally. */
+  goOffline(): Promise<void>;
+  goOnline(): Promise<void>;
+}
+
+/** A client that is running: its module, its object in the core, and how to stop listening to it. */
+export interface Connection {
+  readonly runtime: Runtime;
+  readonly raw: RawClient;
+  readonly stops: (() => void)[];
+}
+
+const closed: ClientStatus = { state: 'closed', storage: { persistent: false } };
+const offline: NetworkStatus = { state: 'offline', relay: [], peers: [] };
+
+/**
+ * One profile of a person in this browser: the identity, its spaces, and the
+ * network between its devices and the members of its spaces.
+ *
+ * ```ts
+ * const client = new Client();
+ * await client.initialize();
+ * if (!client.halo.identity.get()) await client.halo.createIdentity();
+ * const space = await client.createSpace();
+ * ```
+ */
+export class Client {
+  /** The version of this package. */
+  readonly version: string = ECHOSPACE_VERSION;
+  /** Whether the client is open, and why not. */
+  readonly status: Observable<ClientStatus>;
+  /** The identity and its devices. */
+  readonly halo: Halo;
+  readonly spaces: SpaceList;
+  readonly mesh: Mesh;
+
+  readonly #options: ClientOptions;
+  readonly #status = new Source<ClientStatus>(closed);
+  readonly #network = new Source<NetworkStatus>(offline);
+  readonly #spaces = new Source<Space[]>([]);
+  readonly #known = new Map<string, Space>();
+  #opening: Promise<Connection> | undefined;
+  #connection: Connection | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Makes a client. Nothing is loaded, stored or sent before {@link Client.initialize}. */
+  constructor(options: ClientOptions = {}) {
+    this.#options = options;
+    this.status = new Observable(this.#status);
+    this.spaces = new SpaceList(this.#spaces);
+    this.halo = new Halo((what) => this.#require(what));
+    this.mesh = {
+      networkStatus: new Observable(this.#network),
+      goOffline: () => this.#call('goOffline', (raw) => raw.goOffline()),
+      goOnline: () => this.#call('goOnline', (raw) => raw.goOnline()),
+    };
+  }
+
+  /** True between `initialize()` and `destroy()`. */
+  get initialized(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /**
+   * Loads the core and opens this profile. May be called again, and after
+   * `destroy()`; a call that failed may be repeated.
+   *
+   * @throws WASM_UNAVAILABLE, UNSUPPORTED_BROWSER, INSECURE_CONTEXT,
+   *   STORAGE_UNAVAILABLE, WRONG_PASSPHRASE or VERSION_UNSUPPORTED.
+   */
+  async initialize(): Promise<void> {
+    await this.#closing;
+    this.#opening ??= this.#open().catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    this.#status.next({ state: 'opening', storage: { persistent: false } });
+    try {
+      checkPlatform();
+      const runtime = await openRuntime(wasmAddress(this.#options));
+      const raw = runtime.call(() => runtime.api.createClient(rawOptions(this.#options)));
+      await runtime.guard(raw.initialize());
+      const connection: Connection = { runtime, raw, stops: [] };
+      this.#connection = connection;
+      this.#follow(connection);
+      return connection;
+    } catch (error) {
+      const failure = toEchospaceError(error);
+      const state = failure.code === 'CRASHED' ? 'crashed' : 'closed';
+      this.#status.next({ ...closed, state, error: failure });
+      throw failure;
+    }
+  }
+
+  /** Keeps the observables at what the core says. */
+  #follow({ runtime, raw, stops }: Connection): void {
+    stops.push(
+      raw.observe('status', (value) => this.#status.next(statusOf(value))),
+      raw.observe('network', (value) => this.#network.next(networkOf(value))),
+      observeOutside(
+        (cb: (values: RawSpace[]) => void) => raw.observe('spaces', cb),
+        (values) => this.#spaces.next(values.map((value) => this.#space(value))),
+      ),
+      ...this.halo.follow(raw),
+      runtime.onCrash((error) => this.#status.next({ ...this.#status.value, state: 'crashed', error })),
+    );
+  }
+
+  /**
+   * Closes the client: spaces close, the network is left, what was written is
+   * stored first. May be called again, and before `initialize()`.
+   */
+  destroy(): Promise<void> {
+    this.#closing ??= this.#close().finally(() => {
+      this.#closing = undefined;
+    });
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const connection = await this.#opening?.catch(() => undefined);
+    if (!connection) return;
+    try {
+      for (const space of this.#known.values()) space.commit();
+      await connection.runtime.guard(connection.raw.destroy());
+    } catch (error) {
+      if (toEchospaceError(error).code !== 'CRASHED') throw error;
+    }
+    this.#disconnect(connection);
+  }
+
+  #disconnect({ stops }: Connection): void {
+    for (const stop of stops) stop();
+    for (const space of this.#known.values()) space.forget();
+    this.#known.clear();
+    this.#connection = undefined;
+    this.#opening = undefined;
+    this.#spaces.next([]);
+    this.#network.next(offline);
+    this.halo.clear();
+    if (this.#status.value.state !== 'crashed') this.#status.next(closed);
+  }
+
+  /**
+   * Erases this profile: identity, keys, spaces, everything stored. The client
+   * is open afterwards and has no identity.
+   */
+  async reset(): Promise<void> {
+    const connection = this.#require('reset');
+    await connection.runtime.guard(connection.raw.reset());
+    this.#disconnect(connection);
+    await this.initialize();
+  }
+
+  /**
+   * Makes a space. It is open, and can be invited to, when this resolves.
+   *
+   * @param properties - initial properties of the space, such as its name.
+   * @throws NO_IDENTITY.
+   */
+  async createSpace(properties: object = {}): Promise<Space> {
+    const raw = await this.#call('createSpace', (client) => client.createSpace());
+    const space = this.#space(raw);
+    if (Object.keys(properties).length > 0)
+      space.db.transact(() => Object.assign(space.properties, properties));
+    return space;
+  }
+
+  /** The space with that key, or that key or id as a string; undefined if the identity is not in it. */
+  getSpace(key: PublicKey | string): Space | undefined {
+    return this.spaces.get(key);
+  }
+
+  /**
+   * Accepts an invitation to a space: connects to its host at once. The same
+   * code gives the same invitation.
+   *
+   * @param invitation - what {@link InvitationEncoder.decode} gave, or the code itself.
+   * @param options.timeout - limit in milliseconds.
+   * @throws NO_IDENTITY, INVALID_INVITATION or VERSION_UNSUPPORTED.
+   */
+  acceptInvitation(
+    invitation: Invitation | DecodedInvitation | string,
+    options: { timeout?: number } = {},
+  ): AuthenticatingInvitation {
+    const { runtime, raw } = this.#require('acceptInvitation');
+    const code = codeOf(invitation);
+    return AuthenticatingInvitation.of(
+      runtime,
+      runtime.call(() => raw.acceptInvitation(code, options)),
+    );
+  }
+
+  #require(what: string): Connection {
+    if (this.#connection) return this.#connection;
+    throw new EchospaceError('NOT_INITIALIZED', `${what}: call initialize() first`);
+  }
+
+  async #call<T>(what: string, f: (raw: RawClient) => Promise<T>): Promise<T> {
+    const { runtime, raw } = this.#require(what);
+    return runtime.guard(runtime.call(() => f(raw)));
+  }
+
+  /** Gives the same Space for the same space. */
+  #space(raw: RawSpace): Space {
+    const key = PublicKey.from(raw.key).toHex();
+    const known = this.#known.get(key);
+    if (known?.is(raw)) return known;
+    known?.forget();
+    const space = new Space(this.#require('spaces').runtime, raw);
+    this.#known.set(key, space);
+    return space;
+  }
+}
+
+/** Where the module is. The expression is one that bundlers recognise as naming a file beside this one. */
+function wasmAddress({ config }: ClientOptions): string {
+  const url = config?.wasmUrl ?? new URL('./echospace.wasm', import.meta.url);
+  return new URL(url, globalThis.document?.baseURI ?? import.meta.url).href;
+}
+
+function relaysOf(relay: string | readonly string[] | undefined): string[] {
+  if (relay !== undefined) return typeof relay === 'string' ? [relay] : [...relay];
+  const { location } = globalThis;
+  if (!location || !/^https?:$/.test(location.protocol)) return [];
+  const url = new URL('/relay', location.origin);
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  return [url.href];
+}
+
+function rawOptions({ config = {} }: ClientOptions): Parameters<Runtime['api']['createClient']>[0] {
+  const { storage = {} } = config;
+  return {
+    relay: relaysOf(config.relay),
+    iceServers: (config.iceServers ?? []).map((server) => ({
+      urls: typeof server.urls === 'string' ? [server.urls] : [...server.urls],
+      ...(server.username !== undefined && { username: server.username }),
+      ...(server.credential !== undefined && { credential: server.credential }),
+    })),
+    storageName: storage.name ?? 'default',
+    persistent: storage.persistent ?? true,
+    ...(storage.passphrase !== undefined && { passphrase: storage.passphrase }),
+    log: config.log ?? 'warn',
+  };
+}
+
+function statusOf({ state, error, storage }: RawStatus): ClientStatus {
+  return { state, storage, ...(error && { error: toEchospaceError(error) }) };
+}
+
+function networkOf({ state, relay, peers }: RawNetwork): NetworkStatus {
+  return {
+    state,
+    relay: relay.map(({ error, ...rest }) => ({ ...rest, ...(error && { error: toEchospaceError(error) }) })),
+    peers: peers.map((peer) => ({
+      identityKey: PublicKey.from(peer.identityKey),
+      deviceKey: PublicKey.from(peer.deviceKey),
+      spaceKey: PublicKey.from(peer.spaceKey),
+      path: peer.path,
+    })),
+  };
+}

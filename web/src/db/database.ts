@@ -1,0 +1,533 @@
+import { EchospaceError, reportUncaught, toEchospaceError } from '../errors.js';
+import type { RawSpace } from '../raw.js';
+import type { Runtime } from '../runtime.js';
+import { nextTask } from '../tasks.js';
+import { Reader, Writer } from '../wire.js';
+import type { Filter } from './filter.js';
+import { type IdKey, idSize, keyAt, keyBytes, keyFromHex, keysIn, putKey } from './ids.js';
+import { type Host, type Live, ObjectNode, objectNodeOf, op } from './live.js';
+import { type LiveQuery, Query, type QueryHost, type QueryOptions } from './query.js';
+import { readValue } from './values.js';
+
+/** How far {@link Database.flush} waits. */
+export interface FlushOptions {
+  /**
+   * `store` (the default): the storage transaction is complete. `disk`: the same,
+   * with strict durability. `peer`: at least one other device has stored it.
+   */
+  to?: 'store' | 'disk' | 'peer';
+  /** Limit in milliseconds; none by default. */
+  timeout?: number;
+}
+
+/** What a database needs of its space. */
+export interface DatabaseSpace {
+  readonly runtime: Runtime;
+  readonly raw: RawSpace;
+  readonly isOpen: boolean;
+  /** False when the own role allows no edits. */
+  readonly mayWrite: boolean;
+}
+
+/** The id of the object that holds a space's properties. */
+const propertiesKey = keyAt(new Uint8Array(idSize).fill(1, idSize - 1));
+
+/** Objects that are read together at the first touch of one of them. */
+const readAhead = 256;
+/** Bytes of changes that are taken from the core at a time, and how long that may keep the page. */
+const changesLimit = 256 << 10;
+const sliceMs = 8;
+
+/**
+ * The objects of one space. Edits are synchronous and visible at once; they
+ * reach the core together at the end of the current task, and storage and
+ * other devices soon after.
+ */
+export class Database {
+  readonly #core: Core;
+
+  /** @internal */
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /**
+   * Adds an object and gives it back as a live one. An {@link Expando} becomes
+   * live itself; of a plain object a copy is stored. Adding an object of this
+   * database again does nothing.
+   *
+   * @throws UNSUPPORTED_VALUE naming the property that cannot be stored;
+   *   SPACE_CLOSED; NOT_PERMITTED. Nothing is added then.
+   */
+  add<T extends object>(object: T): Live<T> {
+    return this.#core.add(object).proxy as Live<T>;
+  }
+
+  /** Removes an object from results and references. Removing it again does nothing. */
+  remove(object: object): void {
+    this.#core.setRemoved(object, true);
+  }
+
+  /** Brings a removed object back, with its content. */
+  restore(object: object): void {
+    this.#core.setRemoved(object, false);
+  }
+
+  /** Finds an object by id; undefined if there is none, or it was removed. */
+  get<T extends object = Record<string, unknown>>(id: string): Live<T> | undefined {
+    const key = keyFromHex(id);
+    return key && (this.#core.find(key)?.proxy as Live<T> | undefined);
+  }
+
+  /**
+   * Asks for objects: all, those with certain properties, or those that a
+   * function accepts. Conditions are evaluated in the core; a function is
+   * called for every object, and again for each that changes.
+   */
+  query<T extends object = Record<string, unknown>>(
+    filter?: Filter<T>,
+    options: QueryOptions = {},
+  ): Query<T> {
+    return new Query<T>(this.#core, filter, options);
+  }
+
+  /**
+   * Runs `f`, whose edits take effect all together or, if it throws or the core
+   * refuses one, not at all. Transactions may be nested; an inner one that
+   * throws takes back its own edits only.
+   *
+   * @throws what `f` throws; INVALID_ARGUMENT if it gives a promise.
+   */
+  transact<R>(f: () => R): R {
+    return this.#core.transact(f);
+  }
+
+  /** Resolves when every edit made so far is stored as far as the options say. */
+  flush(options: FlushOptions = {}): Promise<void> {
+    return this.#core.flush(options);
+  }
+
+  /**
+   * Calls back once per burst in which an object changed, by whomever. Gives the
+   * function that ends this; it may be called again.
+   */
+  observe(object: object, callback: () => void): () => void {
+    return this.#core.observe(object, callback);
+  }
+
+  /**
+   * The values that were set concurrently under one name, the one that stands
+   * first; empty if there is no conflict. Setting the property ends it.
+   */
+  conflicts(object: object, key: string): unknown[] {
+    return this.#core.conflicts(object, key);
+  }
+}
+
+/** The working part of a {@link Database}: the objects in memory and the traffic with the core. */
+export class Core implements Host, QueryHost {
+  readonly #space: DatabaseSpace;
+  readonly #objects = new Map<IdKey, ObjectNode>();
+  /** Objects whose content is not read yet, in the order in which queries gave them. */
+  readonly #unread: ObjectNode[] = [];
+  readonly #unreadAt = new Map<ObjectNode, number>();
+  readonly #queries = new Map<number, LiveQuery>();
+  readonly #observers = new Map<ObjectNode, Set<() => void>>();
+  readonly #changed = new Set<ObjectNode>();
+  readonly #ops = new Writer();
+  #undo: (() => void)[] = [];
+  #depth = 0;
+  #failure: EchospaceError | undefined;
+  #stop: (() => void) | undefined;
+  #pumping = false;
+  #settled = true;
+  version = 0;
+
+  constructor(space: DatabaseSpace) {
+    this.#space = space;
+  }
+
+  /** The space's properties: an object that every space has. */
+  get properties(): ObjectNode {
+    return this.#node(propertiesKey);
+  }
+
+  // Opening and closing.
+
+  /** Follows the core's changes from now on: the space has been opened. */
+  attach(): void {
+    if (this.#stop) return;
+    this.commit();
+    this.#stop = this.#space.runtime.call(() =>
+      this.#space.raw.onChange(() => {
+        this.version++;
+        this.#schedule();
+      }),
+    );
+    for (const node of this.#objects.values()) this.#forget(node);
+    for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
+    this.version++;
+    this.#schedule();
+  }
+
+  /** Stops: the space has been closed. What was read stays readable; the rest is refused. */
+  detach(): void {
+    this.#takeBack(0, 0);
+    this.#stop?.();
+    this.#stop = undefined;
+    this.version++;
+  }
+
+  #handle(): number {
+    if (!this.#space.isOpen) {
+      throw new EchospaceError(
+        'SPACE_CLOSED',
+        `the space ${this.#space.raw.id} is not open; call open() first`,
+      );
+    }
+    return this.#space.raw.handle;
+  }
+
+  // Objects.
+
+  #node(key: IdKey): ObjectNode {
+    const known = this.#objects.get(key);
+    if (known) return known;
+    const node = ObjectNode.stored(key, this);
+    this.#objects.set(key, node);
+    this.#forget(node);
+    return node;
+  }
+
+  /** Lets an object be read again at its next touch. */
+  #forget(node: ObjectNode): void {
+    node.loaded = false;
+    if (this.#unreadAt.has(node)) return;
+    this.#unreadAt.set(node, this.#unread.length);
+    this.#unread.push(node);
+  }
+
+  find(key: IdKey): ObjectNode | undefined {
+    const handle = this.#handle();
+    let node = this.#objects.get(key);
+    if (!node) {
+      const r = new Reader(this.#space.runtime.read(handle, keyBytes(key)));
+      r.array();
+      if (r.skipNil()) return undefined;
+      node = this.#readRecord(r);
+    }
+    node.ensureLoaded();
+    return node.deleted ? undefined : node;
+  }
+
+  load(object: ObjectNode): void {
+    const handle = this.#handle();
+    const batch = [object];
+    const start = (this.#unreadAt.get(object) ?? this.#unread.length) + 1;
+    for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
+    const ids = new Uint8Array(batch.length * idSize);
+    for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);
+    const r = new Reader(this.#space.runtime.read(handle, ids));
+    r.array();
+    for (const node of batch) {
+      // The properties of a space are there before anybody has set one.
+      if (r.skipNil()) node.loaded = true;
+      else this.#readRecord(r);
+    }
+  }
+
+  /** Reads a record into its object: `[id, flags, map, created lamport, created feed]`. */
+  #readRecord(r: Reader): ObjectNode {
+    const size = r.array();
+    const node = this.#node(keyAt(r.bin()));
+    node.deleted = (r.int() & 1) !== 0;
+    node.loadFrom(r);
+    for (let i = 3; i < size; i++) r.skip();
+    return node;
+  }
+
+  // Edits.
+
+  beginEdit(): Writer {
+    this.#handle();
+    if (!this.#space.mayWrite)
+      throw new EchospaceError('NOT_PERMITTED', 'your role in this space is to read');
+    return this.#ops;
+  }
+
+  endEdit(object: ObjectNode, undo: () => void): void {
+    this.#undo.push(undo);
+    this.#changed.add(object);
+    this.version++;
+    this.#settled = false;
+    if (this.#depth === 0) this.#schedule();
+  }
+
+  add(value: object): ObjectNode {
+    this.beginEdit();
+    const known = objectNodeOf(value);
+    if (known?.host === this) return known;
+    if (known?.host) throw new EchospaceError('INVALID_ARGUMENT', 'add: the object belongs to another space');
+    const node = known ?? ObjectNode.detached(value);
+    this.adopt(node);
+    return node;
+  }
+
+  adopt(node: ObjectNode): void {
+    node.host = this;
+    try {
+      node.adoptReferences(this);
+    } catch (error) {
+      node.host = undefined;
+      throw error;
+    }
+    node.writeCreate(this.beginEdit());
+    this.#objects.set(node.key, node);
+    this.endEdit(node, () => {
+      node.host = undefined;
+      this.#objects.delete(node.key);
+    });
+  }
+
+  setRemoved(object: object, removed: boolean): void {
+    const node = this.#own(object);
+    node.ensureLoaded();
+    const w = this.beginEdit();
+    if (node.deleted === removed) return;
+    w.array(2);
+    w.uint(removed ? op.remove : op.restore);
+    w.bin(keyBytes(node.key));
+    node.deleted = removed;
+    this.endEdit(node, () => {
+      node.deleted = !removed;
+    });
+  }
+
+  #own(object: object): ObjectNode {
+    const node = objectNodeOf(object);
+    if (node?.host !== this)
+      throw new EchospaceError('INVALID_ARGUMENT', 'this is not an object of this space');
+    return node;
+  }
+
+  transact<R>(f: () => R): R {
+    if (this.#depth === 0) this.commit();
+    const { length } = this.#ops;
+    const steps = this.#undo.length;
+    this.#depth++;
+    let result: R;
+    try {
+      result = f();
+      refuseThenable(result);
+    } catch (error) {
+      this.#depth--;
+      this.#takeBack(length, steps);
+      throw error;
+    }
+    this.#depth--;
+    if (this.#depth === 0) this.commit();
+    return result;
+  }
+
+  /** Undoes the edits after a point, the last one first. */
+  #takeBack(length: number, steps: number): void {
+    for (const undo of this.#undo.splice(steps).reverse()) undo();
+    this.#ops.truncate(length);
+    this.version++;
+  }
+
+  /** Hands the edits of this burst to the core. Throws, with all of them undone, if it refuses. */
+  commit(): void {
+    if (this.#depth > 0 || this.#ops.length === 0) return;
+    try {
+      this.#space.runtime.apply(this.#handle(), this.#ops.bytes);
+    } catch (error) {
+      this.#takeBack(0, 0);
+      throw error;
+    }
+    this.#ops.truncate(0);
+    this.#undo = [];
+    this.#schedule();
+  }
+
+  async flush(options: FlushOptions): Promise<void> {
+    this.#handle();
+    this.commit();
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+    await this.#space.runtime.guard(this.#space.raw.flush(options));
+  }
+
+  // What the core reports.
+
+  /** Arranges one round of {@link #pump} after the current call, never inside a call of the core. */
+  #schedule(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => this.#pump());
+  }
+
+  #pump(): void {
+    this.#pumping = false;
+    let more = false;
+    try {
+      if (!this.#space.isOpen) return;
+      this.commit();
+      more = this.#drain(performance.now() + sliceMs);
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+    }
+    this.#notify();
+    if (!more) return;
+    this.#pumping = true;
+    nextTask(() => this.#pump());
+  }
+
+  /** An edit was refused, or the core is gone, when nobody was there to catch it. */
+  #failed(error: EchospaceError): void {
+    if (error.code === 'CRASHED') return;
+    this.#failure = error;
+    reportUncaught(error);
+  }
+
+  /** Takes changes until there are none or the time is over; tells whether there are more. */
+  #drain(until: number): boolean {
+    for (;;) {
+      const batch = this.#space.runtime.changes(this.#handle(), changesLimit);
+      const more = batch !== undefined && this.#takeChanges(new Reader(batch));
+      if (!more) this.#settled = true;
+      if (!more || performance.now() > until) return more;
+    }
+  }
+
+  /** Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...], more]`. */
+  #takeChanges(r: Reader): boolean {
+    r.array();
+    for (let n = r.array(); n > 0; n--) this.#takeRecord(r);
+    for (let n = r.array(); n > 0; n--) this.#takeQueryChange(r);
+    return r.bool();
+  }
+
+  /** Takes a record of an object that callers hold; others are read when they are wanted. */
+  #takeRecord(r: Reader): void {
+    const size = r.array();
+    const node = this.#objects.get(keyAt(r.bin()));
+    const flags = r.int();
+    if (node) {
+      node.deleted = (flags & 1) !== 0;
+      this.#changed.add(node);
+    }
+    if (node?.loaded) node.loadFrom(r);
+    else r.skip();
+    for (let i = 3; i < size; i++) r.skip();
+  }
+
+  #takeQueryChange(r: Reader): void {
+    r.array();
+    const query = this.#queries.get(r.int());
+    const removed = new Set(keysIn(r.bin()).map((key) => this.#node(key)));
+    const added: [number, ObjectNode][] = [];
+    for (let n = r.array(); n > 0; n--) {
+      r.array();
+      added.push([r.int(), this.#node(keyAt(r.bin()))]);
+    }
+    const changed = keysIn(r.bin()).map((key) => this.#node(key));
+    query?.change(removed, added, changed);
+  }
+
+  #notify(): void {
+    for (const query of [...this.#queries.values()]) query.notify();
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const node of changed) {
+      for (const callback of [...(this.#observers.get(node) ?? [])]) {
+        try {
+          callback();
+        } catch (error) {
+          reportUncaught(error);
+        }
+      }
+    }
+  }
+
+  observe(object: object, callback: () => void): () => void {
+    const node = this.#own(object);
+    const observer = () => callback();
+    const observers = this.#observers.get(node) ?? new Set();
+    this.#observers.set(node, observers.add(observer));
+    return () => {
+      observers.delete(observer);
+      if (observers.size === 0 && this.#observers.get(node) === observers) this.#observers.delete(node);
+    };
+  }
+
+  // Queries.
+
+  settle(): void {
+    this.#handle();
+    if (this.#depth > 0) return;
+    this.commit();
+    if (!this.#settled && this.#queries.size > 0) this.#drain(Number.POSITIVE_INFINITY);
+  }
+
+  run(encoded: Writer, live?: LiveQuery): ObjectNode[] {
+    const handle = this.#handle();
+    this.commit();
+    const { runtime } = this.#space;
+    const { query, ids } = runtime.openQuery(handle, encoded);
+    if (live) {
+      if (live.number !== undefined) this.#queries.delete(live.number);
+      live.number = query;
+      this.#queries.set(query, live);
+    } else {
+      runtime.closeQuery(handle, query);
+    }
+    return keysIn(ids).map((key) => this.#node(key));
+  }
+
+  close(live: LiveQuery): void {
+    const { number } = live;
+    if (number === undefined) return;
+    live.number = undefined;
+    this.#queries.delete(number);
+    if (this.#space.isOpen) this.#space.runtime.closeQuery(this.#space.raw.handle, number);
+  }
+
+  conflicts(object: object, key: string): unknown[] {
+    const node = this.#own(object);
+    const handle = this.#handle();
+    this.commit();
+    const request = new Writer();
+    request.array(2);
+    request.bin(keyBytes(node.key));
+    request.array(1);
+    request.str(key);
+    const r = new Reader(this.#space.runtime.conflicts(handle, request));
+    const values: unknown[] = [];
+    for (let n = r.array(); n > 0; n--) values.push(this.#plainValue(r));
+    return values.length > 1 ? values : [];
+  }
+
+  /** Reads a value of no object: maps as plain objects, references as the objects that are here. */
+  #plainValue(r: Reader): unknown {
+    return readValue<unknown>(r, {
+      reference: (id) => this.find(keyAt(id))?.proxy,
+      map: (reader, size) => {
+        const entries: [string, unknown][] = [];
+        for (let i = 0; i < size; i++) entries.push([reader.str(), this.#plainValue(reader)]);
+        return Object.fromEntries(entries);
+      },
+    });
+  }
+}
+
+function refuseThenable(result: unknown): void {
+  const then = typeof result === 'object' && result !== null && 'then' in result ? result.then : undefined;
+  if (typeof then !== 'function') return;
+  Promise.resolve(result).catch(() => undefined);
+  throw new EchospaceError(
+    'INVALID_ARGUMENT',
+    'transact: the function gave a promise; a transaction is synchronous',
+  );
+}

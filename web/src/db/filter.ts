@@ -1,0 +1,161 @@
+import { EchospaceError } from '../errors.js';
+import type { Writer } from '../wire.js';
+import { type Live, objectNodeOf, writeReference } from './live.js';
+import { isPlainObject, scalarOf, writeScalar } from './values.js';
+
+/** Comparisons of one property. Several in one object must all hold. */
+export interface Operators<V = unknown> {
+  $eq?: V;
+  /** Holds for a missing property too. */
+  $ne?: V;
+  $lt?: V;
+  $lte?: V;
+  $gt?: V;
+  $gte?: V;
+  /** Equals one of these. */
+  $in?: readonly V[];
+  $not?: Operators<V>;
+}
+
+/** What one property must be: a value, comparisons, or conditions for the properties of a nested map. */
+export type Condition<V> = V | Operators<V> | (V extends object ? Conditions<V> : never);
+
+/** Conditions by property, all of which must hold; `$and`, `$or` and `$not` combine further ones. */
+export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } & {
+  $and?: readonly Conditions<T>[];
+  $or?: readonly Conditions<T>[];
+  $not?: Conditions<T>;
+};
+
+/** Which objects a query gives: those that meet the conditions, or that a function accepts. */
+export type Filter<T extends object> = Conditions<T> | ((object: Live<T>) => boolean);
+
+/** Comparison operators and their numbers in the core (`core/objectdb`). */
+const comparisons = { $eq: 0, $ne: 1, $lt: 2, $lte: 3, $gt: 4, $gte: 5 } as const;
+
+type Test =
+  | { type: 'all' }
+  | { type: 'compare'; path: string[]; comparison: number; value: unknown }
+  | { type: 'and' | 'or'; tests: Test[] }
+  | { type: 'not'; test: Test };
+
+/** Whether removed objects are left out, given too, or given alone. */
+export type DeletedOption = 'hide' | 'show' | 'only';
+
+const deletedNumbers = { hide: 0, show: 1, only: 2 } as const;
+
+/** Writes a query for the core. */
+export function writeQuery(w: Writer, conditions: object | undefined, deleted: DeletedOption): void {
+  const test = conditions === undefined ? ({ type: 'all' } as const) : testOfConditions([], conditions);
+  w.array(2);
+  writeTest(w, test);
+  const number = deletedNumbers[deleted];
+  if (number === undefined) throw invalid(`deleted: ${deleted}; want hide, show or only`);
+  w.uint(number);
+}
+
+function invalid(message: string): EchospaceError {
+  return new EchospaceError('INVALID_ARGUMENT', `query: ${message}`);
+}
+
+function testOfConditions(path: string[], conditions: object): Test {
+  const tests = Object.entries(conditions).map(([key, value]): Test => {
+    switch (key) {
+      case '$and':
+        return { type: 'and', tests: listOfConditions(path, key, value) };
+      case '$or':
+        return { type: 'or', tests: listOfConditions(path, key, value) };
+      case '$not':
+        return { type: 'not', test: testOfConditions(path, objectOf(key, value)) };
+      default:
+        return testOfProperty([...path, key], value);
+    }
+  });
+  return allOf(tests);
+}
+
+function allOf(tests: Test[]): Test {
+  const [first, ...others] = tests;
+  if (!first) return { type: 'all' };
+  return others.length === 0 ? first : { type: 'and', tests };
+}
+
+function objectOf(key: string, value: unknown): object {
+  if (!isPlainObject(value)) throw invalid(`${key} wants an object of conditions`);
+  return value;
+}
+
+function listOfConditions(path: string[], key: string, value: unknown): Test[] {
+  if (!Array.isArray(value)) throw invalid(`${key} wants an array of conditions`);
+  return value.map((element) => testOfConditions(path, objectOf(key, element)));
+}
+
+function testOfProperty(path: string[], value: unknown): Test {
+  if (objectNodeOf(value) || !isPlainObject(value)) return { type: 'compare', path, comparison: 0, value };
+  const keys = Object.keys(value);
+  const operators = keys.filter((key) => key.startsWith('$'));
+  if (operators.length === 0) return testOfConditions(path, value);
+  if (operators.length < keys.length) {
+    throw invalid(`${path.join('.')} mixes operators with properties: ${keys.join(', ')}`);
+  }
+  return testOfOperators(path, value);
+}
+
+function testOfOperators(path: string[], operators: Record<string, unknown>): Test {
+  const tests = Object.entries(operators).map(([name, value]): Test => {
+    if (name in comparisons) {
+      return { type: 'compare', path, comparison: comparisons[name as keyof typeof comparisons], value };
+    }
+    if (name === '$not') return { type: 'not', test: testOfOperators(path, { ...objectOf(name, value) }) };
+    if (name !== '$in') throw invalid(`${path.join('.')}: there is no operator ${name}`);
+    if (!Array.isArray(value)) throw invalid(`${path.join('.')}: $in wants an array`);
+    return {
+      type: 'or',
+      tests: value.map((element) => ({ type: 'compare', path, comparison: 0, value: element })),
+    };
+  });
+  return allOf(tests);
+}
+
+function writeTest(w: Writer, test: Test): void {
+  switch (test.type) {
+    case 'all':
+      w.nil();
+      return;
+    case 'compare':
+      w.array(4);
+      w.uint(1);
+      w.array(test.path.length);
+      for (const key of test.path) w.str(key);
+      w.uint(test.comparison);
+      writeOperand(w, test.path, test.value);
+      return;
+    case 'not':
+      w.array(2);
+      w.uint(4);
+      writeTest(w, test.test);
+      return;
+    default:
+      writeCombination(w, test.type, test.tests);
+  }
+}
+
+/** Writes and/or. Of no tests, `and` is everything and `or` nothing. */
+function writeCombination(w: Writer, type: 'and' | 'or', tests: Test[]): void {
+  const [only, ...others] = tests;
+  if (!only) {
+    writeTest(w, type === 'and' ? { type: 'all' } : { type: 'not', test: { type: 'all' } });
+  } else if (others.length === 0) {
+    writeTest(w, only);
+  } else {
+    w.array(1 + tests.length);
+    w.uint(type === 'and' ? 2 : 3);
+    for (const test of tests) writeTest(w, test);
+  }
+}
+
+function writeOperand(w: Writer, path: string[], value: unknown): void {
+  const target = objectNodeOf(value);
+  if (target) writeReference(w, target.key);
+  else writeScalar(w, scalarOf(path, value));
+}

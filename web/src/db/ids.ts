@@ -1,0 +1,52 @@
+import { fromHex, toHex } from '../keys.js';
+
+/** Bytes in the id of an object. */
+export const idSize = 16;
+
+/**
+ * The id of an object as a string of 16 characters, one for each byte: quicker
+ * to make, and half as long, as hexadecimal, which only callers see.
+ */
+export type IdKey = string & { readonly brand: 'IdKey' };
+
+/** Reads the id at a place in bytes. */
+export function keyAt(bytes: Uint8Array, offset = 0): IdKey {
+  let key = '';
+  for (let i = offset; i < offset + idSize; i++) key += String.fromCharCode(bytes[i] ?? 0);
+  return key as IdKey;
+}
+
+/** Writes the bytes of an id at a place. */
+export function putKey(into: Uint8Array, offset: number, key: IdKey): void {
+  for (let i = 0; i < idSize; i++) into[offset + i] = key.charCodeAt(i);
+}
+
+/** The bytes of an id. */
+export function keyBytes(key: IdKey): Uint8Array {
+  const bytes = new Uint8Array(idSize);
+  putKey(bytes, 0, key);
+  return bytes;
+}
+
+/** Splits concatenated ids. */
+export function keysIn(bytes: Uint8Array): IdKey[] {
+  const keys: IdKey[] = [];
+  for (let at = 0; at < bytes.length; at += idSize) keys.push(keyAt(bytes, at));
+  return keys;
+}
+
+/** The id as callers see it: 32 hexadecimal digits. */
+export function keyToHex(key: IdKey): string {
+  return toHex(keyBytes(key));
+}
+
+/** Reads 32 hexadecimal digits; undefined for any other text. */
+export function keyFromHex(hex: string): IdKey | undefined {
+  const bytes = fromHex(hex);
+  return bytes?.length === idSize ? keyAt(bytes) : undefined;
+}
+
+/** Makes a random id. */
+export function newKey(): IdKey {
+  return keyAt(crypto.getRandomValues(new Uint8Array(idSize)));
+}

@@ -1,0 +1,213 @@
+import { reportUncaught } from '../errors.js';
+import { Writer } from '../wire.js';
+import { type DeletedOption, type Filter, writeQuery } from './filter.js';
+import type { Live, ObjectNode } from './live.js';
+
+/** How a query is to answer. */
+export interface QueryOptions {
+  /** Whether removed objects are left out (the default), given too, or given alone. */
+  deleted?: DeletedOption;
+}
+
+/** What a subscriber of a query gets: the whole result, and how it differs from the one before. */
+export interface QueryResult<T extends object> {
+  readonly objects: readonly Live<T>[];
+  readonly added: readonly Live<T>[];
+  readonly changed: readonly Live<T>[];
+  readonly removed: readonly Live<T>[];
+}
+
+/** What a query needs of its database. */
+export interface QueryHost {
+  /** A number that grows with every change that a result may depend on. */
+  readonly version: number;
+  /** Sends local edits to the core and takes what it has to say about open queries. */
+  settle(): void;
+  /** Runs a query once, or opens it so that its changes reach {@link LiveQuery}. */
+  run(encoded: Writer, live?: LiveQuery): ObjectNode[];
+  close(live: LiveQuery): void;
+}
+
+/** The side of a query that its database feeds. */
+export interface LiveQuery {
+  /** The query's number in the core while it is open there. */
+  number: number | undefined;
+  readonly encoded: Writer;
+  change(removed: Set<ObjectNode>, added: [index: number, object: ObjectNode][], changed: ObjectNode[]): void;
+  replace(objects: ObjectNode[]): void;
+  notify(): void;
+}
+
+/**
+ * A question to a database whose answer is always current. Results are in the
+ * order in which the objects were created.
+ */
+export class Query<T extends object = Record<string, unknown>> {
+  readonly #host: QueryHost;
+  readonly #predicate: ((object: Live<T>) => boolean) | undefined;
+  readonly #subscribers = new Set<(result: QueryResult<T>) => void>();
+  readonly #live: LiveQuery;
+  /** All objects that the core gives: what the predicate, if there is one, has to choose from. */
+  #candidates: ObjectNode[] = [];
+  #passing = new Set<ObjectNode>();
+  #objects: readonly Live<T>[] | undefined;
+  #version = -1;
+  readonly #added = new Set<ObjectNode>();
+  readonly #changed = new Set<ObjectNode>();
+  readonly #removed = new Set<ObjectNode>();
+
+  /** @internal */
+  constructor(host: QueryHost, filter: Filter<T> | undefined, options: QueryOptions) {
+    this.#host = host;
+    this.#predicate = typeof filter === 'function' ? filter : undefined;
+    const encoded = new Writer();
+    writeQuery(encoded, typeof filter === 'function' ? undefined : filter, options.deleted ?? 'hide');
+    this.#live = {
+      number: undefined,
+      encoded,
+      change: (removed, added, changed) => this.#change(removed, added, changed),
+      replace: (objects) => this.#replace(objects),
+      notify: () => this.#notify(),
+    };
+  }
+
+  /**
+   * The current result, the own edits of this very moment included. The array
+   * does not change afterwards. Inside `transact` it is the result before.
+   *
+   * @throws SPACE_CLOSED unless the space is open.
+   */
+  get objects(): readonly Live<T>[] {
+    this.#host.settle();
+    if (this.#live.number === undefined && this.#version !== this.#host.version) {
+      this.#reset(this.#host.run(this.#live.encoded));
+      this.#version = this.#host.version;
+    }
+    return this.#visible();
+  }
+
+  /**
+   * Calls back with the current result before it returns, and then once per
+   * burst of changes. Gives the function that ends this; it may be called again.
+   */
+  subscribe(callback: (result: QueryResult<T>) => void): () => void {
+    if (this.#live.number === undefined) this.#reset(this.#host.run(this.#live.encoded, this.#live));
+    const subscriber = (result: QueryResult<T>) => callback(result);
+    this.#subscribers.add(subscriber);
+    const objects = this.#visible();
+    callback({ objects, added: objects, changed: [], removed: [] });
+    return () => {
+      if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0) return;
+      this.#host.close(this.#live);
+      this.#version = -1;
+    };
+  }
+
+  #reset(candidates: ObjectNode[]): void {
+    this.#candidates = candidates;
+    this.#passing = new Set(this.#predicate ? candidates.filter((node) => this.#passes(node)) : []);
+    this.#objects = undefined;
+  }
+
+  #visible(): readonly Live<T>[] {
+    if (!this.#objects) {
+      const nodes = this.#predicate
+        ? this.#candidates.filter((node) => this.#passing.has(node))
+        : this.#candidates;
+      this.#objects = Object.freeze(nodes.map(liveOf<T>));
+    }
+    return this.#objects;
+  }
+
+  #passes(node: ObjectNode): boolean {
+    try {
+      return this.#predicate?.(liveOf<T>(node)) ?? true;
+    } catch (error) {
+      reportUncaught(error);
+      return false;
+    }
+  }
+
+  #change(removed: Set<ObjectNode>, added: [number, ObjectNode][], changed: ObjectNode[]): void {
+    this.#candidates = patched(this.#candidates, removed, added);
+    this.#objects = undefined;
+    for (const node of removed) this.#leave(node);
+    for (const [, node] of added) this.#enterIfPassing(node);
+    for (const node of changed) this.#judgeAgain(node);
+  }
+
+  /** Takes a whole new result, as after the space was closed and opened. */
+  #replace(objects: ObjectNode[]): void {
+    const before = new Set(this.#candidates);
+    const after = new Set(objects);
+    const gone = new Set(this.#candidates.filter((node) => !after.has(node)));
+    this.#candidates = objects;
+    this.#objects = undefined;
+    for (const node of gone) this.#leave(node);
+    for (const node of objects) {
+      if (before.has(node)) this.#judgeAgain(node);
+      else this.#enterIfPassing(node);
+    }
+  }
+
+  #enterIfPassing(node: ObjectNode): void {
+    if (this.#predicate && !this.#passes(node)) return;
+    if (this.#predicate) this.#passing.add(node);
+    if (this.#removed.delete(node)) this.#changed.add(node);
+    else this.#added.add(node);
+  }
+
+  #leave(node: ObjectNode): void {
+    if (this.#predicate && !this.#passing.delete(node)) return;
+    this.#changed.delete(node);
+    if (!this.#added.delete(node)) this.#removed.add(node);
+  }
+
+  #judgeAgain(node: ObjectNode): void {
+    if (this.#predicate) {
+      const passed = this.#passing.has(node);
+      const passes = this.#passes(node);
+      if (passes && !passed) this.#enterIfPassing(node);
+      if (!passes && passed) this.#leave(node);
+      if (!passes || !passed) return;
+    }
+    if (!this.#added.has(node)) this.#changed.add(node);
+  }
+
+  #notify(): void {
+    if (this.#added.size + this.#changed.size + this.#removed.size === 0) return;
+    const result: QueryResult<T> = {
+      objects: this.#visible(),
+      added: [...this.#added].map(liveOf<T>),
+      changed: [...this.#changed].map(liveOf<T>),
+      removed: [...this.#removed].map(liveOf<T>),
+    };
+    this.#added.clear();
+    this.#changed.clear();
+    this.#removed.clear();
+    for (const subscriber of [...this.#subscribers]) {
+      try {
+        if (this.#subscribers.has(subscriber)) subscriber(result);
+      } catch (error) {
+        reportUncaught(error);
+      }
+    }
+  }
+}
+
+function liveOf<T extends object>(node: ObjectNode): Live<T> {
+  return node.proxy as Live<T>;
+}
+
+/** Takes objects out of a list, then puts others in at the places they have in the end, which ascend. */
+export function patched<V>(list: readonly V[], removed: ReadonlySet<V>, added: readonly [number, V][]): V[] {
+  const kept = removed.size > 0 ? list.filter((value) => !removed.has(value)) : list;
+  const result: V[] = [];
+  let next = 0;
+  for (const [index, value] of added) {
+    while (result.length < index && next < kept.length) result.push(kept[next++] as V);
+    result.push(value);
+  }
+  while (next < kept.length) result.push(kept[next++] as V);
+  return result;
+}

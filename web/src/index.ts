@@ -1,0 +1,21 @@
+/**
+ * Echospace: a replicated, encrypted database for web pages. Begin with
+ * {@link Client}.
+ *
+ * @packageDocumentation
+ */
+
+export { Client, type Mesh, SpaceList } from './client.js';
+export { Database, type FlushOptions } from './db/database.js';
+export { Expando, type ExpandoConstructor } from './db/expando.js';
+export type { Condition, Conditions, DeletedOption, Filter, Operators } from './db/filter.js';
+export { idOf, isLive, isRemoved, type Live } from './db/live.js';
+export { Query, type QueryOptions, type QueryResult } from './db/query.js';
+export { EchospaceError, type ErrorCode } from './errors.js';
+export { Halo } from './halo.js';
+export { AuthenticatingInvitation, CancellableInvitation } from './invitation.js';
+export { InvitationEncoder } from './invitationcode.js';
+export { PublicKey } from './keys.js';
+export { Observable, type Subscription } from './observable.js';
+export { type ChannelMessage, Space } from './space.js';
+export type * from './types.js';

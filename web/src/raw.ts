@@ -1,0 +1,162 @@
+/**
+ * The plain objects that the core hands to the page (`jsbridge/bind`). Keys are
+ * bytes, errors are Errors with a `code`; nothing here is public.
+ */
+
+/** Ends an observation; may be called again. */
+export type RawUnsubscribe = () => void;
+
+export interface RawApi {
+  readonly version: string;
+  createClient(options: {
+    relay: string[];
+    iceServers: { urls: string[]; username?: string; credential?: string }[];
+    storageName: string;
+    persistent: boolean;
+    passphrase?: string;
+    log: string;
+  }): RawClient;
+}
+
+export interface RawStatus {
+  state: 'closed' | 'opening' | 'open' | 'crashed';
+  error?: Error;
+  storage: { persistent: boolean; usage?: number; quota?: number };
+}
+
+export interface RawNetwork {
+  state: 'offline' | 'connecting' | 'online';
+  relay: { url: string; state: string; error?: Error }[];
+  peers: {
+    identityKey: Uint8Array;
+    deviceKey: Uint8Array;
+    spaceKey: Uint8Array;
+    path: 'direct' | 'relayed';
+  }[];
+}
+
+export interface RawIdentity {
+  identityKey: Uint8Array;
+  displayName?: string;
+}
+
+export interface RawDevice {
+  deviceKey: Uint8Array;
+  label: string;
+  current: boolean;
+  online: boolean;
+}
+
+/** What each observable name of a client carries. */
+export interface RawClientValues {
+  status: RawStatus;
+  network: RawNetwork;
+  identity: RawIdentity | null;
+  devices: RawDevice[];
+  contacts: RawIdentity[];
+  spaces: RawSpace[];
+}
+
+export interface RawClient {
+  initialize(): Promise<void>;
+  destroy(): Promise<void>;
+  reset(): Promise<void>;
+  createIdentity(profile: { displayName?: string }): Promise<unknown>;
+  updateProfile(profile: { displayName?: string }): Promise<unknown>;
+  createSpace(): Promise<RawSpace>;
+  goOffline(): Promise<void>;
+  goOnline(): Promise<void>;
+  observe<K extends keyof RawClientValues>(name: K, cb: (value: RawClientValues[K]) => void): RawUnsubscribe;
+  acceptInvitation(code: string, options: { timeout?: number }): RawInvitation;
+  createDeviceInvitation(options: RawInvitationOptions): RawInvitation;
+  acceptDeviceInvitation(code: string, options: { timeout?: number }): RawInvitation;
+}
+
+export interface RawMember {
+  identityKey: Uint8Array;
+  displayName?: string;
+  role: string;
+  presence: 'ONLINE' | 'OFFLINE';
+  self: boolean;
+  devices: { deviceKey: Uint8Array; label?: string; online?: boolean }[];
+}
+
+export interface RawPeerSync {
+  deviceKey: Uint8Array;
+  behind: number;
+  ahead: number;
+  stored: boolean;
+}
+
+export interface RawSpaceValues {
+  state: 'closed' | 'opening' | 'open' | 'error';
+  members: RawMember[];
+  invitations: RawInvitation[];
+  sync: RawPeerSync[] | { peers: RawPeerSync[] };
+}
+
+export interface RawInvitationOptions {
+  authMethod?: string;
+  multiUse?: boolean;
+  persistent?: boolean;
+  timeout?: number;
+  expires?: number;
+  role?: string;
+  guestKey?: Uint8Array;
+}
+
+export interface RawSpace {
+  readonly key: Uint8Array;
+  readonly id: string;
+  readonly handle: number;
+  observe<K extends keyof RawSpaceValues>(name: K, cb: (value: RawSpaceValues[K]) => void): RawUnsubscribe;
+  createInvitation(options: RawInvitationOptions): RawInvitation;
+  postMessage(channel: string, data: Uint8Array): Promise<void>;
+  listen(channel: string, cb: (message: { data: Uint8Array; from: Uint8Array }) => void): RawUnsubscribe;
+  waitUntilReady(): Promise<void>;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  flush(options: { to?: string; timeout?: number }): Promise<void>;
+  onChange(cb: () => void): RawUnsubscribe;
+}
+
+export interface RawInvitationValue {
+  invitationId: string;
+  type: string;
+  kind: string;
+  authMethod: string;
+  authCode?: string;
+  swarmKey: Uint8Array;
+  state: string;
+  timeout?: number;
+  expires?: number;
+  multiUse: boolean;
+  persistent?: boolean;
+  role?: string;
+  spaceKey?: Uint8Array;
+  identityKey?: Uint8Array;
+  code: string;
+  error?: Error;
+}
+
+export interface RawInvitation {
+  get(): RawInvitationValue;
+  observe(cb: (value: RawInvitationValue) => void): RawUnsubscribe;
+  authenticate(code: string): Promise<void>;
+  cancel(): Promise<void>;
+}
+
+/** The hot path: functions that the module exports. Lengths and handles are i32. */
+export interface RawExports {
+  readonly mem: WebAssembly.Memory;
+  es_buffer(size: number): number;
+  es_out(): number;
+  es_error(): number;
+  es_yield(): number;
+  es_apply(handle: number, length: number): number;
+  es_read(handle: number, length: number): number;
+  es_query_open(handle: number, length: number): number;
+  es_query_close(handle: number, query: number): number;
+  es_changes(handle: number, limit: number): number;
+  es_conflicts(handle: number, length: number): number;
+}

@@ -1,0 +1,229 @@
+import { defineGo } from 'wasm_exec';
+import { EchospaceError, errorOfKind, toEchospaceError } from './errors.js';
+import { fetchModule } from './loader.js';
+import type { RawApi, RawExports } from './raw.js';
+import { Reader, type Writer } from './wire.js';
+
+/** The part of Go's `wasm_exec.js` that is used here. */
+interface GoRuntime {
+  readonly importObject: WebAssembly.Imports;
+  exited?: boolean;
+  exit(code: number): void;
+  run(instance: WebAssembly.Instance): Promise<void>;
+  _resume(): void;
+}
+
+interface GoGlobals {
+  Go?: new () => GoRuntime;
+  /** Called by the module once, while it starts, with what it offers. */
+  __echospace_ready?: ((api: RawApi) => void) | undefined;
+}
+
+const runtimes = new Map<string, Promise<Runtime>>();
+
+/** Starts are one after the other, since the module finds its callback under one global name. */
+let starting: Promise<unknown> = Promise.resolve();
+
+/**
+ * Gives the running module of that address, starting it at first use: one per
+ * page and address, whatever the number of clients. A start that failed, and a
+ * module that crashed, are forgotten, so that a later call tries again.
+ */
+export function openRuntime(url: string): Promise<Runtime> {
+  const running = runtimes.get(url);
+  if (running) return running;
+  const forget = () => runtimes.delete(url);
+  const opened = Promise.all([fetchModule(url), starting]).then(([module]) => Runtime.start(module, forget));
+  starting = opened.catch(() => undefined);
+  runtimes.set(url, opened);
+  opened.catch(forget);
+  return opened;
+}
+
+/** A running module: its API, its hot path, and what happens when it dies. */
+export class Runtime {
+  readonly #exports: RawExports;
+  readonly #rejecters = new Set<(error: EchospaceError) => void>();
+  readonly #crashListeners = new Set<(error: EchospaceError) => void>();
+  readonly #forget: () => void;
+  #api: RawApi | undefined;
+  #crash: EchospaceError | undefined;
+  #memory = new Uint8Array(0);
+
+  private constructor(exports: RawExports, forget: () => void) {
+    this.#exports = exports;
+    this.#forget = forget;
+  }
+
+  /** Instantiates the module and waits until Go has announced its API. */
+  static async start(module: WebAssembly.Module, forget: () => void): Promise<Runtime> {
+    const globals = globalThis as GoGlobals;
+    if (!globals.Go) defineGo();
+    if (!globals.Go) throw new EchospaceError('INTERNAL', 'wasm_exec.js did not define Go');
+    const go = new globals.Go();
+    const instance = await WebAssembly.instantiate(module, go.importObject);
+    const runtime = new Runtime(instance.exports as unknown as RawExports, forget);
+    runtime.#watch(go);
+    const ready = new Promise<RawApi>((resolve) => {
+      globals.__echospace_ready = resolve;
+    });
+    try {
+      const ended = go.run(instance);
+      ended.then(
+        () => runtime.crash(new Error('the module has exited')),
+        (error) => runtime.crash(error),
+      );
+      runtime.#api = await runtime.guard(ready);
+      return runtime;
+    } finally {
+      globals.__echospace_ready = undefined;
+    }
+  }
+
+  /** Notices the two ways in which Go ends: an exit code, and a trap inside an event. */
+  #watch(go: GoRuntime): void {
+    const resume = go._resume.bind(go);
+    go.exit = (code) => this.crash(new Error(`the module has exited with code ${code}`));
+    go._resume = () => {
+      if (this.#crash) throw this.#crash;
+      try {
+        resume();
+      } catch (error) {
+        this.crash(error);
+        throw error;
+      }
+    };
+  }
+
+  /** The module's control API. */
+  get api(): RawApi {
+    if (!this.#api) throw new EchospaceError('NOT_INITIALIZED', 'the module has not started');
+    return this.#api;
+  }
+
+  /** Ends everything that waits for the module. Only the first call counts. */
+  crash(cause: unknown): void {
+    if (this.#crash) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#crash = new EchospaceError('CRASHED', `the core has crashed: ${why}; reload the page`, { cause });
+    this.#forget();
+    for (const reject of [...this.#rejecters, ...this.#crashListeners]) reject(this.#crash);
+    this.#rejecters.clear();
+    this.#crashListeners.clear();
+  }
+
+  /** Calls `listener` when the module dies; gives the function that stops this. */
+  onCrash(listener: (error: EchospaceError) => void): () => void {
+    if (this.#crash) listener(this.#crash);
+    else this.#crashListeners.add(listener);
+    return () => this.#crashListeners.delete(listener);
+  }
+
+  /** Follows a promise of the core, with its errors as EchospaceErrors; rejects CRASHED if the core dies first. */
+  guard<T>(promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#crash) {
+        reject(this.#crash);
+        return;
+      }
+      this.#rejecters.add(reject);
+      promise
+        .then(resolve, (error) => reject(toEchospaceError(error)))
+        .finally(() => this.#rejecters.delete(reject));
+    });
+  }
+
+  /** Makes a synchronous call into the core, with its errors as EchospaceErrors. */
+  call<T>(f: () => T): T {
+    if (this.#crash) throw this.#crash;
+    try {
+      return f();
+    } catch (error) {
+      throw this.#crash ?? toEchospaceError(error);
+    }
+  }
+
+  /** Calls an export. A trap in it is a crash, since Go cannot go on. */
+  #invoke(f: (exports: RawExports) => number): number {
+    if (this.#crash) throw this.#crash;
+    try {
+      return f(this.#exports);
+    } catch (error) {
+      this.crash(error);
+      throw this.#crash ?? error;
+    }
+  }
+
+  /** The module's memory as it is now: a call may have replaced the buffer. */
+  #bytes(): Uint8Array {
+    const { buffer } = this.#exports.mem;
+    if (this.#memory.buffer !== buffer) this.#memory = new Uint8Array(buffer);
+    return this.#memory;
+  }
+
+  #put(input: Uint8Array): number {
+    const at = this.#invoke((e) => e.es_buffer(input.length));
+    this.#bytes().set(input, at);
+    return input.length;
+  }
+
+  /** A copy of the last output, so that a later call cannot change what was read. */
+  #output(length: number): Uint8Array {
+    if (length === 0) return new Uint8Array(0);
+    const at = this.#invoke((e) => e.es_out());
+    return this.#bytes().slice(at, at + length);
+  }
+
+  #failure(): EchospaceError {
+    const output = this.#output(this.#invoke((e) => e.es_error()));
+    if (output.length === 0) return errorOfKind(1, 'the core refused without a reason');
+    const reader = new Reader(output);
+    reader.array();
+    return errorOfKind(reader.int(), reader.str());
+  }
+
+  /** A call that gives bytes; a negative length says that it failed. */
+  #query(input: Uint8Array, call: (exports: RawExports, length: number) => number): Uint8Array {
+    const length = this.#put(input);
+    const out = this.#invoke((e) => call(e, length));
+    if (out < 0) throw this.#failure();
+    return this.#output(out);
+  }
+
+  /** Applies one transaction of ops to a space: all of it, or nothing and an error. */
+  apply(handle: number, ops: Uint8Array): void {
+    const length = this.#put(ops);
+    const status = this.#invoke((e) => e.es_apply(handle, length));
+    if (status !== 0) throw this.#failure();
+    for (let done = 0; done <= length; done += 1 << 20) this.#invoke((e) => e.es_yield());
+  }
+
+  /** Reads the records of concatenated ids: an array of record or nil. */
+  read(handle: number, ids: Uint8Array): Uint8Array {
+    return this.#query(ids, (e, length) => e.es_read(handle, length));
+  }
+
+  /** Opens a live query: its number, and the ids of its first result. */
+  openQuery(handle: number, query: Writer): { query: number; ids: Uint8Array } {
+    const reader = new Reader(this.#query(query.bytes, (e, length) => e.es_query_open(handle, length)));
+    reader.array();
+    return { query: reader.int(), ids: reader.bin() };
+  }
+
+  /** Closes a query; does nothing if it is not open. */
+  closeQuery(handle: number, query: number): void {
+    this.#invoke((e) => e.es_query_close(handle, query));
+  }
+
+  /** Drains about `limit` bytes of what changed; undefined if nothing did. */
+  changes(handle: number, limit: number): Uint8Array | undefined {
+    const out = this.#invoke((e) => e.es_changes(handle, limit));
+    if (out < 0) throw this.#failure();
+    return out === 0 ? undefined : this.#output(out);
+  }
+
+  /** The values that were set concurrently at a path: an array, the winner first. */
+  conflicts(handle: number, request: Writer): Uint8Array {
+    return this.#query(request.bytes, (e, length) => e.es_conflicts(handle, length));
+  }
+}

@@ -1,0 +1,185 @@
+import { Core, Database } from './db/database.js';
+import type { Live } from './db/live.js';
+import { reportUncaught } from './errors.js';
+import { CancellableInvitation, rawInvitationOptions } from './invitation.js';
+import { PublicKey } from './keys.js';
+import { readMessage, writeMessage } from './message.js';
+import { Observable, observeOutside, Source } from './observable.js';
+import type { RawInvitation, RawMember, RawSpace, RawSpaceValues } from './raw.js';
+import type { Runtime } from './runtime.js';
+import type { InvitationOptions, Member, Role, SpaceState, SyncStatus } from './types.js';
+
+/** What a listener of a channel gets. */
+export interface ChannelMessage {
+  /** What was posted. */
+  readonly data: unknown;
+  /** The identity that posted it, as proven by its signature. */
+  readonly from: PublicKey;
+}
+
+/** A replicated database with members. */
+export class Space {
+  /** Names the space, everywhere. */
+  readonly key: PublicKey;
+  /** A short name of the space for addresses and logs. */
+  readonly id: string;
+  /** The objects of the space. Refused with SPACE_CLOSED unless it is open. */
+  readonly db: Database;
+  readonly state: Observable<SpaceState>;
+  readonly members: Observable<Member[]>;
+  /** The invitations that this device offers. */
+  readonly invitations: Observable<CancellableInvitation[]>;
+  /** How far replication with each connected device is. */
+  readonly sync: Observable<SyncStatus>;
+
+  readonly #runtime: Runtime;
+  readonly #raw: RawSpace;
+  readonly #core: Core;
+  readonly #stops: (() => void)[];
+
+  /** @internal */
+  constructor(runtime: Runtime, raw: RawSpace) {
+    this.#runtime = runtime;
+    this.#raw = raw;
+    this.key = PublicKey.from(raw.key);
+    this.id = raw.id;
+    const state = new Source<SpaceState>('closed');
+    const members = new Source<Member[]>([]);
+    const invitations = new Source<CancellableInvitation[]>([]);
+    const sync = new Source<SyncStatus>({ peers: [] });
+    this.state = new Observable(state);
+    this.members = new Observable(members);
+    this.invitations = new Observable(invitations);
+    this.sync = new Observable(sync);
+    this.#core = new Core({
+      runtime,
+      raw,
+      get isOpen() {
+        return state.value === 'open';
+      },
+      get mayWrite() {
+        const role = members.value.find((member) => member.self)?.role;
+        return role !== 'READER' && role !== 'KEEPER';
+      },
+    });
+    this.db = new Database(this.#core);
+    this.#stops = [
+      raw.observe('members', (values) => members.next(values.map(memberOf))),
+      observeOutside(
+        (cb: (values: RawInvitation[]) => void) => raw.observe('invitations', cb),
+        (values) => invitations.next(values.map((value) => CancellableInvitation.of(runtime, value))),
+      ),
+      raw.observe('sync', (value) => sync.next(syncOf(value))),
+      raw.observe('state', (value) => state.next(value)),
+    ];
+    // The core's own notifications are followed from outside of its calls.
+    this.state.subscribe((value) => {
+      if (value === 'open') this.#core.attach();
+      else this.#core.detach();
+    });
+  }
+
+  /** True while the database can be used. */
+  get isOpen(): boolean {
+    return this.state.get() === 'open';
+  }
+
+  /** The properties of the space itself: a live object that every space has. */
+  get properties(): Live {
+    return this.#core.properties.proxy as Live;
+  }
+
+  /**
+   * Invites somebody. The invitation is complete at once, and its host is this
+   * device, which must stay until the guest has joined.
+   *
+   * @throws NOT_PERMITTED or SPACE_CLOSED.
+   */
+  createInvitation(options: InvitationOptions = {}): CancellableInvitation {
+    const raw = this.#runtime.call(() => this.#raw.createInvitation(rawInvitationOptions(options)));
+    return CancellableInvitation.of(this.#runtime, raw);
+  }
+
+  /**
+   * Sends a message to the members that are online, sealed and signed. It is
+   * not stored. The data is a value as objects hold it; arrays are allowed.
+   */
+  async postMessage(channel: string, data: unknown): Promise<void> {
+    const message = writeMessage(data);
+    await this.#runtime.guard(this.#runtime.call(() => this.#raw.postMessage(channel, message)));
+  }
+
+  /** Calls back with each message of a channel. Gives the function that ends this; it may be called again. */
+  listen(channel: string, callback: (message: ChannelMessage) => void): () => void {
+    let closed = false;
+    const deliver = (data: Uint8Array, from: PublicKey) => {
+      if (closed) return;
+      try {
+        callback({ data: readMessage(data), from });
+      } catch (error) {
+        reportUncaught(error);
+      }
+    };
+    const stop = this.#runtime.call(() =>
+      this.#raw.listen(channel, ({ data, from }) => {
+        const copy = data.slice();
+        const sender = PublicKey.from(from);
+        queueMicrotask(() => deliver(copy, sender));
+      }),
+    );
+    return () => {
+      if (closed) return;
+      closed = true;
+      stop();
+    };
+  }
+
+  /** Resolves when the space is open and its objects are there. */
+  async waitUntilReady(): Promise<this> {
+    await this.#runtime.guard(this.#raw.waitUntilReady());
+    return this;
+  }
+
+  /** Opens a space that was closed. Does nothing if it is open. */
+  open(): Promise<void> {
+    return this.#runtime.guard(this.#raw.open());
+  }
+
+  /** Closes the space on this device: it is no longer replicated, until `open()`. May be called again. */
+  async close(): Promise<void> {
+    this.commit();
+    await this.#runtime.guard(this.#raw.close());
+  }
+
+  /** @internal Hands the edits of the current burst to the core. */
+  commit(): void {
+    if (this.isOpen) this.#core.commit();
+  }
+
+  /** @internal Tells whether this is the face of that object of the core. */
+  is(raw: RawSpace): boolean {
+    return this.#raw === raw;
+  }
+
+  /** @internal Stops listening to the core: the client was closed. */
+  forget(): void {
+    for (const stop of this.#stops) stop();
+    this.#core.detach();
+  }
+}
+
+function memberOf({ identityKey, role, devices, ...rest }: RawMember): Member {
+  return {
+    ...rest,
+    identityKey: PublicKey.from(identityKey),
+    role: role as Role,
+    devices: devices.map(({ deviceKey, ...device }) => ({ ...device, deviceKey: PublicKey.from(deviceKey) })),
+  };
+}
+
+function syncOf(value: RawSpaceValues['sync']): SyncStatus {
+  const peers = Array.isArray(value) ? value : value.peers;
+  return {
+    peers: peers.map(({ deviceKey, ...rest }) => ({ ...rest, deviceKey: PublicKey.from(deviceKey) })),
+  };
+}

@@ -1,0 +1,57 @@
+// What callers can and cannot write about objects and queries.
+
+import { EchospaceError, type ErrorCode, Expando, type Live, type Space } from '@echospace/client';
+
+interface Person {
+  name: string;
+}
+
+interface Task {
+  title: string;
+  done: boolean;
+  age?: number;
+  due?: Date;
+  owner?: Person;
+  place?: { city: string; floor: number };
+}
+
+export function objects(space: Space): void {
+  const task: Live<Task> = space.db.add<Task>({ title: 'Water the plants', done: false });
+  task.title = 'Water all plants';
+  delete task.owner;
+  const id: string = task.id;
+  const found: Live<Task> | undefined = space.db.get<Task>(id);
+  // @ts-expect-error a title is a string
+  task.title = 1;
+  // @ts-expect-error the id of an object never changes
+  task.id = 'other';
+  const any = new Expando({ title: 'x' });
+  space.db.add(any).title = 'y';
+  space.properties.name = 'Home';
+  const three: number = space.db.transact(() => 3);
+  void [found, three];
+}
+
+export function queries(space: Space): () => void {
+  space.db.query<Task>({ done: true, age: { $gt: 5 }, place: { city: 'Bern' } });
+  space.db.query<Task>({ $or: [{ title: 'a' }, { age: { $in: [1, 2] } }], $not: { done: true } });
+  space.db.query<Task>((task) => task.title.startsWith('W'), { deleted: 'show' });
+  // @ts-expect-error there is no such property
+  space.db.query<Task>({ titel: 'a' });
+  // @ts-expect-error a title is compared with strings
+  space.db.query<Task>({ title: { $gt: 5 } });
+  // @ts-expect-error there is no such option
+  space.db.query<Task>({}, { deleted: 'maybe' });
+  const query = space.db.query<Task>();
+  // @ts-expect-error a result is not to be changed
+  query.objects.push(undefined);
+  return query.subscribe(({ objects, added }) => [...objects, ...added].map((task) => task.title));
+}
+
+export function errors(error: unknown): number | undefined {
+  if (!(error instanceof EchospaceError)) return undefined;
+  const code: ErrorCode = error.code;
+  // @ts-expect-error there is no such code
+  if (code === 'WRONG_CODE') return 0;
+  return error.code === 'WRONG_AUTH_CODE' ? error.attemptsLeft : undefined;
+}
