@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/echospace/echospace/core/env"
@@ -25,10 +24,17 @@ func testEnv(seed uint64) env.Env {
 // epoch is when every test begins.
 var epoch = time.UnixMilli(1_800_000_000_000)
 
+// tb is what *testing.T and *rapid.T share.
+type tb interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // pump is a topic at a relay, with any hosts and guests under it, in memory and
 // on a clock of its own. It may lose, repeat, swap and alter frames by seed.
 type pump struct {
-	t     *testing.T
+	t     tb
 	env   env.Env
 	rng   *rand.Rand
 	now   time.Time
@@ -54,6 +60,7 @@ type node struct {
 	id    id.PeerID
 	host  *Host
 	guest *Guest
+	raw   func(c carried) // neither: an attacker that gets the frames
 	gone  bool
 
 	states   []State
@@ -71,7 +78,7 @@ type node struct {
 	onJoined  func(n *node)
 }
 
-func newPump(t *testing.T, seed uint64) *pump {
+func newPump(t tb, seed uint64) *pump {
 	return &pump{t: t, env: testEnv(seed), rng: rand.New(rand.NewPCG(seed, 1)), now: epoch}
 }
 
@@ -96,11 +103,7 @@ func (p *pump) leave(n *node) {
 	n.gone = true
 	for _, o := range p.nodes {
 		if !o.gone {
-			if o.host != nil {
-				o.host.PeerLeft(n.id)
-			} else {
-				o.guest.PeerLeft(n.id)
-			}
+			o.peerLeft(n.id)
 		}
 	}
 	p.collect()
@@ -134,17 +137,28 @@ func (p *pump) newGuest(inv Invitation, timeout time.Duration) *node {
 }
 
 func (n *node) peerJoined(o id.PeerID) {
-	if n.host != nil {
+	switch {
+	case n.host != nil:
 		n.host.PeerJoined(o)
-	} else {
+	case n.guest != nil:
 		n.guest.PeerJoined(o)
 	}
 }
 
+func (n *node) peerLeft(o id.PeerID) {
+	switch {
+	case n.host != nil:
+		n.host.PeerLeft(o)
+	case n.guest != nil:
+		n.guest.PeerLeft(o)
+	}
+}
+
 func (n *node) tick() {
-	if n.host != nil {
+	switch {
+	case n.host != nil:
 		n.host.Tick(n.p.now)
-	} else {
+	case n.guest != nil:
 		n.guest.Tick(n.p.now)
 	}
 }
@@ -154,9 +168,10 @@ func (p *pump) collect() {
 	for again := true; again; {
 		again = false
 		for _, n := range p.nodes {
-			if n.host != nil {
+			switch {
+			case n.host != nil:
 				again = n.driveHost() || again
-			} else {
+			case n.guest != nil:
 				again = n.driveGuest() || again
 			}
 		}
@@ -291,10 +306,13 @@ func (p *pump) step() {
 			if n.id != c.to || n.gone {
 				continue
 			}
-			if n.host != nil {
+			switch {
+			case n.host != nil:
 				_ = n.host.Frame(c.from, c.data)
-			} else {
+			case n.guest != nil:
 				_ = n.guest.Frame(c.from, c.data)
+			case n.raw != nil:
+				n.raw(c)
 			}
 		}
 	}
@@ -361,7 +379,7 @@ func testInvitation(p *pump, change ...func(*Invitation)) Invitation {
 
 func multiUse(inv *Invitation) { inv.MultiUse = true }
 
-func wantEnd(t *testing.T, n *node, s State, k errs.Kind) {
+func wantEnd(t tb, n *node, s State, k errs.Kind) {
 	t.Helper()
 	if n.ended == nil {
 		t.Fatalf("has not ended, states %v", n.states)
@@ -374,7 +392,7 @@ func wantEnd(t *testing.T, n *node, s State, k errs.Kind) {
 	}
 }
 
-func wantStates(t *testing.T, n *node, want ...State) {
+func wantStates(t tb, n *node, want ...State) {
 	t.Helper()
 	if !slices.Equal(n.states, want) {
 		t.Fatalf("states %v, want %v", n.states, want)
