@@ -1,0 +1,285 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+)
+
+// Version of the client library.
+const Version = "0.1.0"
+
+// State is where a Client's life is.
+type State string
+
+// The states of a Client.
+const (
+	StateClosed  State = "closed"
+	StateOpening State = "opening"
+	StateOpen    State = "open"
+	StateFailed  State = "failed"
+)
+
+// Status is a Client's state, with the reason when it is not well.
+type Status struct {
+	State      State
+	Err        error
+	Persistent bool // the platform promised to keep the storage
+}
+
+// Client is one profile: an identity, its spaces, and their network.
+type Client struct {
+	ports Ports
+
+	Status   Var[Status]
+	Identity Var[*Identity]
+	Spaces   Var[[]*Space]
+	Network  Var[Network]
+
+	// life serialises Initialize, Destroy and Reset, which wait.
+	life sync.Mutex
+
+	mu      sync.Mutex
+	session *session // nil while closed
+}
+
+// session is what exists between Initialize and Destroy.
+type session struct {
+	c        *Client
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+	storage  Storage
+	keyring  *keys.Keyring
+	slot     uint32
+	freeSlot func()
+	net      *network
+	release  []func()
+
+	// opening serialises the opening of spaces, which waits.
+	opening sync.Mutex
+
+	mu     sync.Mutex
+	self   *self // nil until there is an identity
+	spaces map[id.SpaceKey]*Space
+	hosted map[id.InvitationID]*Invitation
+	joined map[id.InvitationID]*Invitation
+}
+
+// New makes a closed Client.
+func New(p Ports) *Client {
+	c := &Client{ports: p}
+	c.Status.Set(Status{State: StateClosed})
+	c.Spaces.Set([]*Space{})
+	c.Network.Set(Network{State: NetworkOffline})
+	return c
+}
+
+// Initialize opens the profile: storage, identity and spaces. A second call is
+// harmless. After Destroy it opens again.
+func (c *Client) Initialize(ctx context.Context) error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if c.current() != nil {
+		return nil
+	}
+	c.Status.Set(Status{State: StateOpening})
+	s, err := c.open(ctx)
+	if err != nil {
+		c.Status.Set(Status{State: StateFailed, Err: err})
+		return err
+	}
+	c.mu.Lock()
+	c.session = s
+	c.mu.Unlock()
+	c.publishIdentity(s)
+	c.publishSpaces(s)
+	s.listenTabs()
+	c.Status.Set(Status{State: StateOpen, Persistent: s.storage.Persistent})
+	s.rehost()
+	return nil
+}
+
+func (c *Client) open(ctx context.Context) (s *session, err error) {
+	s = &session{
+		c: c, spaces: map[id.SpaceKey]*Space{},
+		hosted: map[id.InvitationID]*Invitation{}, joined: map[id.InvitationID]*Invitation{},
+	}
+	// The session outlives the call that opens it.
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.storage, err = c.ports.OpenStore(ctx, func(err error) { c.fail(s, err) }); err != nil {
+		return nil, err
+	}
+	if err = checkFormat(ctx, s.storage.Store); err != nil {
+		return nil, err
+	}
+	if s.keyring, err = keys.OpenKeyring(ctx, c.ports.Env, s.storage.Keys, s.storage.Store); err != nil {
+		return nil, err
+	}
+	if s.slot, s.freeSlot, err = c.ports.Slot(ctx); err != nil {
+		return nil, err
+	}
+	s.net = newNetwork(s)
+	if err = s.loadIdentity(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.loadSpaces(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// close ends everything of the session and waits for it.
+func (s *session) close() {
+	for _, sp := range s.allSpaces() {
+		sp.shut(errs.New("client", errs.Closed, "the client was destroyed"))
+	}
+	for _, inv := range s.allInvitations() {
+		inv.abandon()
+	}
+	s.cancel()
+	if s.net != nil {
+		s.net.close()
+	}
+	for _, release := range s.release {
+		release()
+	}
+	s.tasks.Wait()
+	if s.storage.Store != nil {
+		_ = s.storage.Store.Close() // nothing acknowledged depends on it
+	}
+	if s.freeSlot != nil {
+		s.freeSlot()
+	}
+}
+
+// fail ends a session whose storage was taken away.
+func (c *Client) fail(s *session, err error) {
+	c.mu.Lock()
+	mine := c.session == s
+	if mine {
+		c.session = nil
+	}
+	c.mu.Unlock()
+	if !mine {
+		return
+	}
+	go func() { // owned by nobody else: the session is gone from the Client
+		s.close()
+		c.publishClosed(Status{State: StateFailed, Err: err})
+	}()
+}
+
+// Destroy flushes, leaves the network and closes the profile. Pending calls
+// fail with errs.Closed. A second call is harmless.
+func (c *Client) Destroy(ctx context.Context) error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	s := c.take()
+	if s == nil {
+		return nil
+	}
+	for _, sp := range s.allSpaces() {
+		if err := sp.Flush(ctx, FlushStore); err != nil {
+			c.ports.Env.Log.Warn("flush before destroy failed", "space", id.Short(sp.Key()), "err", err)
+		}
+	}
+	s.close()
+	c.publishClosed(Status{State: StateClosed})
+	return nil
+}
+
+// Reset destroys and then removes everything that the profile stored: identity,
+// keys, spaces. It cannot be undone.
+func (c *Client) Reset(ctx context.Context) error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	s := c.take()
+	if s == nil {
+		storage, err := c.ports.OpenStore(ctx, func(error) {})
+		if err != nil {
+			return err
+		}
+		return storage.Destroy(ctx)
+	}
+	s.close()
+	c.publishClosed(Status{State: StateClosed})
+	return s.storage.Destroy(ctx)
+}
+
+func (c *Client) take() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.session
+	c.session = nil
+	return s
+}
+
+func (c *Client) current() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// open session or errs.NotInitialized.
+func (c *Client) must(op string) (*session, error) {
+	s := c.current()
+	if s == nil {
+		return nil, errs.New(op, errs.NotInitialized, "the client is not open; await initialize() first")
+	}
+	return s, nil
+}
+
+func (c *Client) publishClosed(st Status) {
+	c.Spaces.Set([]*Space{})
+	c.Identity.Set(nil)
+	c.Network.Set(Network{State: NetworkOffline})
+	c.Status.Set(st)
+}
+
+func (c *Client) publishSpaces(s *session) {
+	if c.current() == s {
+		c.Spaces.Set(s.allSpaces())
+	}
+}
+
+// allSpaces gives the spaces in the order of their keys.
+func (s *session) allSpaces() []*Space {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Space, 0, len(s.spaces))
+	for _, sp := range s.spaces {
+		list = append(list, sp)
+	}
+	slices.SortFunc(list, func(a, b *Space) int { return id.Compare(a.key, b.key) })
+	return list
+}
+
+// Space gives the space of a key, or nil.
+func (c *Client) Space(key id.SpaceKey) *Space {
+	s := c.current()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spaces[key]
+}
+
+// spawn runs f until the session ends; close waits for it.
+func (s *session) spawn(f func(ctx context.Context)) {
+	s.tasks.Add(1)
+	go func() {
+		defer s.tasks.Done()
+		f(s.ctx)
+	}()
+}

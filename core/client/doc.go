@@ -1,0 +1,14 @@
+// Package client joins the state machines of the core to the world: storage,
+// relays, direct connections, other tabs. It is the only package of the core
+// that starts goroutines; each belongs to a Client or one of its Spaces and
+// ends with it.
+//
+// Key types, in order of use: Ports (what the composition root hands in),
+// Client (identity, spaces, network), Space (one open space: objects, members,
+// messages), Invitation (hosted or accepted), Var (an observable value).
+//
+// Concurrency: every method may be called from any goroutine. Each Space
+// guards its state machines by one mutex that is never held across a wait, so
+// on js/wasm, where there is one thread, a call that only takes that mutex
+// never blocks: exported functions may make it.
+package client

@@ -1,0 +1,39 @@
+package client
+
+import (
+	"context"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// formatVersion is the layout of a profile's storage. Version 1: "v" this
+// number; "k/" the keyring; "h/", "b/" feed headers and blocks (package feed);
+// "q/" damaged records, moved aside under their old key.
+const formatVersion = 1
+
+var formatKey = []byte("v")
+
+// checkFormat refuses a profile that a newer version wrote and marks a new one.
+func checkFormat(ctx context.Context, st storage.Store) error {
+	const op = "client.open"
+	b, err := st.Get(ctx, formatKey)
+	if errs.Is(err, errs.NotFound) {
+		var batch storage.Batch
+		batch.Put(formatKey, wire.AppendUint(nil, formatVersion))
+		return st.Apply(ctx, &batch, storage.Strict)
+	}
+	if err != nil {
+		return err
+	}
+	r := wire.NewReader(b)
+	v := r.Uint(1 << 32)
+	if err := r.Done(op); err != nil {
+		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: %w", err)
+	}
+	if v > formatVersion {
+		return errs.New(op, errs.VersionUnsupported, "the profile has format %d and this Echospace reads up to %d; load the newer version", v, formatVersion)
+	}
+	return nil
+}

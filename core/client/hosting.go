@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"slices"
+
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/invite"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// hosting is the host's side of an Invitation.
+type hosting struct {
+	space *Space
+	role  credential.Role
+	m     *invite.Host
+}
+
+// invitationRecords prefixes the hosted invitations in the keyring: what a
+// restart needs, the spent attempts above all.
+const invitationRecords = "invitation/"
+
+// CreateInvitation makes an invitation to the space and hosts it from now on.
+// It waits for nothing: while the client is offline the invitation waits too.
+//
+// Errors: errs.SpaceClosed, errs.NotPermitted, errs.InvalidArgument.
+func (sp *Space) CreateInvitation(o InvitationOptions) (*Invitation, error) {
+	const op = "space.createInvitation"
+	s := sp.s
+	e := s.c.ports.Env
+	if o.Role == 0 {
+		o.Role = credential.Editor
+	}
+	sp.mu.Lock()
+	open := sp.run != nil
+	may := open && sp.core.Membership().MayInvite(sp.core.Self().Device, o.Role)
+	sp.mu.Unlock()
+	if !open {
+		return nil, sp.closedError(op)
+	}
+	if !may {
+		return nil, errs.New(op, errs.NotPermitted, "your role in space %s does not let you invite as %v", id.Short(sp.key), o.Role)
+	}
+	inv := invite.New(e)
+	inv.Kind, inv.Auth = invite.Space, o.Auth
+	inv.MultiUse, inv.Persistent = o.MultiUse, o.Persistent
+	inv.Expires, inv.Timeout, inv.GuestKey = o.Expires, o.Timeout, o.GuestKey
+	if o.Auth == invite.SharedSecret {
+		inv.AuthCode = invite.NewAuthCode(e, inv.Long())
+	}
+	return s.host(sp, inv, o.Role, 0)
+}
+
+// host starts hosting; spent attempts stay spent.
+func (s *session) host(sp *Space, inv invite.Invitation, role credential.Role, spent int) (*Invitation, error) {
+	m, err := invite.NewHost(invite.HostOptions{Env: s.c.ports.Env, Invitation: inv, Spent: spent})
+	if err != nil {
+		return nil, err
+	}
+	key := sp.key
+	i := newInvitation(s, inv, &key)
+	i.host = &hosting{space: sp, role: role, m: m}
+	s.mu.Lock()
+	s.hosted[inv.ID] = i
+	s.mu.Unlock()
+	sp.Invitations.Update(func(list []*Invitation) []*Invitation { return append(slices.Clone(list), i) })
+	i.start(m)
+	return i, nil
+}
+
+// hostTurn carries out what the host's machine asks for.
+func (i *Invitation) hostTurn(ctx context.Context) (again bool) {
+	h := i.host
+	i.mu.Lock()
+	out := h.m.Ready()
+	i.mu.Unlock()
+	i.send(out.Frames)
+	for _, d := range out.Dropped {
+		i.s.c.ports.Env.Log.Info("a guest went", "invitation", id.Short(i.Value.Get().ID), "err", d.Err)
+	}
+	i.passed(out.States, out.Ended)
+	if out.Debit != nil {
+		err := i.debit(ctx, out.Debit.Spent)
+		i.mu.Lock()
+		h.m.Debited(err)
+		i.mu.Unlock()
+		again = true
+	}
+	for _, a := range out.Admit {
+		i.admit(ctx, a)
+		again = true
+	}
+	if out.Ended != nil {
+		i.hostEnded(ctx)
+	}
+	return again || len(out.Frames) > 0
+}
+
+// debit stores the spent attempts before the guest hears that it was wrong.
+func (i *Invitation) debit(ctx context.Context, spent int) error {
+	v := i.Value.Get()
+	b := wire.AppendArray(nil, 3)
+	b = wire.AppendUint(b, 1)
+	b = wire.AppendBytes(b, v.Space[:])
+	b = wire.AppendUint(b, uint64(spent))
+	var batch storage.Batch
+	i.s.keyring.Put(&batch, invitationRecords+v.ID.String(), b)
+	return i.s.storage.Store.Apply(ctx, &batch, storage.Strict)
+}
+
+// admit judges a guest's introduction and answers the machine.
+func (i *Invitation) admit(ctx context.Context, a invite.Admit) {
+	h := i.host
+	payload, err := i.admission(ctx, a)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case err == nil:
+		h.m.Admitted(a.Conn, payload)
+	case errs.Is(err, errs.AlreadyMember):
+		h.m.Refused(a.Conn, errs.AlreadyMember, h.space.key[:])
+	default:
+		i.s.c.ports.Env.Log.Warn("a guest was refused", "err", err)
+		h.m.Refused(a.Conn, errs.KindOf(err), nil)
+	}
+}
+
+func (i *Invitation) admission(ctx context.Context, a invite.Admit) ([]byte, error) {
+	in, err := space.DecodeIntroduction(a.Introduction.Body)
+	if err != nil {
+		return nil, err
+	}
+	if err := keys.Verify([32]byte(in.Device), a.Binding, a.Introduction.Proof); err != nil {
+		return nil, err
+	}
+	sp := i.host.space
+	inv := i.Value.Get().ID
+	if _, err := sp.writeControl(ctx, func(core *space.Space) (*space.Intake, error) {
+		return core.Admit(ctx, in, i.host.role, inv)
+	}); err != nil {
+		return nil, err
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.run == nil {
+		return nil, sp.closedError("invitation")
+	}
+	sp.run.dirty.members = true
+	return sp.core.Admission(in.Device)
+}
+
+// hostEnded forgets an ended invitation.
+func (i *Invitation) hostEnded(ctx context.Context) {
+	v := i.Value.Get()
+	i.s.mu.Lock()
+	delete(i.s.hosted, v.ID)
+	i.s.mu.Unlock()
+	i.host.space.Invitations.Update(func(list []*Invitation) []*Invitation {
+		return slices.DeleteFunc(slices.Clone(list), func(o *Invitation) bool { return o == i })
+	})
+}
+
+// rehost goes on with the invitations that outlive a restart.
+func (s *session) rehost() {}

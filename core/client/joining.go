@@ -1,0 +1,210 @@
+package client
+
+import (
+	"context"
+	"sync"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/invite"
+	"github.com/echospace/echospace/core/space"
+)
+
+// joining is the guest's side of an Invitation.
+type joining struct {
+	m  *invite.Guest
+	me *self
+
+	mu      sync.Mutex
+	pending chan error // of Authenticate, nil if none waits
+	ended   bool
+	err     error // the end's
+}
+
+// AcceptInvitation begins to accept an invitation code, link or text that holds
+// one. It returns at once; Authenticate gives the auth code. The same code gives
+// the same Invitation while it is under way.
+//
+// Errors: errs.NotInitialized, errs.NoIdentity, errs.InvalidInvitation,
+// errs.VersionUnsupported.
+func (c *Client) AcceptInvitation(code string, o AcceptOptions) (*Invitation, error) {
+	const op = "client.acceptInvitation"
+	s, err := c.must(op)
+	if err != nil {
+		return nil, err
+	}
+	inv, err := invite.Decode(code)
+	if err != nil {
+		return nil, err
+	}
+	if inv.Kind != invite.Space {
+		return nil, errs.New(op, errs.InvalidInvitation, "the code invites a device, not to a space; use halo.acceptInvitation()")
+	}
+	me, err := s.identity(op)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	known := s.joined[inv.ID]
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	m, err := invite.NewGuest(invite.GuestOptions{Env: c.ports.Env, Invitation: inv, Timeout: o.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	i := newInvitation(s, inv, nil)
+	i.guest = &joining{m: m, me: me}
+	s.mu.Lock()
+	s.joined[inv.ID] = i
+	s.mu.Unlock()
+	i.start(m)
+	return i, nil
+}
+
+// Authenticate gives the auth code and waits for the outcome: nil once the
+// space is stored and open here. It may be called before a host was found.
+//
+// Errors: errs.WrongAuthCode with the detail attemptsLeft, after which it may
+// be called again; errs.InvalidArgument while a code is being checked; and
+// whatever ended the invitation.
+func (i *Invitation) Authenticate(ctx context.Context, code string) error {
+	const op = "invitation.authenticate"
+	g := i.guest
+	if g == nil {
+		return errs.New(op, errs.InvalidArgument, "the host of an invitation does not authenticate; its guest does")
+	}
+	g.mu.Lock()
+	if g.ended {
+		defer g.mu.Unlock()
+		return g.err
+	}
+	if g.pending != nil {
+		g.mu.Unlock()
+		return errs.New(op, errs.InvalidArgument, "a code is being checked; await the first authenticate()")
+	}
+	outcome := make(chan error, 1)
+	g.pending = outcome
+	g.mu.Unlock()
+	var err error
+	if i.Value.Get().Auth == invite.SharedSecret {
+		i.with(func() { err = g.m.Authenticate(code) })
+	}
+	if err != nil {
+		g.answer(err)
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return errs.New(op, errs.Cancelled, "the wait for the outcome was cancelled: %w", ctx.Err())
+	}
+}
+
+// answer ends the pending Authenticate.
+func (g *joining) answer(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pending != nil {
+		g.pending <- err
+		g.pending = nil
+	}
+}
+
+// settle keeps the end's error and ends the pending Authenticate with it.
+func (g *joining) settle(err error) {
+	g.mu.Lock()
+	if !g.ended {
+		g.ended, g.err = true, err
+	}
+	g.mu.Unlock()
+	g.answer(err)
+}
+
+// guestTurn carries out what the guest's machine asks for.
+func (i *Invitation) guestTurn(ctx context.Context) (again bool) {
+	g := i.guest
+	i.mu.Lock()
+	out := g.m.Ready()
+	i.mu.Unlock()
+	i.send(out.Frames)
+	for _, d := range out.Dropped {
+		i.s.c.ports.Env.Log.Info("a host went", "invitation", id.Short(i.Value.Get().ID), "err", d.Err)
+	}
+	if out.Ended != nil && len(out.Ended.Payload) > 0 {
+		i.spaceKnown(out.Ended.Payload)
+	}
+	i.passed(out.States, out.Ended)
+	if out.Introduce != nil {
+		in, err := i.introduction(ctx, out.Introduce.Binding)
+		i.mu.Lock()
+		if err != nil {
+			g.m.Failed(err)
+		} else {
+			g.m.Introduced(out.Introduce.Conn, in)
+		}
+		i.mu.Unlock()
+		again = true
+	}
+	if out.Rejected != nil {
+		g.answer(out.Rejected)
+	}
+	if out.Joined != nil {
+		err := i.join(ctx, out.Joined.Payload)
+		i.mu.Lock()
+		if err != nil {
+			g.m.Failed(err)
+		} else {
+			g.m.Opened()
+		}
+		i.mu.Unlock()
+		again = true
+	}
+	if out.Ended != nil {
+		i.s.mu.Lock()
+		delete(i.s.joined, i.Value.Get().ID)
+		i.s.mu.Unlock()
+		err := out.Ended.Err
+		if e, ok := err.(*errs.Error); ok && len(out.Ended.Payload) > 0 {
+			err = e.With("spaceKey", out.Ended.Payload)
+		}
+		g.settle(err)
+	}
+	return again || len(out.Frames) > 0
+}
+
+// spaceKnown puts the space's key into the value.
+func (i *Invitation) spaceKnown(key []byte) {
+	if k, ok := id.From[id.SpaceKey](key); ok {
+		i.Value.Update(func(v InvitationValue) InvitationValue { v.Space = &k; return v })
+	}
+}
+
+// introduction says who the guest is and proves it to this host.
+func (i *Invitation) introduction(ctx context.Context, binding []byte) (invite.Introduction, error) {
+	me := i.guest.me
+	body := space.Introduction{Identity: me.identity, Device: me.device(), Chain: me.chain, Name: me.name}.Encode()
+	sig, err := me.signer.Sign(ctx, binding)
+	if err != nil {
+		return invite.Introduction{}, err
+	}
+	in := invite.Introduction{Body: body, Proof: sig[:]}
+	if i.Value.Get().Auth == invite.KnownPublicKey {
+		in.KeyProof = sig[:]
+	}
+	return in, nil
+}
+
+// join stores what the host gave and opens the space.
+func (i *Invitation) join(ctx context.Context, payload []byte) error {
+	rec, err := space.DecodeAdmission(payload, i.guest.me.device())
+	if err != nil {
+		return err
+	}
+	if _, err := i.s.adopt(ctx, rec); err != nil {
+		return err
+	}
+	i.spaceKnown(rec.Key[:])
+	return nil
+}

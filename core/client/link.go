@@ -1,0 +1,282 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/mesh"
+	"github.com/echospace/echospace/core/signal"
+	"github.com/echospace/echospace/core/transport"
+)
+
+// link carries what a space's swarm sends and receives: one stay at the relay
+// and the direct connections.
+type link struct {
+	sp    *Space
+	r     *runtime
+	topic id.Topic
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc // nil while offline
+	tasks   *sync.WaitGroup
+	frames  *outbox[mesh.Frame]
+	directs map[mesh.DirectID]*direct
+}
+
+// direct is one direct connection under way or established.
+type direct struct {
+	conn transport.DirectConn
+	out  *outbox[[]byte]
+}
+
+// closeGrace is how long a closing connection may take to send what it holds.
+const closeGrace = time.Second
+
+func newLink(sp *Space, r *runtime) *link {
+	return &link{sp: sp, r: r, topic: sp.core.Secrets().Topic(), directs: map[mesh.DirectID]*direct{}}
+}
+
+// swarm runs f on the swarm, if it is still that of the space, and wakes the
+// loop. It never waits.
+func (l *link) swarm(f func(*mesh.Swarm)) {
+	l.sp.mu.Lock()
+	if l.sp.run == l.r {
+		f(l.r.swarm)
+	}
+	l.sp.mu.Unlock()
+	l.r.poke()
+}
+
+// up joins the topic.
+func (l *link) up(sig Signaler) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(l.r.ctx)
+	l.cancel, l.tasks, l.frames = cancel, &sync.WaitGroup{}, newOutbox[mesh.Frame]()
+	l.tasks.Add(1)
+	go l.meet(ctx, l.tasks, sig, l.frames)
+}
+
+// down leaves the topic and ends every direct connection.
+func (l *link) down() {
+	l.mu.Lock()
+	cancel, tasks := l.cancel, l.tasks
+	l.cancel = nil
+	for _, d := range l.directs {
+		d.out.close()
+	}
+	if l.frames != nil {
+		l.frames.close()
+	}
+	l.mu.Unlock()
+	if cancel == nil {
+		return
+	}
+	// What is queued (good-byes) may still leave.
+	grace := time.AfterFunc(closeGrace, cancel)
+	tasks.Wait()
+	grace.Stop()
+	cancel()
+	l.swarm(func(s *mesh.Swarm) { s.Signal(signal.Event{Type: signal.Down}) })
+}
+
+// meet stays under the topic until ctx is done.
+func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, sig Signaler, frames *outbox[mesh.Frame]) {
+	defer tasks.Done()
+	rv, err := sig.Join(ctx, l.topic)
+	if err != nil {
+		l.sp.s.c.ports.Env.Log.Error("the topic of a space could not be joined", "space", id.Short(l.sp.key), "err", err)
+		return
+	}
+	var receiver sync.WaitGroup
+	receiver.Add(1)
+	go func() {
+		defer receiver.Done()
+		for {
+			ev, err := rv.Recv(ctx)
+			if err != nil {
+				return
+			}
+			l.swarm(func(s *mesh.Swarm) { s.Signal(ev) })
+		}
+	}()
+	for {
+		f, ok := frames.next(ctx)
+		if !ok {
+			break
+		}
+		if err := rv.Send(ctx, f.To, f.Data); err != nil {
+			// The session's own acknowledgements notice the loss.
+			l.sp.s.c.ports.Env.Log.Debug("a relayed frame was not sent", "err", err)
+		}
+	}
+	_ = rv.Close() // leaving
+	receiver.Wait()
+}
+
+// send carries out what a swarm asked for. It never blocks.
+func (l *link) send(out mesh.Output) {
+	for _, o := range out.Opens {
+		l.open(o)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range out.DirectSignals {
+		if d := l.directs[m.ID]; d != nil {
+			d.conn.Signal(m.Msg)
+		}
+	}
+	for _, m := range out.DirectSends {
+		if d := l.directs[m.ID]; d != nil {
+			d.out.add(m.Msg)
+		}
+	}
+	for _, did := range out.DirectCloses {
+		if d := l.directs[did]; d != nil {
+			d.out.close()
+		}
+	}
+	for _, did := range out.DirectRestarts {
+		if d := l.directs[did]; d != nil {
+			d.conn.Restart()
+		}
+	}
+	if l.frames != nil {
+		for _, f := range out.Frames {
+			l.frames.add(f)
+		}
+	}
+}
+
+// open starts a direct connection.
+func (l *link) open(o mesh.OpenDirect) {
+	ports := l.sp.s.c.ports
+	conn, err := ports.Direct.Open(transport.DirectOptions{
+		Polite:     o.Polite,
+		ICEServers: ports.ICEServers,
+		Send:       func(msg []byte) { l.swarm(func(s *mesh.Swarm) { s.DirectSignal(o.ID, msg) }) },
+	})
+	if err != nil {
+		l.swarm(func(s *mesh.Swarm) { s.DirectClosed(o.ID, err) })
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel == nil {
+		_ = conn.Close() // went offline meanwhile
+		return
+	}
+	d := &direct{conn: conn, out: newOutbox[[]byte]()}
+	l.directs[o.ID] = d
+	l.tasks.Add(2)
+	tasks := l.tasks
+	go func() { defer tasks.Done(); l.directSender(d) }()
+	go func() { defer tasks.Done(); l.directReceiver(o.ID, d) }()
+}
+
+// directSender sends what is queued, then closes.
+func (l *link) directSender(d *direct) {
+	defer d.conn.Close()
+	for {
+		msg, ok := d.out.next(l.r.ctx)
+		if !ok {
+			return
+		}
+		if err := d.conn.Send(l.r.ctx, msg); err != nil {
+			return
+		}
+	}
+}
+
+// directReceiver tells the swarm what happens on a direct connection.
+func (l *link) directReceiver(did mesh.DirectID, d *direct) {
+	defer func() {
+		l.mu.Lock()
+		delete(l.directs, did)
+		l.mu.Unlock()
+		d.out.close()
+		l.swarm(func(s *mesh.Swarm) { s.DirectClosed(did, d.conn.Err()) })
+	}()
+	select {
+	case <-d.conn.Ready():
+	case <-d.conn.Done():
+		return
+	}
+	local, remote, err := d.conn.Binding()
+	if err != nil {
+		_ = d.conn.Close() // cannot be shown to be the session's
+		return
+	}
+	l.swarm(func(s *mesh.Swarm) { s.DirectReady(did, local, remote) })
+	for {
+		msg, err := d.conn.Recv(l.r.ctx)
+		if err != nil {
+			return
+		}
+		l.swarm(func(s *mesh.Swarm) { s.DirectMessage(did, msg) })
+	}
+}
+
+// outbox is an unbounded queue with one consumer; its producers are bounded by
+// the windows of their sessions. A closed outbox gives what it holds and ends.
+type outbox[T any] struct {
+	mu     sync.Mutex
+	items  []T
+	closed bool
+	wake   chan struct{}
+}
+
+func newOutbox[T any]() *outbox[T] { return &outbox[T]{wake: make(chan struct{}, 1)} }
+
+func (o *outbox[T]) poke() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox[T]) add(item T) {
+	o.mu.Lock()
+	if !o.closed {
+		o.items = append(o.items, item)
+	}
+	o.mu.Unlock()
+	o.poke()
+}
+
+func (o *outbox[T]) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.poke()
+}
+
+// next waits for an item; false after close once empty, or when ctx is done.
+func (o *outbox[T]) next(ctx context.Context) (item T, ok bool) {
+	for {
+		o.mu.Lock()
+		if len(o.items) > 0 {
+			item = o.items[0]
+			var zero T
+			o.items[0] = zero
+			o.items = o.items[1:]
+			o.mu.Unlock()
+			return item, true
+		}
+		closed := o.closed
+		o.mu.Unlock()
+		if closed {
+			return item, false
+		}
+		select {
+		case <-o.wake:
+		case <-ctx.Done():
+			return item, false
+		}
+	}
+}

@@ -1,0 +1,317 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/mesh"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/syncer"
+)
+
+const (
+	// slice is how long the loop works before it lets other events through.
+	slice = 8 * time.Millisecond
+	// typing is the least time between two blocks of own edits.
+	typing = 10 * time.Millisecond
+	// retryStore is the pause after a write that storage refused.
+	retryStore = time.Second
+	// maxHeld bounds the runs of feeds whose admission has not arrived.
+	maxHeld = 256
+)
+
+// Message types between peers of a space: the first byte of a session message.
+const (
+	messageSync   = 0
+	messageGossip = 1
+)
+
+// loop drives the engines of the open space until ctx is done.
+func (sp *Space) loop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-sp.runtime().wakes():
+		}
+		timer.Reset(sp.turn(ctx))
+	}
+}
+
+func (sp *Space) runtime() *runtime {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	return sp.run
+}
+
+// wakes is r's wake channel, or one that never fires when r is gone.
+func (r *runtime) wakes() <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.wake
+}
+
+// turn lets every engine take its inputs and carries out what they ask for. It
+// gives the time until the next turn is due by itself.
+func (sp *Space) turn(ctx context.Context) time.Duration {
+	e := sp.s.c.ports.Env
+	for {
+		sp.mu.Lock()
+		r := sp.run
+		if r == nil {
+			sp.mu.Unlock()
+			return time.Hour
+		}
+		now := e.Clock.Now()
+		r.swarm.Tick(now)
+		r.sync.Tick(now.UnixMilli())
+		next := sp.writeEdits(ctx, r, now)
+		out, more := sp.exchange(r, now)
+		told, heard := r.dirty, r.heard
+		r.dirty, r.heard = dirty{}, nil
+		next = min(next, max(0, r.swarm.NextTick().Sub(now)))
+		sp.mu.Unlock()
+
+		r.link.send(out)
+		sp.observe(told)
+		sp.tellChanges()
+		for _, tell := range heard {
+			tell()
+		}
+		if !more {
+			return max(next, time.Millisecond)
+		}
+		if y := sp.s.c.ports.Yield; y != nil {
+			y(ctx)
+		}
+	}
+}
+
+// exchange moves messages between swarm and sync engine and takes received
+// runs in, until all are quiet or the slice is over; more tells which.
+func (sp *Space) exchange(r *runtime, start time.Time) (all mesh.Output, more bool) {
+	e := sp.s.c.ports.Env
+	for {
+		net := r.swarm.Ready()
+		for _, ev := range net.Events {
+			sp.swarmEvent(r, ev)
+		}
+		join(&all, net)
+		for pid := range r.sessions {
+			r.sync.Credit(peerOf(pid), maxQueued-r.swarm.Queued(pid))
+		}
+		out := r.sync.Ready()
+		sp.syncOutput(r, out)
+		took := sp.takeRuns(r)
+		if e.Clock.Now().Sub(start) > slice {
+			return all, true
+		}
+		if len(net.Events) == 0 && len(out.Messages) == 0 && len(out.Runs) == 0 && !took {
+			return all, false
+		}
+	}
+}
+
+// join appends what net asks the network for.
+func join(all *mesh.Output, net mesh.Output) {
+	all.Opens = append(all.Opens, net.Opens...)
+	all.DirectSignals = append(all.DirectSignals, net.DirectSignals...)
+	all.DirectSends = append(all.DirectSends, net.DirectSends...)
+	all.DirectCloses = append(all.DirectCloses, net.DirectCloses...)
+	all.DirectRestarts = append(all.DirectRestarts, net.DirectRestarts...)
+	all.Frames = append(all.Frames, net.Frames...)
+}
+
+// maxQueued is how many bytes of bulk may wait in a session.
+const maxQueued = 512 << 10
+
+func peerOf(s mesh.SessionID) syncer.Peer { return syncer.Peer(s) }
+
+func (sp *Space) swarmEvent(r *runtime, ev mesh.Event) {
+	switch ev.Type {
+	case mesh.Connected:
+		r.sessions[ev.Session] = ev.Info
+		sp.membersChanged(r) // its proof may have brought news
+		r.sync.AddPeer(peerOf(ev.Session), syncer.PeerOptions{})
+		r.dirty.members, r.dirty.network = true, true
+	case mesh.Disconnected:
+		delete(r.sessions, ev.Session)
+		r.sync.RemovePeer(peerOf(ev.Session))
+		r.dirty.members, r.dirty.network, r.dirty.sync = true, true, true
+		sp.s.c.ports.Env.Log.Info("peer left", "space", id.Short(sp.key), "device", id.Short(ev.Info.Device), "err", ev.Err)
+	case mesh.PathChanged:
+		r.dirty.network = true
+		sp.s.c.ports.Env.Log.Info("path", "space", id.Short(sp.key), "device", id.Short(ev.Info.Device), "path", ev.Path, "err", ev.Err)
+	case mesh.Message:
+		sp.message(r, ev)
+	}
+}
+
+func (sp *Space) message(r *runtime, ev mesh.Event) {
+	if len(ev.Msg) == 0 {
+		r.swarm.Disconnect(ev.Session, errs.New("client.message", errs.PeerMisbehaved, "an empty message"))
+		return
+	}
+	var err error
+	switch ev.Msg[0] {
+	case messageSync:
+		err = r.sync.Step(peerOf(ev.Session), ev.Msg[1:])
+	case messageGossip:
+		err = sp.gossip(r, ev.Session, ev.Msg[1:])
+	default:
+		err = errs.New("client.message", errs.PeerMisbehaved, "a message of type %d", ev.Msg[0])
+	}
+	if err != nil {
+		r.swarm.Disconnect(ev.Session, err)
+	}
+}
+
+func (sp *Space) syncOutput(r *runtime, out syncer.Output) {
+	for _, m := range out.Messages {
+		msg := append([]byte{messageSync}, m.Data...)
+		if err := r.swarm.Send(mesh.SessionID(m.Peer), msg, m.Bulk); err != nil {
+			r.swarm.Disconnect(mesh.SessionID(m.Peer), err)
+		}
+	}
+	for _, rd := range out.Reads {
+		r.spawn(func(ctx context.Context) { sp.read(ctx, r, rd) })
+	}
+	r.runs = append(r.runs, out.Runs...)
+	r.dirty.sync = r.dirty.sync || out.StatusChanged
+}
+
+// read fetches stored blocks for the sync engine.
+func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
+	entries, err := sp.s.storage.Store.Scan(ctx, feed.BlockRange(rd.Feed, rd.From.Seq+1, rd.To.Seq+1), 0)
+	if err != nil {
+		sp.s.c.ports.Env.Log.Error("blocks could not be read for a peer", "space", id.Short(sp.key), "err", err)
+		entries = nil
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.run != r {
+		return
+	}
+	path, ok := sp.core.Log(rd.Feed).Path(rd.From, rd.To)
+	if !ok {
+		path = nil
+	}
+	blocks := make([][]byte, 0, len(path))
+	for _, ref := range path {
+		raw := find(entries, feed.BlockKey(ref))
+		if raw == nil {
+			break
+		}
+		blocks = append(blocks, raw)
+	}
+	r.sync.ReadDone(rd, blocks)
+	r.poke()
+}
+
+func find(entries []storage.Entry, key []byte) []byte {
+	for _, e := range entries {
+		if string(e.Key) == string(key) {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// takeRuns verifies received runs whose feed is not being stored and hands
+// them to storage. It reports whether it took any.
+func (sp *Space) takeRuns(r *runtime) (took bool) {
+	kept := r.runs[:0]
+	for _, run := range r.runs {
+		h, err := feed.DecodeHeader(run.Header)
+		if err != nil {
+			sp.refuse(r, run, err)
+			continue
+		}
+		if r.busy[h.ID()] > 0 {
+			kept = append(kept, run)
+			continue
+		}
+		in, err := sp.core.Receive(run.Header, run.Blocks)
+		switch {
+		case errs.Is(err, errs.UnknownFeed) && h.Space == sp.key && len(kept) < maxHeld:
+			kept = append(kept, run)
+		case err != nil:
+			sp.refuse(r, run, err)
+			took = true
+		case in == nil:
+			r.sync.Duplicate(run)
+			took = true
+		default:
+			sp.enqueueReceived(r, in, run.Peer)
+			took = true
+		}
+	}
+	clear(r.runs[len(kept):])
+	r.runs = kept
+	return took
+}
+
+// refuse drops a run and, unless it merely came too early, its sender.
+func (sp *Space) refuse(r *runtime, run syncer.Run, err error) {
+	r.sync.Rejected(run.Peer, run.Feed)
+	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
+		return
+	}
+	r.swarm.Disconnect(mesh.SessionID(run.Peer), errs.New("client.receive", errs.PeerMisbehaved, "a refused block: %w", err))
+}
+
+func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer) {
+	fid := in.Header.ID()
+	r.busy[fid]++
+	var b storage.Batch
+	in.AddTo(&b)
+	r.store.add(storeJob{batch: b, done: func(err error) {
+		sp.mu.Lock()
+		defer r.poke()
+		defer sp.mu.Unlock()
+		r.busy[fid]--
+		if sp.run != r {
+			return
+		}
+		if err != nil {
+			r.sync.Rejected(from, fid)
+			sp.storeFailed(r, err)
+			return
+		}
+		sp.commit(r, in)
+		sp.s.postBlocks(sp.key, in)
+	}})
+}
+
+// commit takes a stored run into the state and announces it.
+func (sp *Space) commit(r *runtime, in *space.Intake) {
+	eff, err := sp.core.Commit(in)
+	if err != nil {
+		sp.s.c.ports.Env.Log.Error("a stored run does not link", "space", id.Short(sp.key), "err", err)
+		return
+	}
+	r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), nil)
+	if eff.Members {
+		sp.membersChanged(r)
+	}
+}
+
+// membersChanged follows a new evaluation of the membership.
+func (sp *Space) membersChanged(r *runtime) {
+	sp.readonly = !sp.core.MayWrite()
+	r.dirty.members = true
+}
+
+func (sp *Space) storeFailed(r *runtime, err error) {
+	r.writeErr = err
+	r.dirty.sync = true
+	sp.s.c.ports.Env.Log.Error("storage refused a write; it is tried again", "space", id.Short(sp.key), "err", err)
+}

@@ -1,0 +1,86 @@
+package client
+
+import (
+	"slices"
+
+	"github.com/echospace/echospace/core/id"
+)
+
+// observe tells observers what a turn changed.
+func (sp *Space) observe(d dirty) {
+	if d.members {
+		sp.tellMembers()
+	}
+	if d.network {
+		sp.s.net.publish()
+	}
+	if d.sync {
+		sp.mu.Lock()
+		var st SyncState
+		if r := sp.run; r != nil {
+			st = SyncState{Peers: r.sync.Status(), Unsent: r.stored < r.edits, Err: r.writeErr}
+		}
+		sp.mu.Unlock()
+		sp.Sync.Set(st)
+	}
+}
+
+// tellMembers publishes the members with their presence.
+func (sp *Space) tellMembers() {
+	sp.mu.Lock()
+	r := sp.run
+	if r == nil {
+		sp.mu.Unlock()
+		return
+	}
+	online := map[id.IdentityKey]bool{}
+	for _, info := range r.sessions {
+		online[info.Identity] = true
+	}
+	me := sp.core.Self().Identity
+	var list []Member
+	for _, m := range sp.core.Membership().Members() {
+		out := Member{Identity: m.Identity, Role: m.Role, Name: m.Name, Self: m.Identity == me}
+		out.Online = out.Self || online[m.Identity]
+		for _, d := range m.Devices {
+			out.Devices = append(out.Devices, d.Device)
+		}
+		list = append(list, out)
+	}
+	sp.mu.Unlock()
+	slices.SortFunc(list, func(a, b Member) int { return id.Compare(a.Identity, b.Identity) })
+	if !slices.EqualFunc(list, sp.Members.Get(), equalMember) {
+		sp.Members.Set(list)
+	}
+}
+
+func equalMember(a, b Member) bool {
+	return a.Identity == b.Identity && a.Role == b.Role && a.Name == b.Name &&
+		a.Online == b.Online && a.Self == b.Self && slices.Equal(a.Devices, b.Devices)
+}
+
+// peers gives the space's sessions.
+func (sp *Space) peers() (list []Peer) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.run == nil {
+		return nil
+	}
+	for _, st := range sp.run.swarm.Sessions() {
+		list = append(list, Peer{Space: sp.key, Identity: st.Info.Identity, Device: st.Info.Device, Path: st.Path})
+	}
+	return list
+}
+
+// restart probes sessions after a wake-up.
+func (sp *Space) restart() {
+	sp.mu.Lock()
+	r := sp.run
+	if r != nil {
+		r.swarm.Restart()
+	}
+	sp.mu.Unlock()
+	if r != nil {
+		r.poke()
+	}
+}

@@ -1,0 +1,78 @@
+package client
+
+import (
+	"context"
+
+	"github.com/echospace/echospace/core/env"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/signal"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/transport"
+)
+
+// Ports are what the composition root chose. All are required unless they say
+// otherwise.
+type Ports struct {
+	Env env.Env
+	// OpenStore opens the profile's storage. lost is called at most once, when
+	// the storage is taken away while open (another version upgrades it).
+	OpenStore func(ctx context.Context, lost func(error)) (Storage, error)
+	// Signaler makes the connection to the relays; the Client closes it.
+	Signaler func() Signaler
+	// Direct makes direct connections; nil means that everything is relayed.
+	Direct     transport.Direct
+	ICEServers []transport.ICEServer
+	// Slot takes the lowest free slot of the profile, until release.
+	Slot func(ctx context.Context) (slot uint32, release func(), err error)
+	// Tabs carries news to the other engines of the profile; nil where there
+	// is only one.
+	Tabs Tabs
+	// Yield lets the platform handle other events during long work; nil where
+	// threads do that.
+	Yield func(ctx context.Context)
+}
+
+// Storage is a profile's open storage.
+type Storage struct {
+	Store storage.Store
+	Keys  keys.KeyStore
+	// Destroy closes the store and removes everything of the profile.
+	Destroy func(ctx context.Context) error
+	// Persistent tells whether the platform promised to keep the data.
+	Persistent bool
+}
+
+// Signaler is a signal.Signaler that tells how its relays are.
+type Signaler interface {
+	signal.Signaler
+	// OnStatus calls fn with the present state of each relay and on each
+	// change until release.
+	OnStatus(fn func([]RelayStatus)) (release func())
+	// Poke ends back-off: the network may be back.
+	Poke()
+}
+
+// RelayState is how a relay connection is.
+type RelayState string
+
+// The states of a relay connection.
+const (
+	RelayConnecting RelayState = "connecting"
+	RelayUp         RelayState = "up"
+	RelayDown       RelayState = "down"
+)
+
+// RelayStatus is one relay's state.
+type RelayStatus struct {
+	URL      string
+	State    RelayState
+	Attempts int
+	Err      error // why it is not up, or nil
+}
+
+// Tabs is a channel between the engines of one profile. Messages may be lost;
+// nothing depends on them but how soon another tab sees a change.
+type Tabs interface {
+	Post(msg []byte)
+	Listen(fn func(msg []byte)) (release func())
+}

@@ -1,0 +1,159 @@
+package client
+
+import (
+	"context"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+)
+
+// CreateSpace founds a space owned by the identity. It resolves when the space
+// is stored, open, and can be invited to.
+func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
+	const op = "client.createSpace"
+	s, err := c.must(op)
+	if err != nil {
+		return nil, err
+	}
+	me, err := s.identity(op)
+	if err != nil {
+		return nil, err
+	}
+	core, rec, first, err := space.Create(ctx, c.ports.Env, me.forSpace(s.slot))
+	if err != nil {
+		return nil, err
+	}
+	var b storage.Batch
+	s.keyring.Put(&b, spaceRecords+rec.Key.String(), rec.Encode())
+	first.AddTo(&b)
+	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
+		return nil, err
+	}
+	if err := core.Stored(first); err != nil {
+		return nil, err
+	}
+	if err := core.EnsureWriter(ctx); err != nil {
+		return nil, err
+	}
+	sp, err := s.addSpace(core)
+	if err != nil {
+		return nil, err
+	}
+	s.postTabs(tabSpace, rec.Key[:])
+	return sp, nil
+}
+
+// adopt stores the record of a space that admitted this device and opens it. A
+// space that is there already is given as it is.
+func (s *session) adopt(ctx context.Context, rec space.Record) (*Space, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	known := s.spaces[rec.Key]
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	var b storage.Batch
+	s.keyring.Put(&b, spaceRecords+rec.Key.String(), rec.Encode())
+	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
+		return nil, err
+	}
+	sp, err := s.loadSpace(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	s.postTabs(tabSpace, rec.Key[:])
+	return sp, nil
+}
+
+// loadSpaces opens every space of the keyring.
+func (s *session) loadSpaces(ctx context.Context) error {
+	records, err := s.keyring.List(ctx, spaceRecords)
+	if err != nil {
+		return err
+	}
+	for name, b := range records {
+		rec, err := space.DecodeRecord(b)
+		if err != nil {
+			return errs.New("client.open", errs.StorageCorrupt, "the record %s of the keyring does not read: %w", name, err)
+		}
+		if _, err := s.loadSpace(ctx, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadSpace reads a space's feeds from storage and opens it.
+func (s *session) loadSpace(ctx context.Context, rec space.Record) (*Space, error) {
+	me, err := s.identity("client.open")
+	if err != nil {
+		return nil, err
+	}
+	core, err := s.readSpace(ctx, me, rec)
+	if err != nil {
+		return nil, err
+	}
+	return s.addSpace(core)
+}
+
+func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*space.Space, error) {
+	store := s.storage.Store
+	core := space.Open(s.c.ports.Env, me.forSpace(s.slot), rec)
+	headers, err := store.Scan(ctx, storage.Prefix(feed.HeaderPrefix(rec.Key)), 0)
+	if err != nil {
+		return nil, err
+	}
+	var quarantine storage.Batch
+	for _, h := range headers {
+		fid, ok := feed.ParseHeaderKey(h.Key)
+		if !ok {
+			continue
+		}
+		blocks, err := store.Scan(ctx, feed.BlockRange(fid, 1, 0), 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range core.Load(h, blocks) {
+			s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(rec.Key), "feed", id.Short(fid), "err", d.Err)
+			setAside(&quarantine, d.Key, h, blocks)
+		}
+	}
+	if quarantine.Len() > 0 {
+		if err := store.Apply(ctx, &quarantine, storage.Strict); err != nil {
+			return nil, err
+		}
+	}
+	core.Ready()
+	return core, core.EnsureWriter(ctx)
+}
+
+var quarantinePrefix = []byte("q/")
+
+// setAside moves a damaged record under the quarantine prefix.
+func setAside(b *storage.Batch, key []byte, header storage.Entry, blocks []storage.Entry) {
+	for _, e := range append(blocks, header) {
+		if string(e.Key) == string(key) {
+			b.Put(append(append([]byte(nil), quarantinePrefix...), key...), e.Value)
+			b.Delete(key)
+			return
+		}
+	}
+}
+
+// addSpace starts the runtime of an opened space.
+func (s *session) addSpace(core *space.Space) (*Space, error) {
+	sp := newSpace(s, core)
+	s.mu.Lock()
+	s.spaces[core.Key()] = sp
+	s.mu.Unlock()
+	if err := sp.start(); err != nil {
+		return nil, err
+	}
+	s.c.publishSpaces(s)
+	return sp, nil
+}

@@ -1,0 +1,307 @@
+package space
+
+import (
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// Intake is a run of verified blocks of one feed that is to be stored.
+type Intake struct {
+	Header *feed.SignedHeader
+	Blocks []*feed.Block
+	isNew  bool // the header is not stored yet
+	// bursts of own data blocks, each with the block that it ends at.
+	bursts []written
+}
+
+type written struct {
+	burst *objectdb.Burst
+	at    *feed.Block
+}
+
+// AddTo adds the records to a batch.
+func (in *Intake) AddTo(b *storage.Batch) {
+	if in.isNew {
+		b.Put(feed.HeaderKey(in.Header.Space, in.Header.ID()), in.Header.Encode())
+	}
+	for _, blk := range in.Blocks {
+		b.Put(feed.BlockKey(blk.Ref()), blk.Encode())
+	}
+}
+
+// Refs names the blocks, in order.
+func (in *Intake) Refs() []feed.Ref {
+	refs := make([]feed.Ref, len(in.Blocks))
+	for i, b := range in.Blocks {
+		refs[i] = b.Ref()
+	}
+	return refs
+}
+
+// Effects tell what a commit changed.
+type Effects struct {
+	Members bool // the membership
+	Objects bool // the object database
+}
+
+func (e *Effects) add(o Effects) {
+	e.Members = e.Members || o.Members
+	e.Objects = e.Objects || o.Objects
+}
+
+// Receive verifies a run of encoded blocks of another engine against the feed
+// that it extends. It changes nothing; blocks that are stored already are left
+// out, and nil means that none was new.
+//
+// Errors: errs.UnknownFeed for a feed of no member (its admission may still
+// arrive), errs.CorruptBlock, errs.BadSignature and errs.Malformed for what is
+// wrong for good, errs.MissingDependency for a run that does not link to a
+// stored block.
+func (s *Space) Receive(header []byte, raw [][]byte) (*Intake, error) {
+	const op = "space.Receive"
+	h, err := feed.DecodeHeader(header)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkHeader(op, h); err != nil {
+		return nil, err
+	}
+	blocks, err := decodeBlocks(h.ID(), raw)
+	if err != nil {
+		return nil, err
+	}
+	f, known := s.feeds[h.ID()]
+	log := feed.NewLog(h.ID())
+	if known {
+		log = f.log
+	}
+	for len(blocks) > 0 && log.Has(blocks[0].Ref()) {
+		blocks = blocks[1:]
+	}
+	if len(blocks) == 0 {
+		return nil, nil
+	}
+	prev := feed.Ref{Feed: h.ID(), Seq: blocks[0].Seq - 1, Hash: blocks[0].Prev}
+	if prev.Seq > 0 && !log.Has(prev) {
+		return nil, errs.New(op, errs.MissingDependency, "block %d of feed %s follows one that is not here", blocks[0].Seq, id.Short(h.ID()))
+	}
+	if err := feed.VerifyRun(h, prev, blocks); err != nil {
+		return nil, err
+	}
+	return &Intake{Header: h, Blocks: blocks, isNew: !known}, nil
+}
+
+func decodeBlocks(f id.FeedID, raw [][]byte) ([]*feed.Block, error) {
+	blocks := make([]*feed.Block, 0, len(raw))
+	for _, b := range raw {
+		blk, err := feed.DecodeBlock(b)
+		if err != nil {
+			return nil, err
+		}
+		if blk.Feed != f {
+			return nil, errs.New("space.Receive", errs.CorruptBlock, "a block of feed %s came as one of feed %s", id.Short(blk.Feed), id.Short(f))
+		}
+		blocks = append(blocks, blk)
+	}
+	return blocks, nil
+}
+
+// Commit takes a stored Intake into the state. The caller makes sure that
+// Intakes of one feed are committed in the order they were received.
+func (s *Space) Commit(in *Intake) (Effects, error) {
+	f := s.feed(in.Header)
+	for _, b := range in.Blocks {
+		if err := f.log.Add(b.Seq, b.Hash(), b.Prev); err != nil {
+			return Effects{}, err
+		}
+	}
+	if err := f.wait(in.Blocks); err != nil {
+		return Effects{}, err
+	}
+	return s.settle(), nil
+}
+
+// Damage is a stored record that could not be read.
+type Damage struct {
+	Key []byte
+	Err error
+}
+
+// Load takes one feed from storage: its header record and its block records
+// in key order. A record that is damaged, and every block that follows it, is
+// left out and reported; the rest is taken. Call Ready after the last feed.
+func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Damage) {
+	const op = "space.Load"
+	h, err := feed.DecodeHeader(header.Value)
+	if err == nil && h.Space != s.key {
+		err = errs.New(op, errs.StorageCorrupt, "the header names space %s", id.Short(h.Space))
+	}
+	if err != nil {
+		return []Damage{{Key: header.Key, Err: err}}
+	}
+	f := s.feed(h)
+	var blocks []*feed.Block
+	for _, rec := range records {
+		b, err := feed.DecodeBlock(rec.Value)
+		if err == nil && string(feed.BlockKey(b.Ref())) != string(rec.Key) {
+			err = errs.New(op, errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(h.ID()))
+		}
+		if err == nil {
+			err = f.log.Add(b.Seq, b.Hash(), b.Prev)
+		}
+		if err != nil {
+			damage = append(damage, Damage{Key: rec.Key, Err: err})
+			continue
+		}
+		blocks = append(blocks, b)
+	}
+	if err := f.wait(blocks); err != nil {
+		damage = append(damage, Damage{Key: header.Key, Err: err})
+	}
+	s.adoptWriter(f)
+	return damage
+}
+
+// wait queues whole changes, in the order of their blocks. Of a forked feed
+// the blocks of both branches come mixed; each part follows its own first.
+func (f *feedState) wait(blocks []*feed.Block) error {
+	open := map[id.Hash][]*feed.Block{} // by the hash that the next part names
+	for _, b := range blocks {
+		change := []*feed.Block{b}
+		if b.Part > 1 {
+			change = append(open[b.Prev], b)
+			delete(open, b.Prev)
+		}
+		if b.Part < b.Parts {
+			open[b.Hash()] = change
+			continue
+		}
+		if _, err := feed.Group(change); err != nil {
+			return err
+		}
+		f.waiting = append(f.waiting, change)
+	}
+	if len(open) > 0 {
+		return errs.New("space.wait", errs.CorruptBlock, "feed %s ends inside a change", id.Short(f.header.ID()))
+	}
+	return nil
+}
+
+// Ready applies what was loaded.
+func (s *Space) Ready() Effects { return s.settle() }
+
+// settle applies waiting blocks, control before data, until none can be.
+func (s *Space) settle() (all Effects) {
+	for {
+		progress := false
+		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
+			for _, f := range s.feeds {
+				if f.header.Kind != kind || len(f.waiting) == 0 {
+					continue
+				}
+				if s.drain(f, &all) {
+					progress = true
+				}
+			}
+		}
+		if !progress {
+			return all
+		}
+	}
+}
+
+// drain applies what it can of a feed's waiting changes.
+func (s *Space) drain(f *feedState, all *Effects) (progress bool) {
+	kept := f.waiting[:0]
+	for _, change := range f.waiting {
+		eff, done := s.apply(f, change)
+		all.add(eff)
+		if !done {
+			kept = append(kept, change)
+			continue
+		}
+		progress = true
+	}
+	clear(f.waiting[len(kept):])
+	f.waiting = kept
+	return progress
+}
+
+// node is the place of a change in the causal graph.
+func node(change []*feed.Block) objectdb.Block {
+	first, last := change[0], change[len(change)-1]
+	return objectdb.Block{Ref: last.Ref(), Prev: first.Prev, Deltas: first.Deltas, Ops: last.Ops}
+}
+
+// apply opens one change and takes its content; false means not yet.
+func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
+	member, ok := s.membership.Device(f.header.Device)
+	if !ok {
+		return Effects{}, false
+	}
+	key, ok := s.byID[change[0].Epoch]
+	if !ok {
+		return Effects{}, false
+	}
+	at := node(change)
+	if f.header.Kind == feed.Data && !s.db.Ready(at) {
+		return Effects{}, false
+	}
+	payload, err := feed.OpenParts(change, key)
+	if err == nil && f.header.Kind == feed.Control {
+		return s.applyControl(at.Ref, payload), true
+	}
+	if err == nil && member.Role > credential.Editor {
+		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
+	}
+	if err == nil {
+		at.Payload = payload
+		if err = s.db.Apply(at); err == nil {
+			return Effects{Objects: true}, true
+		}
+	}
+	s.leaveOut(f, at, err)
+	return Effects{}, true
+}
+
+// leaveOut drops the content of a block that is its author's but holds what no
+// author may write. The block stays stored and keeps its place in the causal
+// graph, since others refer to it.
+func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
+	s.env.Log.Warn("content of a block is left out", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
+	if f.header.Kind != feed.Data {
+		return
+	}
+	at.Payload = nil
+	if err := s.db.Skip(at); err != nil {
+		s.env.Log.Error("a block has no place", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
+	}
+}
+
+// maxCredentials bounds the credentials of one control block.
+const maxCredentials = 4096
+
+func (s *Space) applyControl(at feed.Ref, payload []byte) Effects {
+	r := wire.NewReader(payload)
+	r.Array(2)
+	readVersion(r, 1)
+	var list []*credential.Credential
+	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
+		c, err := credential.Decode(r.Bytes(feed.MaxBlock))
+		if err != nil {
+			r.Fail(err)
+			break
+		}
+		list = append(list, c)
+	}
+	if err := r.Done("space.control"); err != nil {
+		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
+		return Effects{}
+	}
+	return Effects{Members: s.addCredentials(list)}
+}

@@ -1,0 +1,111 @@
+package space
+
+import (
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// maxKeys bounds the epoch and control keys that one record may hold.
+const maxKeys = 1 << 16
+
+// Secrets are what a member holds of a space besides its own device key. They
+// are handed over sealed by an admission and kept sealed in the keyring.
+type Secrets struct {
+	// Swarm is the secret from which members derive where and how they meet.
+	Swarm keys.Secret
+	// Controls and Epochs are the keys of control and data blocks, oldest
+	// first; the last of each is the one to write under. A KEEPER holds no
+	// Epochs.
+	Controls, Epochs []keys.Secret
+}
+
+// Topic is where members meet: a hash of the swarm secret and the newest
+// epoch, so that it changes with every rotation.
+func (s Secrets) Topic() id.Topic {
+	return id.Topic(keys.SumLabel("echospace space topic v1", s.Swarm[:], s.generation()))
+}
+
+// PSK is the pre-shared key of the sessions under Topic.
+func (s Secrets) PSK() keys.Secret {
+	return keys.Derive(s.Swarm[:], "echospace space session psk v1", s.generation())
+}
+
+// generation names the newest control key, which every member holds, KEEPERs
+// too, and which rotates with the epoch.
+func (s Secrets) generation() []byte {
+	if len(s.Controls) == 0 {
+		return nil
+	}
+	kid := s.Controls[len(s.Controls)-1].ID()
+	return kid[:]
+}
+
+// Append appends the encoding of s: [1, swarm, [control...], [epoch...]].
+func (s Secrets) Append(b []byte) []byte {
+	b = wire.AppendArray(b, 4)
+	b = wire.AppendUint(b, 1)
+	b = wire.AppendBytes(b, s.Swarm[:])
+	for _, list := range [][]keys.Secret{s.Controls, s.Epochs} {
+		b = wire.AppendArray(b, len(list))
+		for _, k := range list {
+			b = wire.AppendBytes(b, k[:])
+		}
+	}
+	return b
+}
+
+// readSecrets reads what Append wrote.
+func readSecrets(r *wire.Reader) (s Secrets) {
+	r.Array(4)
+	readVersion(r, 1)
+	r.Fixed(s.Swarm[:])
+	for _, list := range []*[]keys.Secret{&s.Controls, &s.Epochs} {
+		for n := r.ArrayLen(maxKeys); n > 0 && r.Err() == nil; n-- {
+			var k keys.Secret
+			r.Fixed(k[:])
+			*list = append(*list, k)
+		}
+	}
+	return s
+}
+
+// readVersion reads the version that a structure begins with.
+func readVersion(r *wire.Reader, known uint64) {
+	if v := r.Uint(1 << 16); r.Err() == nil && v != known {
+		r.Fail(errs.New("space", errs.VersionUnsupported, "format version %d is not %d; a newer Echospace wrote it", v, known))
+	}
+}
+
+// Record is what a device keeps of a space in its keyring.
+type Record struct {
+	Key     id.SpaceKey
+	Secrets Secrets
+	// Proof is the credential path that admitted this device. It lets the
+	// device meet others before it has the space's control feeds.
+	Proof []byte
+}
+
+// maxProof bounds a membership proof, in bytes.
+const maxProof = 1 << 20
+
+// Encode gives the bytes for the keyring: [1, space, secrets, proof].
+func (rec Record) Encode() []byte {
+	b := wire.AppendArray(nil, 4)
+	b = wire.AppendUint(b, 1)
+	b = wire.AppendBytes(b, rec.Key[:])
+	b = rec.Secrets.Append(b)
+	return wire.AppendBytes(b, rec.Proof)
+}
+
+// DecodeRecord reads what Encode gave.
+func DecodeRecord(b []byte) (rec Record, err error) {
+	r := wire.NewReader(b)
+	r.Array(4)
+	readVersion(r, 1)
+	r.Fixed(rec.Key[:])
+	rec.Secrets = readSecrets(r)
+	rec.Proof = append([]byte(nil), r.Bytes(maxProof)...)
+	return rec, r.Done("space.DecodeRecord")
+}

@@ -1,0 +1,269 @@
+package space
+
+import (
+	"context"
+	"slices"
+
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/env"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/objectdb"
+)
+
+// Self is the device on whose behalf a Space acts.
+type Self struct {
+	Identity id.IdentityKey
+	Device   id.DeviceKey
+	Signer   keys.Signer
+	// Slot is the running engine's place among those of the device; no two
+	// engines that run at once share one.
+	Slot uint32
+	// Chain is the device's credential chain from the identity key.
+	Chain [][]byte
+	Name  string
+}
+
+// Space is one replicated space on this device.
+type Space struct {
+	env     env.Env
+	self    Self
+	key     id.SpaceKey
+	secrets Secrets
+	proof   []byte
+	byID    map[id.EpochID]keys.Secret
+
+	credentials map[id.CredentialID]*credential.Credential
+	membership  *credential.Membership
+
+	feeds map[id.FeedID]*feedState
+	db    *objectdb.DB
+
+	control, data writer
+}
+
+// feedState is one feed of the space as far as it is stored here.
+type feedState struct {
+	header *feed.SignedHeader
+	log    *feed.Log
+	// waiting are stored changes that could not be applied yet, in the order
+	// they came. A change is one block, or the parts that it spans.
+	waiting [][]*feed.Block
+}
+
+// Open makes the Space of a record. It knows nothing but the record's proof
+// until Load has handed over what is stored.
+func Open(e env.Env, self Self, rec Record) *Space {
+	s := &Space{
+		env: e, self: self, key: rec.Key, proof: rec.Proof,
+		byID:        map[id.EpochID]keys.Secret{},
+		credentials: map[id.CredentialID]*credential.Credential{},
+		feeds:       map[id.FeedID]*feedState{},
+		db:          objectdb.New(objectdb.Options{}),
+	}
+	s.control.kind, s.data.kind = feed.Control, feed.Data
+	s.setSecrets(rec.Secrets)
+	s.evaluate()
+	s.addProof(rec.Proof)
+	return s
+}
+
+// Create founds a space owned by self. It gives the record for the keyring and
+// the first control block; both must be stored, in one batch, before Stored.
+func Create(ctx context.Context, e env.Env, self Self) (*Space, Record, *Intake, error) {
+	founder := keys.NewSigningKey([32]byte(e.Bytes(32)))
+	control := keys.NewSecret(e)
+	rec := Record{
+		Key: id.SpaceKey(founder.Public()),
+		Secrets: Secrets{
+			Swarm:    keys.NewSecret(e),
+			Controls: []keys.Secret{control},
+			Epochs:   []keys.Secret{keys.NewSecret(e)},
+		},
+	}
+	s := Open(e, self, rec)
+	list, err := genesis(ctx, e, self, founder, control)
+	if err != nil {
+		return nil, rec, nil, err
+	}
+	s.addCredentials(list)
+	in, err := s.buildControl(ctx, list)
+	if err != nil {
+		return nil, rec, nil, err
+	}
+	if s.proof, err = s.membership.Proof(self.Device); err != nil {
+		return nil, rec, nil, err
+	}
+	rec.Proof = s.proof
+	return s, rec, in, nil
+}
+
+// genesis makes the first credentials of a space: the founding, signed by the
+// space's key that is then forgotten, the founder's devices, and its name.
+func genesis(ctx context.Context, e env.Env, self Self, founder *keys.SigningKey, control keys.Secret) ([]*credential.Credential, error) {
+	now := e.UnixMilli()
+	first, err := credential.Issue(ctx, founder, nil, now, credential.Genesis{
+		Space: id.SpaceKey(founder.Public()), Identity: self.Identity, ControlKey: control.ID(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := []*credential.Credential{first}
+	for _, raw := range self.Chain {
+		c, err := credential.Decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	if self.Name == "" {
+		return list, nil
+	}
+	profile, err := credential.Issue(ctx, self.Signer, []id.CredentialID{first.ID()}, now, credential.Profile{Identity: self.Identity, Name: self.Name})
+	return append(list, profile), err
+}
+
+// Key names the space.
+func (s *Space) Key() id.SpaceKey { return s.key }
+
+// Secrets are the keys held, newest last.
+func (s *Space) Secrets() Secrets { return s.secrets }
+
+// Membership is the present evaluation of the credentials known here. It is
+// immutable and replaced on change.
+func (s *Space) Membership() *credential.Membership { return s.membership }
+
+// DB is the object database. It changes only inside calls to this Space and to
+// the database itself.
+func (s *Space) DB() *objectdb.DB { return s.db }
+
+// Proof is the credential path by which this device shows its membership.
+func (s *Space) Proof() []byte { return s.proof }
+
+// EpochKey is the newest key of data blocks and gossip, by its id or, with a
+// zero id, the one to write under. False if it is not held.
+func (s *Space) EpochKey(kid id.EpochID) (keys.Secret, bool) {
+	if !id.IsZero(kid) {
+		k, ok := s.byID[kid]
+		return k, ok
+	}
+	if len(s.secrets.Epochs) == 0 {
+		return keys.Secret{}, false
+	}
+	return s.secrets.Epochs[len(s.secrets.Epochs)-1], true
+}
+
+// MayWrite reports whether this device's role allows edits.
+func (s *Space) MayWrite() bool { return s.membership.MayWrite(s.self.Device) }
+
+// Feeds gives every feed known here with its heads, in the order of their ids.
+func (s *Space) Feeds() []Feed {
+	out := make([]Feed, 0, len(s.feeds))
+	for _, f := range s.feeds {
+		out = append(out, Feed{Header: f.header, Heads: f.log.Heads()})
+	}
+	slices.SortFunc(out, func(a, b Feed) int { return id.Compare(a.Header.ID(), b.Header.ID()) })
+	return out
+}
+
+// Feed is a feed and how far it is stored here.
+type Feed struct {
+	Header *feed.SignedHeader
+	Heads  []feed.Ref
+}
+
+// Log is the index of a feed's stored blocks, or nil for an unknown feed. It
+// changes only inside calls to this Space.
+func (s *Space) Log(f id.FeedID) *feed.Log {
+	if st, ok := s.feeds[f]; ok {
+		return st.log
+	}
+	return nil
+}
+
+// Self is the device on whose behalf the Space acts.
+func (s *Space) Self() Self { return s.self }
+
+// Waiting is the number of stored changes that wait for a key, a membership or
+// their causal past.
+func (s *Space) Waiting() int {
+	n := 0
+	for _, f := range s.feeds {
+		n += len(f.waiting)
+	}
+	return n
+}
+
+// AddProof takes the credentials of a membership proof that another member
+// showed and that was verified: it may know of an admission that has not
+// arrived here. It reports whether that changed the membership.
+func (s *Space) AddProof(proof []byte) (changed bool) {
+	if !s.addProof(proof) {
+		return false
+	}
+	s.settle()
+	return true
+}
+
+func (s *Space) addProof(proof []byte) bool {
+	if len(proof) == 0 {
+		return false
+	}
+	list, err := credential.DecodeProof(proof)
+	if err != nil {
+		return false
+	}
+	return s.addCredentials(list)
+}
+
+// addCredentials adds what is new and evaluates again if anything was.
+func (s *Space) addCredentials(list []*credential.Credential) (changed bool) {
+	for _, c := range list {
+		if _, ok := s.credentials[c.ID()]; !ok {
+			s.credentials[c.ID()] = c
+			changed = true
+		}
+	}
+	if changed {
+		s.evaluate()
+	}
+	return changed
+}
+
+func (s *Space) evaluate() {
+	list := make([]*credential.Credential, 0, len(s.credentials))
+	for _, c := range s.credentials {
+		list = append(list, c)
+	}
+	s.membership = credential.Evaluate(s.key, list)
+}
+
+func (s *Space) setSecrets(sec Secrets) {
+	s.secrets = sec
+	for _, k := range slices.Concat(sec.Controls, sec.Epochs) {
+		s.byID[k.ID()] = k
+	}
+}
+
+// feed gives the state of a feed, making it from its header if it is new.
+func (s *Space) feed(h *feed.SignedHeader) *feedState {
+	f, ok := s.feeds[h.ID()]
+	if !ok {
+		f = &feedState{header: h, log: feed.NewLog(h.ID())}
+		s.feeds[h.ID()] = f
+	}
+	return f
+}
+
+// checkHeader refuses a feed that cannot belong here.
+func (s *Space) checkHeader(op string, h *feed.SignedHeader) error {
+	if h.Space != s.key {
+		return errs.New(op, errs.UnknownFeed, "feed %s is of space %s, not of %s", id.Short(h.ID()), id.Short(h.Space), id.Short(s.key))
+	}
+	if _, ok := s.membership.Device(h.Device); !ok {
+		return errs.New(op, errs.UnknownFeed, "device %s of feed %s is no member's device in space %s", id.Short(h.Device), id.Short(h.ID()), id.Short(s.key))
+	}
+	return nil
+}

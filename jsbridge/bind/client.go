@@ -1,0 +1,233 @@
+//go:build js
+
+package bind
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hack-pad/safejs"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/transport"
+	"github.com/echospace/echospace/jsbridge/hotpath"
+	"github.com/echospace/echospace/jsbridge/jsval"
+)
+
+// Options of createClient, read from {relay: string[], iceServers, storageName,
+// persistent, passphrase, log}.
+type Options struct {
+	Relays      []string
+	ICEServers  []transport.ICEServer
+	StorageName string
+	Persistent  bool
+	Passphrase  string
+	LogLevel    string
+}
+
+// Make gives the api object. ports chooses the technology for one client; wake
+// registers what is called when the network or the page comes back.
+func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func())) safejs.Value {
+	api := object()
+	promises := &jsval.Promises{}
+	b := &binder{ctx: ctx, promises: promises, ports: ports, wake: wake}
+	promises.OnCrash = func(err *errs.Error) { b.crashed(err) }
+	hotpath.OnCrash(func(err error) { promises.Crash(err) })
+	s := &scope{ctx: ctx, promises: promises}
+	set(api, "version", client.Version)
+	s.method(api, "createClient", func(args arguments) (any, error) {
+		return b.client(readOptions(args.at(0))), nil
+	})
+	return api
+}
+
+type binder struct {
+	ctx      context.Context
+	promises *jsval.Promises
+	ports    func(Options) client.Ports
+	wake     func(func()) (release func())
+
+	mu      sync.Mutex
+	clients []*client.Client
+}
+
+// crashed tells every client's observers.
+func (b *binder) crashed(err error) {
+	b.mu.Lock()
+	list := b.clients
+	b.mu.Unlock()
+	for _, c := range list {
+		c.Status.Set(client.Status{State: "crashed", Err: err})
+	}
+}
+
+func readOptions(o safejs.Value) Options {
+	opts := Options{
+		StorageName: jsval.String(o, "storageName"),
+		Persistent:  jsval.Bool(o, "persistent"),
+		Passphrase:  jsval.String(o, "passphrase"),
+		LogLevel:    jsval.String(o, "log"),
+		Relays:      stringsAt(o, "relay"),
+	}
+	for _, v := range itemsAt(o, "iceServers") {
+		opts.ICEServers = append(opts.ICEServers, transport.ICEServer{
+			URLs: stringsAt(v, "urls"), Username: jsval.String(v, "username"), Credential: jsval.String(v, "credential"),
+		})
+	}
+	return opts
+}
+
+// itemsAt gives the items of an array property; none for anything else.
+func itemsAt(o safejs.Value, name string) (items []safejs.Value) {
+	if o.Type() != safejs.TypeObject {
+		return nil
+	}
+	list, err := o.Get(name)
+	if err != nil || list.Type() != safejs.TypeObject {
+		return nil
+	}
+	n, err := list.Length()
+	if err != nil {
+		return nil
+	}
+	for i := range n {
+		if v, err := list.Index(i); err == nil {
+			items = append(items, v)
+		}
+	}
+	return items
+}
+
+// stringsAt gives the strings of an array property, or the one string it is.
+func stringsAt(o safejs.Value, name string) (out []string) {
+	if s := jsval.String(o, name); s != "" {
+		return []string{s}
+	}
+	for _, v := range itemsAt(o, name) {
+		if v.Type() == safejs.TypeString {
+			if s, err := v.String(); err == nil {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// boundClient is one client and the objects that were made of its spaces and
+// invitations, so that the same one has the same object.
+type boundClient struct {
+	*scope
+	c *client.Client
+
+	mu          sync.Mutex
+	spaces      map[*client.Space]safejs.Value
+	invitations map[*client.Invitation]safejs.Value
+}
+
+// client binds a new Client:
+//
+//	initialize() destroy() reset() goOffline() goOnline(): Promise<void>
+//	createIdentity({displayName}), updateProfile({displayName}): Promise<{identityKey, displayName}>
+//	createSpace(): Promise<Space>
+//	acceptInvitation(code, {timeout}): Invitation
+//	observe('status' | 'network' | 'identity' | 'devices' | 'spaces', callback)
+func (b *binder) client(o Options) safejs.Value {
+	c := client.New(b.ports(o))
+	b.mu.Lock()
+	b.clients = append(b.clients, c)
+	b.mu.Unlock()
+	bc := &boundClient{
+		scope: &scope{ctx: b.ctx, promises: b.promises}, c: c,
+		spaces: map[*client.Space]safejs.Value{}, invitations: map[*client.Invitation]safejs.Value{},
+	}
+	v := object()
+	bc.async(v, "initialize", func(ctx context.Context, _ arguments) (any, error) {
+		if err := c.Initialize(ctx); err != nil {
+			return nil, err
+		}
+		bc.keepAwake(b.wake)
+		return nil, nil
+	})
+	for name, f := range map[string]func(context.Context) error{
+		"destroy": bc.destroy, "reset": bc.reset, "goOffline": c.GoOffline, "goOnline": c.GoOnline,
+	} {
+		bc.async(v, name, func(ctx context.Context, _ arguments) (any, error) { return nil, f(ctx) })
+	}
+	for name, f := range map[string]func(context.Context, string) (*client.Identity, error){
+		"createIdentity": c.CreateIdentity, "updateProfile": c.UpdateProfile,
+	} {
+		bc.async(v, name, func(ctx context.Context, args arguments) (any, error) {
+			who, err := f(ctx, jsval.String(args.at(0), "displayName"))
+			if err != nil {
+				return nil, err
+			}
+			return identityValue(who), nil
+		})
+	}
+	bc.async(v, "createSpace", func(ctx context.Context, _ arguments) (any, error) {
+		sp, err := c.CreateSpace(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return bc.space(sp), nil
+	})
+	bc.method(v, "acceptInvitation", func(args arguments) (any, error) {
+		code, err := args.text("acceptInvitation", 0)
+		if err != nil {
+			return nil, err
+		}
+		inv, err := c.AcceptInvitation(code, client.AcceptOptions{Timeout: milliseconds(args.at(1), "timeout")})
+		if err != nil {
+			return nil, err
+		}
+		return bc.invitation(inv), nil
+	})
+	bc.observables(v, map[string]func(func(any)) func(){
+		"status":   func(f func(any)) func() { return c.Status.Subscribe(func(s client.Status) { f(statusValue(s)) }) },
+		"network":  func(f func(any)) func() { return c.Network.Subscribe(func(n client.Network) { f(networkValue(n)) }) },
+		"identity": func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(identityValue(i)) }) },
+		"devices":  func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(devicesValue(i)) }) },
+		"spaces": func(f func(any)) func() {
+			return c.Spaces.Subscribe(func(list []*client.Space) {
+				items := make([]safejs.Value, len(list))
+				for i, sp := range list {
+					items[i] = bc.space(sp)
+				}
+				f(array(items))
+			})
+		},
+	})
+	return v
+}
+
+// keepAwake has the client told when the network or the page is back.
+func (bc *boundClient) keepAwake(wake func(func()) func()) {
+	release := wake(bc.c.Wake)
+	bc.scope.mu.Lock()
+	bc.scope.releases = append(bc.scope.releases, release)
+	bc.scope.mu.Unlock()
+}
+
+func (bc *boundClient) destroy(ctx context.Context) error {
+	err := bc.c.Destroy(ctx)
+	bc.forget()
+	return err
+}
+
+func (bc *boundClient) reset(ctx context.Context) error {
+	err := bc.c.Reset(ctx)
+	bc.forget()
+	return err
+}
+
+// forget gives back the handles of spaces that are gone.
+func (bc *boundClient) forget() {
+	bc.mu.Lock()
+	defer bc.mu.Unlock()
+	for sp, v := range bc.spaces {
+		hotpath.Release(jsval.Int(v, "handle"))
+		delete(bc.spaces, sp)
+	}
+	clear(bc.invitations)
+}

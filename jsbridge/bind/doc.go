@@ -1,0 +1,19 @@
+// Package bind makes the JS-friendly Client: plain objects, functions,
+// Uint8Array, Promise, and Error with a code. It needs nothing on the page but
+// wasm_exec.js; the TypeScript package is the typed face of it.
+//
+// Make gives the api object {version, createClient(options)}. A client, a space
+// and an invitation are objects whose functions are documented where they are
+// bound (client.go, space.go, invitation.go). observe(name, callback) calls
+// back at once with the present value, then with each later one, and gives a
+// function that ends it.
+//
+// Since a Go function cannot throw into JavaScript, one that fails at once
+// gives the Error as its result: callers check `instanceof Error` and throw.
+// Functions that give a Promise reject it. A panic rejects every pending
+// Promise with CRASHED and is told to observers of the status.
+//
+// Objects live in package hotpath's exports under the space's handle; the
+// functions add, get, update, remove and query of a space are the slow, plain
+// door to the same database for pages without the TypeScript package.
+package bind

@@ -1,0 +1,182 @@
+//go:build js
+
+package bind
+
+import (
+	"context"
+
+	"github.com/hack-pad/safejs"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/invite"
+	"github.com/echospace/echospace/jsbridge/hotpath"
+	"github.com/echospace/echospace/jsbridge/jsval"
+)
+
+// space binds a space, or gives the object that was made of it:
+//
+//	key: Uint8Array; id: string; handle: number (for the exports of hotpath)
+//	createInvitation({authMethod, multiUse, persistent, timeout, expires, role}): Invitation
+//	postMessage(channel, bytes): Promise<void>; listen(channel, callback({data, from})): stop
+//	waitUntilReady(), open(), close(): Promise<void>; flush({to, timeout}): Promise<void>
+//	onChange(callback): stop
+//	observe('state' | 'members' | 'invitations' | 'sync', callback)
+func (bc *boundClient) space(sp *client.Space) safejs.Value {
+	bc.mu.Lock()
+	v, ok := bc.spaces[sp]
+	bc.mu.Unlock()
+	if ok {
+		return v
+	}
+	v = object()
+	key := sp.Key()
+	set(v, "key", key[:])
+	set(v, "id", key.String())
+	set(v, "handle", hotpath.Register(sp))
+	bc.mu.Lock()
+	bc.spaces[sp] = v
+	bc.mu.Unlock()
+	bc.spaceMessages(v, sp)
+	bc.async(v, "open", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Open(ctx) })
+	bc.async(v, "close", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Close(ctx) })
+	bc.async(v, "waitUntilReady", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.WaitUntilReady(ctx) })
+	bc.async(v, "flush", func(ctx context.Context, args arguments) (any, error) {
+		to, err := flushTarget(args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		if d := milliseconds(args.at(0), "timeout"); d > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, d)
+			defer cancel()
+		}
+		return nil, sp.Flush(ctx, to)
+	})
+	bc.method(v, "createInvitation", func(args arguments) (any, error) {
+		o, err := invitationOptions(args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		inv, err := sp.CreateInvitation(o)
+		if err != nil {
+			return nil, err
+		}
+		return bc.invitation(inv), nil
+	})
+	bc.method(v, "onChange", func(args arguments) (any, error) {
+		cb, err := args.callback("onChange", 0)
+		if err != nil {
+			return nil, err
+		}
+		sp.OnChange(func() { bc.call(cb) })
+		return bc.unsubscriber(func() { sp.OnChange(nil) }), nil
+	})
+	bc.observables(v, map[string]func(func(any)) func(){
+		"state":   func(f func(any)) func() { return sp.State.Subscribe(func(s client.SpaceState) { f(string(s)) }) },
+		"members": func(f func(any)) func() { return sp.Members.Subscribe(func(m []client.Member) { f(membersValue(m)) }) },
+		"sync":    func(f func(any)) func() { return sp.Sync.Subscribe(func(s client.SyncState) { f(syncValue(s)) }) },
+		"invitations": func(f func(any)) func() {
+			return sp.Invitations.Subscribe(func(list []*client.Invitation) {
+				items := make([]safejs.Value, len(list))
+				for i, inv := range list {
+					items[i] = bc.invitation(inv)
+				}
+				f(array(items))
+			})
+		},
+	})
+	return v
+}
+
+func (bc *boundClient) spaceMessages(v safejs.Value, sp *client.Space) {
+	bc.async(v, "postMessage", func(_ context.Context, args arguments) (any, error) {
+		channel, err := args.text("postMessage", 0)
+		if err != nil {
+			return nil, err
+		}
+		data, err := jsval.Bytes(args.at(1))
+		if err != nil {
+			return nil, err
+		}
+		return nil, sp.PostMessage(channel, data)
+	})
+	bc.method(v, "listen", func(args arguments) (any, error) {
+		channel, err := args.text("listen", 0)
+		if err != nil {
+			return nil, err
+		}
+		cb, err := args.callback("listen", 1)
+		if err != nil {
+			return nil, err
+		}
+		return bc.unsubscriber(sp.Listen(channel, func(m client.ChannelMessage) {
+			o := object()
+			set(o, "data", m.Data)
+			set(o, "from", m.From[:])
+			bc.call(cb, o)
+		})), nil
+	})
+}
+
+func flushTarget(o safejs.Value) (client.FlushTarget, error) {
+	to := ""
+	if o.Type() == safejs.TypeObject {
+		to = jsval.String(o, "to")
+	}
+	switch t := client.FlushTarget(to); t {
+	case "":
+		return client.FlushStore, nil
+	case client.FlushStore, client.FlushDisk, client.FlushPeer:
+		return t, nil
+	}
+	return "", errs.New("space.flush", errs.InvalidArgument, "to is %q, not 'store', 'disk' or 'peer'", to)
+}
+
+// invitationOptions reads {authMethod, multiUse, persistent, timeout, expires, role}.
+func invitationOptions(o safejs.Value) (out client.InvitationOptions, err error) {
+	const op = "space.createInvitation"
+	if o.Type() != safejs.TypeObject {
+		return out, nil
+	}
+	switch method := jsval.String(o, "authMethod"); method {
+	case "", "SHARED_SECRET":
+	case "NONE":
+		out.Auth = invite.None
+	case "KNOWN_PUBLIC_KEY":
+		out.Auth = invite.KnownPublicKey
+		key, err := o.Get("guestKey")
+		if err != nil {
+			return out, err
+		}
+		b, err := jsval.Bytes(key)
+		if err != nil || len(b) != 32 {
+			return out, errs.New(op, errs.InvalidArgument, "authMethod KNOWN_PUBLIC_KEY needs guestKey, 32 bytes")
+		}
+		out.GuestKey = (*[32]byte)(b)
+	default:
+		return out, errs.New(op, errs.InvalidArgument, "authMethod is %q, not 'NONE', 'SHARED_SECRET' or 'KNOWN_PUBLIC_KEY'", method)
+	}
+	switch role := jsval.String(o, "role"); role {
+	case "":
+	default:
+		if out.Role, err = credential.ParseRole(role); err != nil {
+			return out, err
+		}
+	}
+	out.MultiUse, out.Persistent = jsval.Bool(o, "multiUse"), jsval.Bool(o, "persistent")
+	out.Timeout = milliseconds(o, "timeout")
+	out.Expires = int64(number(o, "expires"))
+	return out, nil
+}
+
+// number reads a number property that may exceed 32 bits; zero if absent.
+func number(o safejs.Value, name string) float64 {
+	v, err := o.Get(name)
+	if err != nil || v.Type() != safejs.TypeNumber {
+		return 0
+	}
+	f, _ := v.Float()
+	return f
+}

@@ -1,0 +1,133 @@
+//go:build js
+
+package bind
+
+import (
+	"time"
+
+	"github.com/hack-pad/safejs"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/jsbridge/jsval"
+)
+
+// milliseconds reads a duration from a number property; zero if it is absent.
+func milliseconds(o safejs.Value, name string) time.Duration {
+	if o.Type() != safejs.TypeObject {
+		return 0
+	}
+	return time.Duration(jsval.Int(o, name)) * time.Millisecond
+}
+
+// setError sets the property error to err, or leaves it out.
+func setError(o safejs.Value, err error) {
+	if err != nil {
+		set(o, "error", jsval.FromError(err))
+	}
+}
+
+// statusValue is {state, error?, storage: {persistent}}.
+func statusValue(s client.Status) safejs.Value {
+	o, storage := object(), object()
+	set(storage, "persistent", s.Persistent)
+	set(o, "state", string(s.State))
+	set(o, "storage", storage)
+	setError(o, s.Err)
+	return o
+}
+
+// networkValue is {state, relay: [{url, state, attempts, error?}], peers:
+// [{spaceKey, identityKey, deviceKey, path}]}.
+func networkValue(n client.Network) safejs.Value {
+	relays := make([]safejs.Value, len(n.Relays))
+	for i, r := range n.Relays {
+		v := object()
+		set(v, "url", r.URL)
+		set(v, "state", string(r.State))
+		set(v, "attempts", r.Attempts)
+		setError(v, r.Err)
+		relays[i] = v
+	}
+	peers := make([]safejs.Value, len(n.Peers))
+	for i, p := range n.Peers {
+		v := object()
+		set(v, "spaceKey", p.Space[:])
+		set(v, "identityKey", p.Identity[:])
+		set(v, "deviceKey", p.Device[:])
+		set(v, "path", p.Path.String())
+		peers[i] = v
+	}
+	o := object()
+	set(o, "state", string(n.State))
+	set(o, "relay", array(relays))
+	set(o, "peers", array(peers))
+	return o
+}
+
+// identityValue is {identityKey, deviceKey, displayName?}, or null.
+func identityValue(i *client.Identity) safejs.Value {
+	if i == nil {
+		return safejs.Null()
+	}
+	o := object()
+	set(o, "identityKey", i.Key[:])
+	set(o, "deviceKey", i.Device[:])
+	set(o, "displayName", undefinedIfEmpty(i.Name))
+	return o
+}
+
+// devicesValue is [{deviceKey, current, online}]: this device.
+func devicesValue(i *client.Identity) safejs.Value {
+	if i == nil {
+		return array(nil)
+	}
+	o := object()
+	set(o, "deviceKey", i.Device[:])
+	set(o, "label", "")
+	set(o, "current", true)
+	set(o, "online", true)
+	return array([]safejs.Value{o})
+}
+
+// membersValue is [{identityKey, displayName?, role, presence, self, devices}].
+func membersValue(list []client.Member) safejs.Value {
+	items := make([]safejs.Value, len(list))
+	for i, m := range list {
+		o := object()
+		set(o, "identityKey", m.Identity[:])
+		set(o, "displayName", undefinedIfEmpty(m.Name))
+		set(o, "role", m.Role.String())
+		presence := "OFFLINE"
+		if m.Online {
+			presence = "ONLINE"
+		}
+		set(o, "presence", presence)
+		set(o, "self", m.Self)
+		devices := make([]safejs.Value, len(m.Devices))
+		for j, d := range m.Devices {
+			v := object()
+			set(v, "deviceKey", d[:])
+			devices[j] = v
+		}
+		set(o, "devices", array(devices))
+		items[i] = o
+	}
+	return array(items)
+}
+
+// syncValue is {peers: [{behind, ahead, stored}], unsent, error?}.
+func syncValue(s client.SyncState) safejs.Value {
+	peers := make([]safejs.Value, len(s.Peers))
+	for i, p := range s.Peers {
+		v := object()
+		set(v, "behind", float64(p.Behind))
+		set(v, "ahead", float64(p.Ahead))
+		set(v, "stored", p.Stored)
+		peers[i] = v
+	}
+	o := object()
+	set(o, "peers", array(peers))
+	set(o, "unsent", s.Unsent)
+	setError(o, s.Err)
+	return o
+}

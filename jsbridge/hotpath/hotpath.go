@@ -1,0 +1,252 @@
+//go:build js
+
+package hotpath
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// door is the state behind the exports, which have no receiver: the one place
+// in the project where a package variable holds state. It is only touched by
+// the page's single thread.
+var door struct {
+	spaces []*client.Space // by handle - 1; nil when given back
+	in     []byte          // filled by JavaScript
+	out    []byte          // filled by Go, valid until the next export
+	crash  func(error)     // told of a panic
+}
+
+// OnCrash sets what is told of a panic in an export.
+func OnCrash(f func(error)) { door.crash = f }
+
+// Register gives a space a handle, a positive number, for the exports.
+func Register(sp *client.Space) int {
+	for i, other := range door.spaces {
+		if other == nil {
+			door.spaces[i] = sp
+			return i + 1
+		}
+	}
+	door.spaces = append(door.spaces, sp)
+	return len(door.spaces)
+}
+
+// Release takes a handle back.
+func Release(handle int) {
+	if handle > 0 && handle <= len(door.spaces) {
+		door.spaces[handle-1] = nil
+	}
+}
+
+const op = "space.db"
+
+func space(handle int32) (*client.Space, error) {
+	if handle <= 0 || int(handle) > len(door.spaces) || door.spaces[handle-1] == nil {
+		return nil, errs.New(op, errs.Closed, "handle %d is of no open space", handle)
+	}
+	return door.spaces[handle-1], nil
+}
+
+// input is the first n bytes that JavaScript wrote.
+func input(n int32) ([]byte, error) {
+	if n < 0 || int(n) > len(door.in) {
+		return nil, errs.New(op, errs.InvalidArgument, "%d bytes are not in a buffer of %d", n, len(door.in))
+	}
+	return door.in[:n], nil
+}
+
+// result runs f and turns what it gives into a length or a negative kind.
+func result(f func() ([]byte, error)) (status int32) {
+	defer func() {
+		if p := recover(); p != nil {
+			err := errs.New(op, errs.Crashed, "the core panicked: %v", p)
+			status = fail(err)
+			if door.crash != nil {
+				door.crash(err)
+			}
+		}
+	}()
+	out, err := f()
+	if err != nil {
+		return fail(err)
+	}
+	door.out = out
+	return int32(len(out))
+}
+
+// fail keeps [kind, message] for es_error.
+func fail(err error) int32 {
+	kind := errs.KindOf(err)
+	b := wire.AppendArray(nil, 2)
+	b = wire.AppendUint(b, uint64(kind))
+	door.out = wire.AppendString(b, fmt.Sprint(err))
+	return -int32(kind)
+}
+
+func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
+
+// esBuffer gives the address of an input buffer of at least size bytes; it
+// stays valid until a call with a larger size.
+//
+//go:wasmexport es_buffer
+func esBuffer(size int32) unsafe.Pointer {
+	if int(size) > len(door.in) {
+		door.in = make([]byte, max(int(size), 2*len(door.in), 64<<10))
+	}
+	return pointer(door.in)
+}
+
+// esOut gives the address of the last output.
+//
+//go:wasmexport es_out
+func esOut() unsafe.Pointer { return pointer(door.out) }
+
+// esError gives the length of the output [kind, message] of the last failure.
+//
+//go:wasmexport es_error
+func esError() int32 { return int32(len(door.out)) }
+
+// esApply applies the operations in the input as one transaction.
+//
+//go:wasmexport es_apply
+func esApply(handle, n int32) int32 {
+	return result(func() ([]byte, error) {
+		sp, ops, err := call(handle, n)
+		if err != nil {
+			return nil, err
+		}
+		return nil, sp.Edit(append([]byte(nil), ops...))
+	})
+}
+
+// call resolves a handle and the input.
+func call(handle, n int32) (*client.Space, []byte, error) {
+	sp, err := space(handle)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := input(n)
+	return sp, in, err
+}
+
+// esRead reads the objects whose ids stand in the input.
+//
+//go:wasmexport es_read
+func esRead(handle, n int32) int32 {
+	return result(func() (out []byte, err error) {
+		sp, ids, err := call(handle, n)
+		if err != nil {
+			return nil, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			out = db.ReadMany(ids)
+			return nil
+		})
+		return out, err
+	})
+}
+
+// esQueryOpen opens the live query in the input: [number, ids].
+//
+//go:wasmexport es_query_open
+func esQueryOpen(handle, n int32) int32 {
+	return result(func() (out []byte, err error) {
+		sp, q, err := call(handle, n)
+		if err != nil {
+			return nil, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			number, ids, err := db.OpenQuery(append([]byte(nil), q...))
+			if err != nil {
+				return err
+			}
+			out = wire.AppendArray(nil, 2)
+			out = wire.AppendUint(out, uint64(number))
+			out = wire.AppendBytes(out, ids)
+			return nil
+		})
+		return out, err
+	})
+}
+
+// esQueryClose ends a live query; one that is unknown is no error.
+//
+//go:wasmexport es_query_close
+func esQueryClose(handle, number int32) int32 {
+	return result(func() ([]byte, error) {
+		sp, err := space(handle)
+		if err != nil {
+			return nil, nil
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			db.CloseQuery(uint32(number))
+			return nil
+		})
+		if errs.Is(err, errs.SpaceClosed) {
+			err = nil // its queries ended with it
+		}
+		return nil, err
+	})
+}
+
+// esChanges drains about limit bytes of changes; 0 when there are none.
+//
+//go:wasmexport es_changes
+func esChanges(handle, limit int32) int32 {
+	return result(func() ([]byte, error) {
+		sp, err := space(handle)
+		if err != nil {
+			return nil, err
+		}
+		return sp.Changes(int(limit)), nil
+	})
+}
+
+// esConflicts gives the values that were set concurrently: the input is
+// [object, [key...]], the output an array of values, the winner first.
+//
+//go:wasmexport es_conflicts
+func esConflicts(handle, n int32) int32 {
+	return result(func() (out []byte, err error) {
+		sp, in, err := call(handle, n)
+		if err != nil {
+			return nil, err
+		}
+		var obj id.ObjectID
+		var path []string
+		r := wire.NewReader(in)
+		r.Array(2)
+		r.Fixed(obj[:])
+		for k := r.ArrayLen(64); k > 0 && r.Err() == nil; k-- {
+			path = append(path, r.String(1<<10))
+		}
+		if err := r.Done(op); err != nil {
+			return nil, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			values := db.Conflicts(obj, path)
+			out = wire.AppendArray(nil, len(values))
+			for _, v := range values {
+				out = append(out, v...)
+			}
+			return nil
+		})
+		return out, err
+	})
+}
+
+// esYield lets other goroutines and the collector run.
+//
+//go:wasmexport es_yield
+func esYield() int32 {
+	runtime.Gosched()
+	return 0
+}
