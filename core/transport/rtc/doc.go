@@ -7,10 +7,11 @@
 // and nothing is under way when it closes. Event handlers append to a queue
 // and poke; they never block.
 //
-// Negotiation is "perfect negotiation" (W3C WebRTC 1.0, section 10.7): the
-// impolite side makes the first offer; when offers cross, the impolite side
-// ignores the other's and the polite side rolls its own back. Candidates
-// trickle.
+// Offers never cross: the impolite side makes all of them, and the polite side
+// asks for one when it wants to restart. That is "perfect negotiation" (W3C
+// WebRTC 1.0, section 10.7) with the polite side yielding beforehand, since
+// pion v3 cannot roll an offer back: its only way out of have-local-offer is an
+// answer. Candidates trickle.
 //
 // On the channel each frame is a type byte and a payload (see frame.go). A
 // window of credit, given back as Recv takes messages, bounds what a slow

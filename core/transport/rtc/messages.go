@@ -194,10 +194,13 @@ func (c *Conn) onNumber(kind byte, v uint64) {
 		c.credit += int(v)
 		poke(c.credits)
 	case framePing:
-		// A peer that pings faster than it reads gets fewer answers.
-		if c.ch.BufferedAmount() < lowBuffered {
-			c.control(uintFrame(framePong, v))
+		// Our own messages never fill the channel so far: the peer pings
+		// without reading the answers.
+		if c.ch.BufferedAmount() > 2*maxBuffered {
+			c.fail(errs.PeerMisbehaved, "pings whose answers are not read")
+			return
 		}
+		c.control(uintFrame(framePong, v))
 	case framePong:
 		c.mu.Lock()
 		defer c.mu.Unlock()

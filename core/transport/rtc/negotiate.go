@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,9 +16,8 @@ const maxCandidates = 64
 // nego is the state of the negotiation; only the goroutine of the Conn touches
 // it.
 type nego struct {
-	ignoring    bool     // the last offer was ignored: it crossed ours, and we are impolite
 	restart     bool     // an ICE restart is wanted once the state is stable
-	restarting  bool     // our pending offer asks for one
+	restarting  bool     // our pending offer makes one, or is the first
 	candidates  []string // of the other side, before its description
 	remotePrint [32]byte // fingerprint of the first remote description
 	remoteKnown bool
@@ -39,6 +39,8 @@ func (c *Conn) Signal(msg []byte) {
 			err = c.onAnswer(m.Text)
 		case signalCandidate:
 			c.onCandidate(m.Text)
+		case signalRequest:
+			err = c.onRequest()
 		}
 		if err != nil {
 			c.log.Debug("rtc: signaling message ignored", "type", m.Type, "err", err)
@@ -51,16 +53,21 @@ func (c *Conn) Restart() {
 	c.post(func() { c.negotiate(true) })
 }
 
-// negotiate makes an offer, now or when the negotiation under way is over.
+// negotiate makes an offer, now or when the negotiation under way is over. The
+// polite side leaves that to the other.
 func (c *Conn) negotiate(restart bool) {
+	if c.do.Polite {
+		c.do.Send(signalMessage{Type: signalRequest}.encode())
+		return
+	}
 	if c.pc.SignalingState() != webrtc.SignalingStateStable {
 		c.restart = c.restart || restart && !c.restarting
 		return
 	}
 	// Before the first negotiation there is nothing to restart.
-	restart = restart && c.pc.CurrentRemoteDescription() != nil
-	c.restart, c.restarting = false, restart
-	offer, err := c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
+	first := c.pc.CurrentRemoteDescription() == nil
+	c.restart, c.restarting = false, restart || first
+	offer, err := c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart && !first})
 	if err == nil {
 		err = c.pc.SetLocalDescription(offer)
 	}
@@ -71,20 +78,20 @@ func (c *Conn) negotiate(restart bool) {
 	c.sendDescription(signalOffer)
 }
 
-// onOffer applies an offer and answers it, or ignores it.
-func (c *Conn) onOffer(sdp string) error {
-	if c.pc.SignalingState() != webrtc.SignalingStateStable {
-		if c.ignoring = !c.do.Polite; c.ignoring {
-			return nil
-		}
-		if err := rollback(c.pc); err != nil {
-			return fmt.Errorf("rolling back our offer: %w", err)
-		}
-		// The other offer may be a restart as well; then ours is settled.
-		c.restart = c.restart || c.restarting && !c.changesPath(sdp)
-		c.restarting = false
+// onRequest makes the offer that the polite side asks for.
+func (c *Conn) onRequest() error {
+	if c.do.Polite {
+		return errors.New("request for an offer, but the other side makes them")
 	}
-	c.ignoring = false
+	c.negotiate(true)
+	return nil
+}
+
+// onOffer applies an offer and answers it.
+func (c *Conn) onOffer(sdp string) error {
+	if !c.do.Polite {
+		return errors.New("offer, but this side makes them")
+	}
 	if err := c.applyRemote(webrtc.SDPTypeOffer, sdp); err != nil {
 		return err
 	}
@@ -97,7 +104,6 @@ func (c *Conn) onOffer(sdp string) error {
 		return nil
 	}
 	c.sendDescription(signalAnswer)
-	c.settled()
 	return nil
 }
 
@@ -109,15 +115,10 @@ func (c *Conn) onAnswer(sdp string) error {
 		return err
 	}
 	c.restarting = false
-	c.settled()
-	return nil
-}
-
-// settled makes the restart that had to wait.
-func (c *Conn) settled() {
 	if c.restart {
 		c.negotiate(true)
 	}
+	return nil
 }
 
 // applyRemote sets the remote description, whose certificate must stay what it
@@ -128,7 +129,7 @@ func (c *Conn) applyRemote(t webrtc.SDPType, sdp string) error {
 		return err
 	}
 	if c.remoteKnown && print != c.remotePrint {
-		return fmt.Errorf("description with another certificate than before")
+		return errors.New("description with another certificate than before")
 	}
 	if err := c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: sdp}); err != nil {
 		return err
@@ -141,10 +142,9 @@ func (c *Conn) applyRemote(t webrtc.SDPType, sdp string) error {
 	return nil
 }
 
-// onCandidate adds a candidate. Those of an offer that we ignored are kept
-// too: pion does not gather again after a rollback, so they still count.
+// onCandidate adds a candidate, now or with the first description.
 func (c *Conn) onCandidate(text string) {
-	if c.pc.RemoteDescription() != nil && !c.ignoring {
+	if c.remoteKnown {
 		c.addCandidate(text)
 		return
 	}
@@ -153,8 +153,8 @@ func (c *Conn) onCandidate(text string) {
 	}
 }
 
-// addCandidate: a candidate that does not fit, such as one of a description
-// that was rolled back, is no fault.
+// addCandidate adds a candidate. One that does not fit, such as one from before
+// a restart, is no fault.
 func (c *Conn) addCandidate(text string) {
 	line := uint16(0)
 	if err := c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMLineIndex: &line}); err != nil {
@@ -176,29 +176,12 @@ func (c *Conn) sendCandidate(text string) {
 	}
 }
 
-// changesPath tells whether an offer restarts ICE: its user fragment differs
-// from that of the description in force.
-func (c *Conn) changesPath(sdp string) bool {
-	current := c.pc.CurrentRemoteDescription()
-	return current == nil || userFragment(sdp) != userFragment(current.SDP)
-}
-
-// userFragment is the first a=ice-ufrag of a description (RFC 8839).
-func userFragment(sdp string) string {
-	for line := range strings.Lines(sdp) {
-		if v, ok := strings.CutPrefix(line, "a=ice-ufrag:"); ok {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
-}
-
 // fingerprints reads those of the descriptions in force. The page has no other
 // access to the certificates; natively the same source serves.
 func (c *Conn) fingerprints() (local, remote [32]byte, err error) {
 	l, r := c.pc.CurrentLocalDescription(), c.pc.CurrentRemoteDescription()
 	if l == nil || r == nil {
-		return local, remote, fmt.Errorf("open without both descriptions")
+		return local, remote, errors.New("open without both descriptions")
 	}
 	if local, err = fingerprint(l.SDP); err != nil {
 		return local, remote, err
@@ -207,7 +190,7 @@ func (c *Conn) fingerprints() (local, remote [32]byte, err error) {
 		return local, remote, err
 	}
 	if remote != c.remotePrint {
-		return local, remote, fmt.Errorf("the certificate is not the one that was announced")
+		return local, remote, errors.New("the certificate is not the one that was announced")
 	}
 	return local, remote, nil
 }

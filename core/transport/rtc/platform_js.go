@@ -59,11 +59,6 @@ func newChannel(pc *webrtc.PeerConnection) (*channel, error) {
 	return &channel{DataChannel: dc, js: underlying}, nil
 }
 
-// rollback withdraws the pending local offer.
-func rollback(pc *webrtc.PeerConnection) error {
-	return pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback})
-}
-
 // teardown closes everything. The browser may still have events under way, and
 // pion releases its callbacks on Close; an event that then found one would be
 // an error on the page's console, so the handlers are taken off first.

@@ -32,14 +32,5 @@ func newChannel(pc *webrtc.PeerConnection) (*channel, error) {
 // channel is pion's.
 type channel struct{ *webrtc.DataChannel }
 
-// rollback withdraws the pending local offer. pion wants its text.
-func rollback(pc *webrtc.PeerConnection) error {
-	offer := pc.PendingLocalDescription()
-	if offer == nil {
-		return nil
-	}
-	return pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback, SDP: offer.SDP})
-}
-
 // teardown closes everything and waits for pion's goroutines.
 func teardown(pc *webrtc.PeerConnection, _ *channel) error { return pc.GracefulClose() }

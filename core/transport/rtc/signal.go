@@ -13,6 +13,7 @@ const (
 	signalOffer     signalType = 1 // text is SDP
 	signalAnswer    signalType = 2 // text is SDP
 	signalCandidate signalType = 3 // text is a candidate-attribute (RFC 8839)
+	signalRequest   signalType = 4 // text is empty; asks for an offer that restarts ICE
 )
 
 // Limits of the texts in bytes. A description of one data channel with a dozen
@@ -37,12 +38,14 @@ func (m signalMessage) encode() []byte {
 func decodeSignal(b []byte) (signalMessage, error) {
 	r := wire.NewReader(b)
 	r.Array(2)
-	m := signalMessage{Type: signalType(r.Uint(uint64(signalCandidate)))}
+	m := signalMessage{Type: signalType(r.Uint(uint64(signalRequest)))}
 	switch m.Type {
 	case signalOffer, signalAnswer:
 		m.Text = r.String(maxSDP)
 	case signalCandidate:
 		m.Text = r.String(maxCandidate)
+	case signalRequest:
+		m.Text = r.String(0)
 	default:
 		r.Fail(fmt.Errorf("signaling message of unknown type %d", m.Type))
 	}
