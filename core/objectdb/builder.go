@@ -1,0 +1,219 @@
+package objectdb
+
+import (
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// builder writes the payload of the open burst while its ops are applied.
+type builder struct {
+	node   crdt.Node
+	past   crdt.Past
+	before crdt.Node   // the own head before the burst
+	tips   []crdt.Node // the graph's tips before the burst
+
+	// The tables. Whether a row is in one is seen by looking at the place
+	// that the row says it has, so truncating a table forgets its end.
+	keys, objects, feeds []int32
+	changes              []byte
+	count                int // of changes
+	lastTime             int64
+	cursor               int32
+	ops                  uint32
+	body                 []byte // elements of the change that is being written
+	elements             int
+}
+
+// savepoint is what a failing transaction goes back to.
+type savepoint struct {
+	keys, objects, feeds int
+	cursor               int32
+	ops                  uint32
+}
+
+func (b *builder) save() savepoint {
+	b.body, b.elements = b.body[:0], 0
+	return savepoint{len(b.keys), len(b.objects), len(b.feeds), b.cursor, b.ops}
+}
+
+func (b *builder) restore(s savepoint) {
+	b.keys, b.objects, b.feeds = b.keys[:s.keys], b.objects[:s.objects], b.feeds[:s.feeds]
+	b.cursor, b.ops = s.cursor, s.ops
+}
+
+// endChange closes the change that began with op first. Without ops it is none.
+func (b *builder) endChange(timeMs int64, first uint32) {
+	if b.ops == first {
+		return
+	}
+	b.changes = wire.AppendArray(b.changes, 3)
+	b.changes = wire.AppendInt(b.changes, timeMs-b.lastTime)
+	b.changes = wire.AppendNil(b.changes)
+	b.changes = wire.AppendArray(b.changes, b.elements)
+	b.changes = append(b.changes, b.body...)
+	b.lastTime = timeMs
+	b.count++
+}
+
+// payload puts the tables in front of the changes.
+func (b *builder) payload(db *DB) []byte {
+	out := make([]byte, 0, 16+len(b.changes)+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
+	out = wire.AppendArray(out, 5)
+	out = wire.AppendUint(out, payloadVersion)
+	var ids []byte
+	for _, f := range b.feeds {
+		v := db.graph.FeedID(f)
+		ids = append(ids, v[:]...)
+	}
+	out = wire.AppendBytes(out, ids)
+	out = wire.AppendArray(out, len(b.keys))
+	for _, k := range b.keys {
+		out = wire.AppendString(out, string(db.keys.At(k)))
+	}
+	ids = make([]byte, 0, len(b.objects)*id.ShortSize)
+	for _, c := range b.objects {
+		ids = append(ids, db.containers.At(c).id[:]...)
+	}
+	out = wire.AppendBytes(out, ids)
+	out = wire.AppendArray(out, b.count)
+	return append(out, b.changes...)
+}
+
+// stamp counts an op.
+func (b *builder) stamp() crdt.Stamp {
+	b.ops++
+	return crdt.Stamp{Node: b.node, Index: b.ops - 1}
+}
+
+func (b *builder) code(code int64) {
+	b.body = wire.AppendInt(b.body, code)
+	b.elements++
+}
+
+func (b *builder) number(v uint64) {
+	b.body = wire.AppendUint(b.body, v)
+	b.elements++
+}
+
+func (b *builder) key(db *DB, key int32) {
+	at := db.slots[key]
+	if int(at) >= len(b.keys) || b.keys[at] != key {
+		at = int32(len(b.keys))
+		db.slots[key] = at
+		b.keys = append(b.keys, key)
+	}
+	b.number(uint64(at))
+}
+
+// object gives the place of an object in the table, where it puts it.
+func (b *builder) object(db *DB, c int32) int32 {
+	row := db.containers.At(c)
+	if int(row.slot) >= len(b.objects) || b.objects[row.slot] != c {
+		row.slot = int32(len(b.objects))
+		b.objects = append(b.objects, c)
+	}
+	return row.slot
+}
+
+func (b *builder) seen(s seen) {
+	b.number(s.lamport)
+	for i, f := range b.feeds {
+		if f == s.feed {
+			b.number(uint64(i))
+			return
+		}
+	}
+	b.feeds = append(b.feeds, s.feed)
+	b.number(uint64(len(b.feeds) - 1))
+}
+
+// nest writes an element about the map c: code, or code-1 if its creator saw
+// an op.
+func (b *builder) nest(db *DB, code int64, c int32) {
+	row := db.containers.At(c)
+	if row.seen.feed == none {
+		b.code(code)
+		b.key(db, row.key)
+		return
+	}
+	b.code(code - 1)
+	b.key(db, row.key)
+	b.seen(row.seen)
+}
+
+// seek moves the cursor to a container.
+func (b *builder) seek(db *DB, c int32) {
+	if b.cursor == c {
+		return
+	}
+	if root := db.root(c); b.cursor == none || db.root(b.cursor) != root {
+		b.code(elemSelect)
+		b.number(uint64(b.object(db, root)))
+		b.cursor = root
+	}
+	for !db.within(c, b.cursor) {
+		b.code(elemLeave)
+		b.cursor = db.containers.At(b.cursor).parent
+	}
+	b.descend(db, c)
+}
+
+// descend enters the maps from the cursor down to c.
+func (b *builder) descend(db *DB, c int32) {
+	if b.cursor == c {
+		return
+	}
+	b.descend(db, db.containers.At(c).parent)
+	b.nest(db, elemEnter, c)
+	b.cursor = c
+}
+
+// within reports whether c is outer or in it.
+func (db *DB) within(c, outer int32) bool {
+	for ; c != none; c = db.containers.At(c).parent {
+		if c == outer {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) create(db *DB, c int32) crdt.Stamp {
+	b.object(db, c)
+	b.code(elemCreate)
+	b.cursor = c
+	return b.stamp()
+}
+
+func (b *builder) set(db *DB, p place, raw []byte) crdt.Stamp {
+	b.seek(db, p.container)
+	b.key(db, p.key)
+	b.body = append(b.body, raw...)
+	b.elements++
+	return b.stamp()
+}
+
+func (b *builder) put(db *DB, p place, child int32) crdt.Stamp {
+	b.seek(db, p.container)
+	b.nest(db, elemPut, child)
+	b.cursor = child
+	return b.stamp()
+}
+
+func (b *builder) deleteKey(db *DB, p place) crdt.Stamp {
+	b.seek(db, p.container)
+	b.code(elemDeleteKey)
+	b.key(db, p.key)
+	return b.stamp()
+}
+
+func (b *builder) life(db *DB, c int32, del bool) crdt.Stamp {
+	b.seek(db, c)
+	code := int64(elemRestore)
+	if del {
+		code = elemDelete
+	}
+	b.code(code)
+	return b.stamp()
+}

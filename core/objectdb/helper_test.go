@@ -1,0 +1,327 @@
+package objectdb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// Encoders of local ops and values, for tests.
+
+func vInt(v int64) []byte     { return wire.AppendInt(nil, v) }
+func vFloat(v float64) []byte { return wire.AppendFloat(nil, v) }
+func vStr(v string) []byte    { return wire.AppendString(nil, v) }
+func vTyped(t int, b []byte) []byte {
+	return append(wire.AppendUint(wire.AppendArray(nil, 2), uint64(t)), b...)
+}
+
+// vMap encodes a map; the values are encoded.
+func vMap(m map[string][]byte) []byte {
+	ks := make([]string, 0, len(m))
+	for k := range m {
+		ks = append(ks, k)
+	}
+	sort.Strings(ks)
+	b := wire.AppendUint(wire.AppendArray(nil, 1+2*len(m)), valueMap)
+	for _, k := range ks {
+		b = append(wire.AppendString(b, k), m[k]...)
+	}
+	return b
+}
+
+func opHead(code int, obj id.ObjectID) []byte {
+	b := wire.AppendUint(wire.AppendArray(nil, localArity[code]), uint64(code))
+	return wire.AppendBytes(b, obj[:])
+}
+
+func opPath(path []string) []byte {
+	b := wire.AppendArray(nil, len(path))
+	for _, k := range path {
+		b = wire.AppendString(b, k)
+	}
+	return b
+}
+
+func opCreate(obj id.ObjectID, m map[string][]byte) []byte {
+	return append(opHead(localCreate, obj), vMap(m)...)
+}
+func opSet(obj id.ObjectID, v []byte, path ...string) []byte {
+	return append(append(opHead(localSet, obj), opPath(path)...), v...)
+}
+func opDelKey(obj id.ObjectID, path ...string) []byte {
+	return append(opHead(localDelKey, obj), opPath(path)...)
+}
+func opDelete(obj id.ObjectID) []byte  { return opHead(localDelete, obj) }
+func opRestore(obj id.ObjectID) []byte { return opHead(localRestore, obj) }
+
+func objID(n int) (v id.ObjectID) {
+	v[0] = 0x0b
+	binary.BigEndian.PutUint64(v[8:], uint64(n))
+	return v
+}
+
+func feedID(n int) (v id.FeedID) {
+	v[0], v[31] = byte(n*37), byte(n)
+	return v
+}
+
+// site is a database with its writer and what it wrote.
+type site struct {
+	t    testing.TB
+	db   *DB
+	feed id.FeedID
+	head feed.Ref
+	sent []Block
+}
+
+func newSite(t testing.TB, n int) *site {
+	s := &site{t: t, db: New(Options{}), feed: feedID(n)}
+	s.db.SetWriter(s.feed, feed.Ref{Feed: s.feed})
+	return s
+}
+
+func (s *site) do(ops ...[]byte) {
+	s.t.Helper()
+	var all []byte
+	for _, o := range ops {
+		all = append(all, o...)
+	}
+	if err := s.db.Local(all, 1000); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// flush makes blocks of the bursts.
+func (s *site) flush() []Block {
+	var out []Block
+	for {
+		b, ok := s.db.Cut()
+		if !ok {
+			s.sent = append(s.sent, out...)
+			return out
+		}
+		blk := blockOf(s.feed, s.head, b)
+		s.db.Written(blk.Ref, b)
+		s.head = blk.Ref
+		out = append(out, blk)
+	}
+}
+
+func blockOf(f id.FeedID, prev feed.Ref, b *Burst) Block {
+	var seq [8]byte
+	binary.BigEndian.PutUint64(seq[:], prev.Seq+1)
+	h := keys.SumLabel("test block", f[:], seq[:], prev.Hash[:], b.Payload, fmt.Append(nil, b.Deltas))
+	return Block{Ref: feed.Ref{Feed: f, Seq: prev.Seq + 1, Hash: h}, Prev: prev.Hash, Deltas: b.Deltas, Ops: b.Ops, Payload: b.Payload}
+}
+
+func (s *site) apply(blocks ...Block) {
+	s.t.Helper()
+	for _, b := range blocks {
+		if err := s.db.Apply(b); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// sync exchanges everything between sites.
+func sync(sites ...*site) {
+	for _, s := range sites {
+		s.flush()
+	}
+	for _, from := range sites {
+		for _, to := range sites {
+			if from != to {
+				to.apply(from.sent...)
+			}
+		}
+	}
+}
+
+// text prints the encoded value at r for people: {a:1 b:"x"}.
+func text(r *wire.Reader) string {
+	switch r.Peek() {
+	case wire.Nil:
+		r.Nil()
+		return "nil"
+	case wire.Bool:
+		return fmt.Sprint(r.Bool())
+	case wire.Uint:
+		return fmt.Sprint(r.Uint(math.MaxUint64))
+	case wire.Int:
+		return fmt.Sprint(r.Int())
+	case wire.Float:
+		return fmt.Sprintf("%gf", r.Float())
+	case wire.String:
+		return fmt.Sprintf("%q", r.String(math.MaxInt32))
+	case wire.Bytes:
+		return fmt.Sprintf("x%x", r.Bytes(math.MaxInt32))
+	}
+	n := r.ArrayLen(math.MaxInt32)
+	if n > 0 && r.Peek() == wire.Uint {
+		t := r.Uint(math.MaxUint64)
+		if t != valueMap {
+			return fmt.Sprintf("%d(%s)", t, text(r))
+		}
+	}
+	var parts []string
+	for range n / 2 {
+		k := r.String(math.MaxInt32)
+		parts = append(parts, k+":"+text(r))
+	}
+	return "{" + strings.Join(parts, " ") + "}"
+}
+
+func valueText(b []byte) string {
+	if len(b) == 0 {
+		return "deleted"
+	}
+	return text(wire.NewReader(b))
+}
+
+// record is a decoded record.
+type record struct {
+	object   id.ObjectID
+	deleted  bool
+	contents string
+	raw      []byte // of the contents
+	lamport  uint64
+	creator  id.FeedID
+}
+
+func readRecord(t failer, r *wire.Reader) (rec record) {
+	t.Helper()
+	r.Array(5)
+	r.Fixed(rec.object[:])
+	rec.deleted = r.Uint(1) == 1
+	rec.raw = r.Skip()
+	rec.lamport = r.Uint(math.MaxUint64)
+	r.Fixed(rec.creator[:])
+	if r.Err() != nil {
+		t.Fatalf("record: %v", r.Err())
+	}
+	rec.contents = text(wire.NewReader(rec.raw))
+	return rec
+}
+
+func (s *site) read(obj id.ObjectID) record {
+	s.t.Helper()
+	b, ok := s.db.Read(obj)
+	if !ok {
+		s.t.Fatalf("object %s is not there", obj)
+	}
+	r := wire.NewReader(b)
+	rec := readRecord(s.t, r)
+	if err := r.Done("record"); err != nil {
+		s.t.Fatal(err)
+	}
+	return rec
+}
+
+func (s *site) want(obj id.ObjectID, contents string) {
+	s.t.Helper()
+	if got := s.read(obj).contents; got != contents {
+		s.t.Errorf("object holds %s, want %s", got, contents)
+	}
+}
+
+// mirror is what a page holds: the lists of its queries, kept by Changes.
+type mirror struct {
+	lists   map[uint32][]id.ObjectID
+	records map[id.ObjectID]record
+	changed map[uint32]map[id.ObjectID]bool
+}
+
+func splitIDs(b []byte) (out []id.ObjectID) {
+	for ; len(b) > 0; b = b[id.ShortSize:] {
+		out = append(out, id.ObjectID(b[:id.ShortSize]))
+	}
+	return out
+}
+
+func newMirror() *mirror {
+	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}}
+}
+
+// drain applies all Changes as the contract says and gives the batches.
+func (m *mirror) drain(t failer, db *DB, limit int) (batches int) {
+	t.Helper()
+	for {
+		b := db.Changes(limit)
+		if b == nil {
+			return batches
+		}
+		batches++
+		r := wire.NewReader(b)
+		r.Array(3)
+		for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+			rec := readRecord(t, r)
+			m.records[rec.object] = rec
+		}
+		for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+			m.result(t, r)
+		}
+		more := r.Bool()
+		if err := r.Done("changes"); err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			return batches
+		}
+	}
+}
+
+func (m *mirror) result(t failer, r *wire.Reader) {
+	r.Array(4)
+	q := uint32(r.Uint(math.MaxUint32))
+	list := m.lists[q]
+	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {
+		at := indexOf(list, v)
+		if at < 0 {
+			t.Fatalf("query %d: removed %s is not in the list", q, v)
+		}
+		list = append(list[:at], list[at+1:]...)
+	}
+	last := -1
+	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+		r.Array(2)
+		at := int(r.Uint(math.MaxInt32))
+		var v id.ObjectID
+		r.Fixed(v[:])
+		if at <= last || at > len(list) {
+			t.Fatalf("query %d: added at %d after %d in a list of %d", q, at, last, len(list))
+		}
+		last = at
+		list = append(list[:at], append([]id.ObjectID{v}, list[at:]...)...)
+	}
+	m.lists[q] = list
+	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {
+		if m.changed[q] == nil {
+			m.changed[q] = map[id.ObjectID]bool{}
+		}
+		m.changed[q][v] = true
+	}
+}
+
+func indexOf(list []id.ObjectID, v id.ObjectID) int {
+	for i, w := range list {
+		if v == w {
+			return i
+		}
+	}
+	return -1
+}
+
+// failer is what testing.TB and rapid.T have in common.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}

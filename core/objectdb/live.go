@@ -1,0 +1,193 @@
+package objectdb
+
+import (
+	"slices"
+
+	"github.com/echospace/echospace/core/crdt/flat"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// maxQueries bounds what one database watches at a time.
+const maxQueries = 1 << 16
+
+// query is a live query and its result.
+type query struct {
+	number  uint32
+	filter  *clause
+	deleted uint8
+	member  flat.Bits
+	list    flat.Ranked // members by creation
+	gone    []byte      // ids of members that left between two drains
+	// The result of the drain that goes on.
+	removed, changed []byte
+	added            []int32
+}
+
+// OpenQuery reads a query (see filter.go), gives it a number, and gives the ids
+// of the objects in it, in the order of their creation: (lamport, feed, index
+// in the block). From then on Changes tells what changes in it, until
+// CloseQuery. It fails with Malformed, UnsupportedValue or TooLarge. Opening
+// costs the number of objects; nothing later does.
+func (db *DB) OpenQuery(q []byte) (n uint32, ids []byte, err error) {
+	filter, deleted, err := db.readQuery(q)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(db.queries) >= maxQueries {
+		return 0, nil, errs.New("objectdb.OpenQuery", errs.TooLarge, "%d queries are open; close some", maxQueries)
+	}
+	db.lastQuery++
+	v := &query{number: db.lastQuery, filter: filter, deleted: deleted}
+	var rows []int32
+	for c := range int32(db.containers.Len()) {
+		if db.containers.At(c).parent == none && db.visible(v, c) {
+			v.member.Add(c)
+			rows = append(rows, c)
+		}
+	}
+	slices.SortFunc(rows, db.order)
+	v.list.Load(rows)
+	ids = make([]byte, 0, len(rows)*id.ShortSize)
+	for _, c := range rows {
+		ids = db.appendID(ids, c)
+	}
+	db.queries = append(db.queries, v)
+	return v.number, ids, nil
+}
+
+// CloseQuery ends a query; an unknown number is passed over.
+func (db *DB) CloseQuery(n uint32) {
+	db.queries = slices.DeleteFunc(db.queries, func(q *query) bool { return q.number == n })
+}
+
+// HasChanges reports whether Changes has something to look at.
+func (db *DB) HasChanges() bool {
+	return len(db.dirty) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.gone) > 0 })
+}
+
+// maxDrain bounds the evaluations of queries in one call of Changes.
+const maxDrain = 1 << 13
+
+// Changes drains what changed since it was called last, about limit bytes of
+// records at a time (at least one object), or gives nil if there is nothing:
+//
+//	[[record...], [[query, removed bin, [[index, object bin16]...], changed bin]...], more bool]
+//
+// A record is there for each object that a block changed, not for one that only
+// Local changed. removed and changed are 16-byte ids. The order of use is: take
+// out removed, then insert each added at its index, in the order given. While
+// more is true the rest of the same state follows: show nothing before it came,
+// for a transaction may be half in this batch. Objects changed between two such
+// calls join the rest. The caller owns the bytes.
+func (db *DB) Changes(limit int) []byte {
+	if !db.HasChanges() {
+		return nil
+	}
+	var records []byte
+	count := 0
+	for work := 0; db.drained < len(db.dirty) && work < maxDrain; work += 1 + len(db.queries) {
+		if count > 0 && len(records) >= limit {
+			break
+		}
+		c := db.dirty[db.drained]
+		db.drained++
+		row := db.containers.At(c)
+		remote := row.flags&flagRemote != 0
+		row.flags &^= flagDirty | flagRemote
+		if !db.exists(c) {
+			continue
+		}
+		if remote {
+			records = db.appendRecord(records, c)
+			count++
+		}
+		for _, q := range db.queries {
+			db.evaluate(q, c)
+		}
+	}
+	more := db.drained < len(db.dirty)
+	if !more {
+		db.dirty, db.drained = trim(db.dirty), 0
+	}
+	return db.appendChanges(count, records, more)
+}
+
+// evaluate brings one query up to date with one object.
+func (db *DB) evaluate(q *query, c int32) {
+	was, is := q.member.Has(c), db.visible(q, c)
+	switch {
+	case was && is:
+		q.changed = db.appendID(q.changed, c)
+	case is:
+		q.member.Add(c)
+		q.list.Insert(c, db.order)
+		q.added = append(q.added, c)
+	case was:
+		q.member.Remove(c)
+		q.list.Remove(c, db.order)
+		q.removed = db.appendID(q.removed, c)
+	}
+}
+
+// detach takes an object out of all results, before its place in their order
+// changes; the caller touches it, so that it comes back.
+func (db *DB) detach(c int32) {
+	for _, q := range db.queries {
+		if q.member.Has(c) {
+			q.member.Remove(c)
+			q.list.Remove(c, db.order)
+			q.gone = db.appendID(q.gone, c)
+		}
+	}
+}
+
+func (db *DB) appendID(b []byte, c int32) []byte {
+	return append(b, db.containers.At(c).id[:]...)
+}
+
+func (db *DB) appendChanges(count int, records []byte, more bool) []byte {
+	touched := 0
+	for _, q := range db.queries {
+		q.removed = append(q.removed, q.gone...)
+		q.gone = nil
+		if q.hasResult() {
+			touched++
+		}
+	}
+	if count == 0 && touched == 0 && !more {
+		return nil
+	}
+	out := make([]byte, 0, len(records)+64)
+	out = wire.AppendArray(out, 3)
+	out = wire.AppendArray(out, count)
+	out = append(out, records...)
+	out = wire.AppendArray(out, touched)
+	for _, q := range db.queries {
+		if q.hasResult() {
+			out = db.appendResult(out, q)
+			q.removed, q.changed, q.added = nil, nil, trim(q.added)
+		}
+	}
+	return wire.AppendBool(out, more)
+}
+
+func (q *query) hasResult() bool {
+	return len(q.removed)+len(q.changed)+len(q.added) > 0
+}
+
+func (db *DB) appendResult(b []byte, q *query) []byte {
+	b = wire.AppendArray(b, 4)
+	b = wire.AppendUint(b, uint64(q.number))
+	b = wire.AppendBytes(b, q.removed)
+	slices.SortFunc(q.added, db.order)
+	b = wire.AppendArray(b, len(q.added))
+	for _, c := range q.added {
+		b = wire.AppendArray(b, 2)
+		b = wire.AppendUint(b, uint64(q.list.Position(c, db.order)))
+		v := db.containers.At(c).id
+		b = wire.AppendBytes(b, v[:])
+	}
+	return wire.AppendBytes(b, q.changed)
+}

@@ -1,0 +1,273 @@
+package objectdb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// Local ops: arrays [code, object bin16, ...], one after the other.
+const (
+	localCreate  = 1 // map: create an object with contents
+	localSet     = 2 // [key...], value: the maps on the way must exist
+	localDelKey  = 3 // [key...]
+	localDelete  = 4 // delete an object
+	localRestore = 5 // restore one
+)
+
+// localArity is the number of elements of each op.
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2}
+
+// Local runs the ops as one transaction of the writer: all of them, seen at
+// once by Read and the queries, or none. timeMs is wall time for the history.
+// It fails with NotPermitted before SetWriter, MissingDependency if the
+// writer's head is not applied, NotFound for an object or a map on a path that
+// does not exist, InvalidArgument for an object that exists already, Malformed,
+// UnsupportedValue or TooLarge for what no object can hold. Deleting a key that
+// is not there is no op. The transaction joins the open burst.
+func (db *DB) Local(ops []byte, timeMs int64) error {
+	if err := db.mayWrite(); err != nil {
+		return err
+	}
+	if db.open == nil {
+		db.openBurst()
+	}
+	b := db.open
+	saved := b.save()
+	db.tx.begin(db.containers.Len())
+	r := wire.NewReader(ops)
+	for r.Err() == nil && r.Offset() < len(ops) {
+		db.localOp(r, ops)
+	}
+	err := r.Done("objectdb.Local")
+	if err != nil {
+		err = db.nameFailure(err)
+		db.rollback(uint32(saved.ops))
+		b.restore(saved)
+	} else {
+		db.commit()
+		b.endChange(timeMs, saved.ops)
+	}
+	if b.ops == 0 {
+		db.abandonBurst()
+	} else {
+		db.graph.Extend(b.node, uint64(b.ops))
+	}
+	return err
+}
+
+func (db *DB) mayWrite() error {
+	if !db.hasWriter {
+		return errs.New("objectdb.Local", errs.NotPermitted, "the database has no feed to write to")
+	}
+	return db.writerErr
+}
+
+// nameFailure says where in which object a transaction failed.
+func (db *DB) nameFailure(err error) error {
+	if id.IsZero(db.tx.object) {
+		return err
+	}
+	keys := make([]string, len(db.tx.path))
+	for i, k := range db.tx.path {
+		keys[i] = string(k)
+	}
+	return errs.New("objectdb.Local", errs.KindOf(err), "object %s, path %q: %w", db.tx.object, strings.Join(keys, "."), err)
+}
+
+func (db *DB) localOp(r *wire.Reader, ops []byte) {
+	n := r.ArrayLen(len(ops))
+	code := r.Uint(math.MaxUint64)
+	db.tx.object, db.tx.path = id.ObjectID{}, db.tx.path[:0]
+	if r.Err() == nil && (code == 0 || code >= uint64(len(localArity)) || localArity[code] != n) {
+		r.Fail(fmt.Errorf("no op has code %d and %d elements", code, n))
+	}
+	r.Fixed(db.tx.object[:])
+	if r.Err() != nil {
+		return
+	}
+	if code == localCreate {
+		db.localCreate(r, ops)
+		return
+	}
+	c := db.findObject(db.tx.object)
+	if c == none || !db.exists(c) {
+		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no such object"))
+		return
+	}
+	switch code {
+	case localSet:
+		if at, depth := db.localPath(r, c, true); r.Err() == nil {
+			db.localValue(r, ops, at, depth)
+		}
+	case localDelKey:
+		if at, _ := db.localPath(r, c, false); r.Err() == nil {
+			db.localDeleteKey(at)
+		}
+	case localDelete, localRestore:
+		db.localLife(r, c, code == localDelete)
+	}
+}
+
+func (db *DB) localCreate(r *wire.Reader, ops []byte) {
+	if id.IsZero(db.tx.object) || db.tx.object == PropertiesID {
+		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "the id is reserved"))
+		return
+	}
+	c := db.object(db.tx.object)
+	if db.exists(c) {
+		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "the object exists already"))
+		return
+	}
+	pairs := db.limits.readValue(r)
+	if r.Err() == nil && pairs < 0 {
+		r.Fail(errors.New("the contents of an object are not a map"))
+		return
+	}
+	db.create(c, db.open.create(db, c))
+	db.tx.undo = append(db.tx.undo, undo{kind: undoCreate, row: c})
+	db.tx.touch(c)
+	db.localPairs(r, ops, c, pairs, 1)
+}
+
+// place is a key of a container.
+type place struct{ container, key int32 }
+
+// localPath reads a path and walks it to the container of its last key, which
+// it interns only if make is set: a key never seen is on no object.
+func (db *DB) localPath(r *wire.Reader, c int32, intern bool) (place, int) {
+	n := r.ArrayLen(math.MaxInt32)
+	if r.Err() == nil && (n == 0 || n > db.limits.Depth) {
+		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "path of %d keys, want 1 to %d", n, db.limits.Depth))
+	}
+	for i := 1; r.Err() == nil; i++ {
+		k := db.limits.readKey(r)
+		db.tx.path = append(db.tx.path, k)
+		if i == n {
+			if r.Err() != nil {
+				break
+			}
+			if intern {
+				return place{c, db.internKey(k)}, n
+			}
+			return place{c, db.keys.Find(k)}, n
+		}
+		if c = db.childOf(c, db.keys.Find(k)); c == none {
+			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no map at %q", k))
+		}
+	}
+	return place{none, none}, n
+}
+
+// localPairs reads the contents of a new map into c.
+func (db *DB) localPairs(r *wire.Reader, ops []byte, c int32, pairs, depth int) {
+	var last []byte
+	for i := range pairs {
+		k := db.limits.readKey(r)
+		db.tx.path = append(db.tx.path, k)
+		if r.Err() == nil && i > 0 && bytes.Compare(last, k) >= 0 {
+			r.Fail(errors.New("keys of a map are not ascending"))
+		}
+		if r.Err() != nil {
+			return
+		}
+		db.localValue(r, ops, place{c, db.internKey(k)}, depth)
+		if r.Err() != nil {
+			return
+		}
+		last = k
+		db.tx.path = db.tx.path[:len(db.tx.path)-1]
+	}
+}
+
+// localValue reads a value and writes it; depth is that of the container.
+func (db *DB) localValue(r *wire.Reader, ops []byte, p place, depth int) {
+	start := r.Offset()
+	pairs := db.limits.readValue(r)
+	if r.Err() != nil {
+		return
+	}
+	if pairs < 0 {
+		raw := ops[start:r.Offset()]
+		db.localWrite(p, db.open.set(db, p, raw), content{raw: raw})
+		return
+	}
+	if depth >= db.limits.Depth {
+		r.Fail(errs.New("objectdb.Local", errs.TooLarge, "maps are nested deeper than %d", db.limits.Depth))
+		return
+	}
+	child := db.child(p.container, p.key, db.lastSeen(p))
+	db.localWrite(p, db.open.put(db, p, child), content{child: child})
+	db.localPairs(r, ops, child, pairs, depth+1)
+}
+
+// lastSeen names the op that a new map at p replaces.
+func (db *DB) lastSeen(p place) seen {
+	f := db.field(p.container, p.key)
+	if f == none {
+		return seen{feed: none}
+	}
+	at := db.fields.At(f).At
+	return seen{lamport: db.graph.Lamport(at), feed: db.graph.FeedOf(at.Node)}
+}
+
+func (db *DB) localDeleteKey(p place) {
+	if p.key == none {
+		return
+	}
+	f := db.field(p.container, p.key)
+	if f == none || db.fields.At(f).Value == wordDeleted && db.fields.At(f).Other == none {
+		return
+	}
+	db.localWrite(p, db.open.deleteKey(db, p), deletion)
+}
+
+func (db *DB) localLife(r *wire.Reader, c int32, del bool) {
+	if c == propertiesRow {
+		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "the properties object cannot be deleted"))
+		return
+	}
+	word := uint64(wordFalse)
+	if del {
+		word = wordTrue
+	}
+	if life := db.containers.At(c).life; life != none {
+		db.tx.keep(&db.fields, life)
+	} else {
+		db.tx.undo = append(db.tx.undo, undo{kind: undoLife, row: c})
+	}
+	db.setLife(c, db.open.life(db, c, del), word, db.open.past)
+	db.tx.touch(c)
+}
+
+// localWrite writes a register so that it can be taken back.
+func (db *DB) localWrite(p place, at crdt.Stamp, v content) {
+	db.tx.touch(p.container)
+	fresh := db.tx.fresh(p.container)
+	f := db.field(p.container, p.key)
+	if f == none {
+		f = db.addField(p.container, p.key, at)
+		db.fields.At(f).Value = db.word(f, v)
+		if !fresh {
+			db.tx.undo = append(db.tx.undo, undo{kind: undoField, row: p.container})
+		}
+		return
+	}
+	if !fresh {
+		db.tx.keep(&db.fields, f)
+	}
+	for _, w := range db.fields.Write(db.graph, f, at, db.word(f, v), db.open.past) {
+		if fresh {
+			db.freeWord(w)
+		} else {
+			db.tx.dropped = append(db.tx.dropped, w)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package objectdb
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// The payload of a block is
+//
+//	[1, feeds bin, [key str...], objects bin, [change...]]
+//	change = [time, message nil|str, [element...]]
+//
+// feeds are 32-byte feed ids, objects 16-byte object ids. Feeds, keys and
+// objects stand in the order of their first use, all of them used; k, o and f
+// below are places in these tables. time is in milliseconds since 1970, from
+// the second change on the difference to the one before. Elements move a cursor
+// or are ops on the map under it; only ops count and have lamport times. The
+// cursor survives the end of a change. A non-negative k followed by a value
+// sets that key. The others:
+const (
+	elemCreate     = -1  // op: create the next object of the table, go to it
+	elemSelect     = -2  // o: go to an object
+	elemPut        = -3  // op; k: set the key to a new map, nothing seen; go to it
+	elemPutSeen    = -4  // op; k lamport f: as elemPut over the op seen
+	elemEnter      = -5  // k: go to the map that elemPut makes
+	elemEnterSeen  = -6  // k lamport f: go to the map that elemPutSeen makes
+	elemLeave      = -7  // go to the parent
+	elemDeleteKey  = -8  // op; k
+	elemDelete     = -9  // op: delete the object under the cursor
+	elemRestore    = -10 // op: restore it
+	elemSet        = 0   // in op.code only: set a key
+	payloadVersion = 1
+)
+
+// Bounds on the tables of one payload.
+const (
+	maxMessage = 1 << 10
+	maxTable   = 1 << 30
+)
+
+// op is one decoded element.
+type op struct {
+	code    int8
+	index   int32 // k or o
+	feed    int32 // f
+	lamport uint64
+	start   uint32 // of the value in payload.raw
+	end     uint32
+}
+
+// payload is a decoded payload. It is reused from block to block.
+type payload struct {
+	raw     []byte
+	feeds   []byte
+	keys    [][]byte
+	objects []byte
+	ops     []op
+	count   uint64 // of ops, moves not counted
+}
+
+// release forgets the bytes of the block, and buffers of unusual size.
+func (p *payload) release() {
+	clear(p.keys)
+	*p = payload{keys: p.keys[:0], ops: p.ops[:0]}
+	if cap(p.ops) > 1<<14 {
+		p.ops = nil
+	}
+	if cap(p.keys) > 1<<10 {
+		p.keys = nil
+	}
+}
+
+func (p *payload) object(o int32) id.ObjectID {
+	return id.ObjectID(p.objects[o*id.ShortSize : (o+1)*id.ShortSize])
+}
+
+func (p *payload) feed(f int32) id.FeedID {
+	return id.FeedID(p.feeds[f*id.HashSize : (f+1)*id.HashSize])
+}
+
+// decode reads a payload and checks all that can be wrong with it.
+func (p *payload) decode(raw []byte, limits Limits) error {
+	const op = "objectdb.decode"
+	r := wire.NewReader(raw)
+	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0]}
+	r.Array(5)
+	if v := r.Uint(math.MaxUint64); r.Err() == nil && v != payloadVersion {
+		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d", v, payloadVersion)
+	}
+	p.feeds = r.Bytes(maxTable)
+	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
+		p.keys = append(p.keys, limits.readKey(r))
+	}
+	p.objects = r.Bytes(maxTable)
+	if len(p.feeds)%id.HashSize != 0 || len(p.objects)%id.ShortSize != 0 {
+		r.Fail(errors.New("table of ids is not of whole ids"))
+	}
+	d := decoder{p: p, r: r, limits: limits, feeds: len(p.feeds) / id.HashSize, objects: len(p.objects) / id.ShortSize}
+	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
+		d.change()
+	}
+	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects {
+		r.Fail(errors.New("table has unused entries"))
+	}
+	return r.Done(op)
+}
+
+// decoder walks the elements of a payload.
+type decoder struct {
+	p                                *payload
+	r                                *wire.Reader
+	limits                           Limits
+	feeds, objects                   int
+	usedKeys, usedFeeds, usedObjects int
+	depth                            int // of the map under the cursor; 0 before the first
+	current                          int32
+}
+
+func (d *decoder) change() {
+	r := d.r
+	r.Array(3)
+	r.Int()
+	if !r.SkipNil() {
+		r.StringBytes(maxMessage)
+	}
+	before := d.p.count
+	// Each element takes at least one value; element says how many it took.
+	for n := r.ArrayLen(math.MaxInt32); n > 0 && r.Err() == nil; {
+		n -= d.element()
+		if n < 0 {
+			r.Fail(errors.New("change ends within an element"))
+		}
+	}
+	if d.p.count == before {
+		r.Fail(errors.New("change without ops"))
+	}
+}
+
+// element reads one element and gives how many values it is made of.
+func (d *decoder) element() int {
+	r := d.r
+	if r.Peek() == wire.Uint {
+		o := op{code: elemSet, index: d.key()}
+		o.start = uint32(r.Offset())
+		if d.limits.readValue(r) >= 0 {
+			r.Fail(errors.New("map is not written as one"))
+		}
+		o.end = uint32(r.Offset())
+		d.need(d.depth > 0, "value without object")
+		d.add(o, true)
+		return 2
+	}
+	code := r.Int()
+	if code < elemRestore {
+		r.Fail(fmt.Errorf("unknown element %d", code))
+		return 1
+	}
+	return d.special(op{code: int8(code)})
+}
+
+func (d *decoder) special(o op) int {
+	used := 1
+	switch o.code {
+	case elemCreate:
+		o.index = d.use(uint64(d.usedObjects), &d.usedObjects, d.objects, "object")
+		d.enterObject(o.index)
+		d.need(d.r.Err() != nil || d.p.object(o.index) != PropertiesID, "the properties object cannot be created")
+	case elemSelect:
+		o.index = d.use(d.r.Uint(maxTable), &d.usedObjects, d.objects, "object")
+		d.enterObject(o.index)
+		used = 2
+	case elemPut, elemEnter:
+		d.nest()
+		o.index = d.key()
+		used = 2
+	case elemPutSeen, elemEnterSeen:
+		d.nest()
+		o.index = d.key()
+		o.lamport = d.r.Uint(math.MaxUint64)
+		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
+		used = 4
+	case elemLeave:
+		d.need(d.depth > 1, "no map to leave")
+		d.depth--
+	case elemDeleteKey:
+		d.need(d.depth > 0, "key without object")
+		o.index = d.key()
+		used = 2
+	case elemDelete, elemRestore:
+		d.need(d.depth == 1, "delete or restore of what is not an object")
+		d.need(d.r.Err() != nil || d.p.object(d.current) != PropertiesID, "the properties object cannot be deleted")
+	}
+	moves := o.code == elemSelect || o.code == elemEnter || o.code == elemEnterSeen || o.code == elemLeave
+	d.add(o, !moves)
+	return used
+}
+
+func (d *decoder) enterObject(o int32) { d.depth, d.current = 1, o }
+
+func (d *decoder) nest() {
+	d.need(d.depth > 0, "map without object")
+	d.need(d.depth < d.limits.Depth, "maps are nested too deep")
+	d.depth++
+}
+
+func (d *decoder) key() int32 {
+	return d.use(d.r.Uint(maxTable), &d.usedKeys, len(d.p.keys), "key")
+}
+
+// use checks a place in a table: one that was used, or the next.
+func (d *decoder) use(at uint64, used *int, size int, what string) int32 {
+	if d.r.Err() != nil {
+		return 0
+	}
+	if at > uint64(*used) || at >= uint64(size) {
+		d.r.Fail(fmt.Errorf("%s %d of %d is out of turn", what, at, size))
+		return 0
+	}
+	if at == uint64(*used) {
+		*used++
+	}
+	return int32(at)
+}
+
+func (d *decoder) need(ok bool, what string) {
+	if !ok {
+		d.r.Fail(errors.New(what))
+	}
+}
+
+func (d *decoder) add(o op, counts bool) {
+	if d.r.Err() != nil {
+		return
+	}
+	d.p.ops = append(d.p.ops, o)
+	if counts {
+		d.p.count++
+	}
+}

@@ -1,0 +1,473 @@
+package objectdb
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+	"pgregory.net/rapid"
+)
+
+// fleet runs replicas and their twins by drawn choices.
+type fleet struct {
+	t        *rapid.T
+	replicas []*replica
+	pool     []*published
+	feeds    int
+	objects  int
+}
+
+type published struct {
+	block Block
+	twin  *twinBlock
+}
+
+type replica struct {
+	f       *fleet
+	db      *DB
+	feed    id.FeedID
+	head    feed.Ref
+	known   twin
+	pending []*twinBlock // not written yet, in order
+	open    *twinBlock   // the last of them, while the burst is open
+	mirror  *mirror
+	all     uint32 // queries
+	some    uint32
+	hidden  uint32
+}
+
+func (f *fleet) newFeed() id.FeedID {
+	f.feeds++
+	return feedID(f.feeds)
+}
+
+func (f *fleet) newReplica() *replica {
+	r := &replica{f: f, db: New(Options{}), feed: f.newFeed(), known: twin{}, mirror: newMirror()}
+	r.head = feed.Ref{Feed: r.feed}
+	r.db.SetWriter(r.feed, r.head)
+	r.all = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 1))
+	r.some = r.query(queryOf(filterOf([]string{"a"}, greaterEqual, vInt(2)), 0))
+	r.hidden = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 2))
+	return r
+}
+
+func filterOf(path []string, c comparison, v []byte) []byte {
+	b := wire.AppendUint(wire.AppendArray(nil, 4), filterCompare)
+	b = append(b, opPath(path)...)
+	return append(wire.AppendUint(b, uint64(c)), v...)
+}
+
+func queryOf(filter []byte, deleted uint64) []byte {
+	return wire.AppendUint(append(wire.AppendArray(nil, 2), filter...), deleted)
+}
+
+func (r *replica) query(q []byte) uint32 {
+	n, ids, err := r.db.OpenQuery(q)
+	if err != nil {
+		r.f.t.Fatal(err)
+	}
+	r.mirror.lists[n] = splitIDs(ids)
+	return n
+}
+
+func (f *fleet) pick(n int, what string) int { return rapid.IntRange(0, n-1).Draw(f.t, what) }
+
+// transact draws a transaction and runs it on both.
+func (r *replica) transact() {
+	t := r.f.t
+	if r.open == nil {
+		r.open = &twinBlock{ref: feed.Ref{Feed: r.feed}, pending: true, past: maps.Clone(map[*twinBlock]bool(r.known))}
+		r.open.derive()
+		r.known[r.open] = true
+		r.pending = append(r.pending, r.open)
+	}
+	before := len(r.open.ops)
+	var ops []byte
+	ok := true
+	for n := 1 + r.f.pick(3, "ops"); n > 0 && ok; n-- {
+		var op []byte
+		op, ok = r.drawOp()
+		ops = append(ops, op...)
+	}
+	if !ok {
+		r.open.ops = r.open.ops[:before]
+	}
+	err := r.db.Local(ops, 1000)
+	if ok != (err == nil) {
+		t.Fatalf("transaction: %v, the twin says %v", err, ok)
+	}
+	if len(r.open.ops) == 0 {
+		delete(r.known, r.open)
+		r.pending = r.pending[:len(r.pending)-1]
+		r.open = nil
+	}
+}
+
+func (r *replica) add(o twinOp) {
+	o.block, o.index = r.open, len(r.open.ops)
+	r.open.ops = append(r.open.ops, &o)
+}
+
+// drawOp draws an op, runs it on the twin, and tells whether it is one that
+// the database must take.
+func (r *replica) drawOp() ([]byte, bool) {
+	objects := append(r.known.objects(), PropertiesID.String())
+	kind := r.f.pick(12, "kind")
+	if kind <= 1 {
+		r.f.objects++
+		obj := objID(r.f.objects)
+		r.add(twinOp{kind: "create", container: obj.String()})
+		m := r.drawMap(obj.String(), 1)
+		return opCreate(obj, m), true
+	}
+	name := objects[r.f.pick(len(objects), "object")]
+	raw, _ := hex.DecodeString(name)
+	obj := id.ObjectID(raw)
+	switch kind {
+	case 2, 3:
+		if obj == PropertiesID {
+			return opDelete(obj), false
+		}
+		if kind == 2 {
+			r.add(twinOp{kind: "life", container: name, value: "deleted"})
+			return opDelete(obj), true
+		}
+		r.add(twinOp{kind: "life", container: name, value: "restored"})
+		return opRestore(obj), true
+	case 4:
+		return opSet(objID(1<<20), vInt(1), "a"), false
+	}
+	var path []string
+	for n := 1 + r.f.pick(3, "depth"); n > 0; n-- {
+		path = append(path, r.drawKey())
+	}
+	c, ok := r.known.resolve(name, path[:len(path)-1])
+	key := path[len(path)-1]
+	if kind == 5 {
+		if ok {
+			if reg := r.known.register("value", c, key); len(reg) > 1 || len(reg) == 1 && reg[0].value != "" {
+				r.add(twinOp{kind: "value", container: c, key: key})
+			}
+		}
+		return opDelKey(obj, path...), ok
+	}
+	if !ok {
+		return opSet(obj, vInt(1), path...), false
+	}
+	return opSet(obj, r.drawValue(c, key, len(path)), path...), true
+}
+
+func (r *replica) drawKey() string { return []string{"a", "b", "c"}[r.f.pick(3, "key")] }
+
+// drawValue draws a value and writes it at a key of the twin.
+func (r *replica) drawValue(container, key string, depth int) []byte {
+	choice := r.f.pick(6, "value")
+	if choice < 2 && depth < 4 {
+		child := container + "/" + key + "@" + r.known.lastSeen(container, key)
+		r.add(twinOp{kind: "value", container: container, key: key, value: "@" + child})
+		return vMap(r.drawMap(child, depth+1))
+	}
+	v := vInt(int64(choice))
+	if choice == 5 {
+		v = vStr("a string of more than seven bytes")
+	}
+	r.add(twinOp{kind: "value", container: container, key: key, value: valueText(v)})
+	return v
+}
+
+func (r *replica) drawMap(container string, depth int) map[string][]byte {
+	m := map[string][]byte{}
+	for _, k := range []string{"a", "b", "c"} { // ascending, as in the encoding
+		if r.f.pick(3, "has") == 0 {
+			m[k] = r.drawValue(container, k, depth)
+		}
+	}
+	return m
+}
+
+// flush writes the first pending block.
+func (r *replica) flush() {
+	b, ok := r.db.Cut()
+	r.open = nil
+	if !ok {
+		if len(r.pending) != 0 {
+			r.f.t.Fatal("a burst is missing")
+		}
+		return
+	}
+	tb := r.pending[0]
+	blk := blockOf(r.feed, r.head, b)
+	if b.Ops != uint64(len(tb.ops)) {
+		r.f.t.Fatalf("burst of %d ops, the twin has %d", b.Ops, len(tb.ops))
+	}
+	r.db.Written(blk.Ref, b)
+	r.head, tb.ref, tb.pending = blk.Ref, blk.Ref, false
+	r.pending = r.pending[1:]
+	r.f.pool = append(r.f.pool, &published{blk, tb})
+}
+
+// receive applies one drawn block.
+func (r *replica) receive() {
+	if len(r.f.pool) > 0 {
+		r.apply(r.f.pool[r.f.pick(len(r.f.pool), "block")])
+	}
+}
+
+func (r *replica) apply(p *published) {
+	ready := true
+	for b := range p.twin.past {
+		ready = ready && r.known[b]
+	}
+	err := r.db.Apply(p.block)
+	switch {
+	case !ready && !errs.Is(err, errs.MissingDependency):
+		r.f.t.Fatalf("block before what it follows: %v", err)
+	case ready && err != nil:
+		r.f.t.Fatalf("block refused: %v", err)
+	}
+	if !ready || r.known[p.twin] {
+		return
+	}
+	r.open = nil
+	r.known[p.twin] = true
+	if p.block.Ref.Feed == r.feed { // forked: write elsewhere
+		r.move(r.f.newFeed(), feed.Ref{})
+	}
+}
+
+// move names another own feed; what is pending follows everything then.
+func (r *replica) move(f id.FeedID, head feed.Ref) {
+	head.Feed = f
+	r.db.SetWriter(f, head)
+	r.feed, r.head, r.open = f, head, nil
+	past := maps.Clone(map[*twinBlock]bool(r.known))
+	for _, b := range r.pending {
+		delete(past, b)
+	}
+	for _, b := range r.pending {
+		b.ref.Feed, b.past = f, maps.Clone(past)
+		b.derive()
+		past[b] = true
+	}
+}
+
+// fork makes r write to the feed of another replica, from a head it knows.
+func (r *replica) fork() {
+	o := r.f.replicas[r.f.pick(len(r.f.replicas), "other")]
+	if o == r || !r.db.Has(o.head) || o.head.Seq == 0 {
+		return
+	}
+	for _, h := range r.db.Frontier() { // it must not know of a branch already
+		if h.Feed == o.feed && h != o.head {
+			return
+		}
+	}
+	r.move(o.feed, o.head)
+}
+
+func (r *replica) show() string { return showAll(r.db) }
+
+func showAll(db *DB) string {
+	var rows []int32
+	for c := range int32(db.containers.Len()) {
+		if c != propertiesRow && db.containers.At(c).parent == none && db.exists(c) {
+			rows = append(rows, c)
+		}
+	}
+	slices.SortFunc(rows, db.order)
+	var b strings.Builder
+	for _, c := range rows {
+		row := db.containers.At(c)
+		creator := db.graph.FeedID(db.graph.FeedOf(row.created.Node))
+		fmt.Fprintf(&b, "%s deleted=%v by %d:%x %s\n", row.id, db.deleted(c), db.graph.Lamport(row.created), creator[:2], showMap(db, c))
+	}
+	b.WriteString(showMap(db, propertiesRow))
+	return b.String()
+}
+
+// showMap prints a container as the twin does.
+func showMap(db *DB, c int32) string {
+	var parts []string
+	for f := db.containers.At(c).first; f != none; f = db.fields.At(f).Link {
+		var values []string
+		children := map[int32]bool{}
+		for _, v := range db.fields.Versions(nil, f) {
+			child := childWord(v.Value)
+			switch {
+			case child != none && children[child]:
+			case child != none:
+				children[child] = true
+				values = append(values, showMap(db, child))
+			case v.Value == wordDeleted:
+				values = append(values, "")
+			default:
+				values = append(values, valueText(db.appendWord(nil, v.Value)))
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s:%s ", db.keys.At(db.fields.At(f).Tag), strings.Join(values, "|")))
+	}
+	sort.Strings(parts)
+	return "{" + strings.Join(parts, "") + "}"
+}
+
+func (t twin) showAll() string {
+	var b strings.Builder
+	for _, o := range t.objects() {
+		b.WriteString(t.showObject(o) + "\n")
+	}
+	b.WriteString(t.showMap(PropertiesID.String()))
+	return b.String()
+}
+
+// check compares a replica with its twin.
+func (r *replica) check() {
+	t := r.f.t
+	if got, want := r.show(), r.known.showAll(); got != want {
+		t.Fatalf("the database holds\n%s\nthe twin\n%s", got, want)
+	}
+	r.mirror.drain(t, r.db, 64)
+	var all, some, hidden []string
+	for _, o := range r.known.objects() {
+		gone := r.known.deleted(o)
+		all = append(all, o)
+		if gone {
+			hidden = append(hidden, o)
+		} else if a := r.known.register("value", o, "a"); len(a) > 0 && len(a[0].value) == 1 && a[0].value >= "2" {
+			some = append(some, o)
+		}
+	}
+	r.checkQuery(r.all, all)
+	r.checkQuery(r.some, some)
+	r.checkQuery(r.hidden, hidden)
+	if got, want := r.db.ObjectCount(), len(all)-len(hidden); got != want {
+		t.Fatalf("ObjectCount is %d, want %d", got, want)
+	}
+	for obj, rec := range r.mirror.records {
+		if c := r.db.findObject(obj); c != propertiesRow && fmt.Sprint(rec.creator) == fmt.Sprint(id.FeedID{}) {
+			t.Fatalf("record of %s without creator", obj)
+		}
+	}
+}
+
+func (r *replica) checkQuery(n uint32, want []string) {
+	var got []string
+	for _, v := range r.mirror.lists[n] {
+		got = append(got, v.String())
+	}
+	if !slices.Equal(got, want) {
+		r.f.t.Fatalf("live query %d holds\n%v\nthe twin\n%v", n, got, want)
+	}
+}
+
+// TestDB_O09_O10_O17_replicasAgreeWithTwin runs 2 to 5 replicas over drawn
+// transactions, deliveries in any causal order, forks and moves of feeds, and
+// compares each with a twin that evaluates the set of ops from scratch.
+func TestDB_O09_O10_O17_replicasAgreeWithTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := &fleet{t: t}
+		for range 2 + f.pick(4, "replicas") {
+			f.replicas = append(f.replicas, f.newReplica())
+		}
+		for range f.pick(50, "steps") {
+			r := f.replicas[f.pick(len(f.replicas), "replica")]
+			switch f.pick(16, "step") {
+			case 0, 1, 2, 3, 4:
+				r.transact()
+			case 5, 6, 7, 8:
+				r.flush()
+			case 9, 10, 11, 12, 13:
+				r.receive()
+			case 14:
+				r.check()
+			case 15:
+				if f.pick(2, "how") == 0 {
+					r.fork()
+				} else {
+					r.move(f.newFeed(), feed.Ref{})
+				}
+			}
+		}
+		for _, r := range f.replicas {
+			r.check()
+			for len(r.pending) > 0 {
+				r.flush()
+			}
+		}
+		f.converge()
+	})
+}
+
+// converge delivers everything everywhere, to a new replica too, in drawn
+// orders, and compares.
+func (f *fleet) converge() {
+	f.replicas = append(f.replicas, f.newReplica())
+	first := ""
+	for _, r := range f.replicas {
+		order := rapid.Permutation(f.pool).Draw(f.t, "order")
+		for len(r.known) < len(f.pool) {
+			for _, p := range order {
+				if !r.known[p.twin] {
+					r.apply(p)
+				}
+			}
+		}
+		r.check()
+		if shown := r.show(); first == "" {
+			first = shown
+		} else if shown != first {
+			f.t.Fatalf("replicas differ:\n%s\n%s", first, shown)
+		}
+	}
+	var frontier []feed.Ref
+	for _, r := range f.replicas {
+		if got := r.db.Frontier(); frontier != nil && !slices.Equal(got, frontier) {
+			f.t.Fatalf("frontiers differ: %v, %v", frontier, got)
+		} else {
+			frontier = got
+		}
+	}
+}
+
+// TestGraph_containsAgreesWithMarks compares the two ways to ask for the past.
+func TestGraph_pastAgreesWithContains(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := crdt.NewGraph()
+		heads := map[int]feed.Ref{}
+		for i := range rapid.IntRange(1, 40).Draw(t, "blocks") {
+			fd := rapid.IntRange(1, 4).Draw(t, "feed")
+			r := feed.Ref{Feed: feedID(fd), Seq: heads[fd].Seq + 1, Hash: id.Hash{byte(i + 1), 9}}
+			var deltas []feed.Ref
+			for o, h := range heads {
+				if o != fd && rapid.Bool().Draw(t, "follows") {
+					deltas = append(deltas, h)
+				}
+			}
+			slices.SortFunc(deltas, func(a, b feed.Ref) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+			parents, err := g.Check(r, heads[fd].Hash, deltas)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := g.Add(r, parents, 1)
+			heads[fd] = r
+			if !rapid.Bool().Draw(t, "ask") {
+				continue
+			}
+			past := g.PastOf(n)
+			for a := range n {
+				if past.Has(a) != g.Contains(n, a) {
+					t.Fatalf("node %d in the past of %d: marks say %v", a, n, past.Has(a))
+				}
+			}
+		}
+	})
+}

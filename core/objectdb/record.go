@@ -1,0 +1,145 @@
+package objectdb
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// recordDeleted is the flag of a deleted object in its record.
+const recordDeleted = 1
+
+// Read gives the record of an object, deleted or not:
+//
+//	[object bin16, flags (bit 0 deleted), contents map, lamport, feed bin32]
+//
+// Keys of maps ascend bytewise. lamport and feed are those of the object's
+// creation, zero for the properties object. It reports false for an object that
+// was never created. The caller owns the bytes.
+func (db *DB) Read(object id.ObjectID) (rec []byte, ok bool) {
+	c := db.findObject(object)
+	if c == none || !db.exists(c) {
+		return nil, false
+	}
+	return db.appendRecord(nil, c), true
+}
+
+// ReadMany gives an array with a record, or nil, for each 16-byte id in ids.
+// Bytes after the last whole id are passed over.
+func (db *DB) ReadMany(ids []byte) []byte {
+	out := wire.AppendArray(nil, len(ids)/id.ShortSize)
+	for ; len(ids) >= id.ShortSize; ids = ids[id.ShortSize:] {
+		c := db.findObject(id.ObjectID(ids[:id.ShortSize]))
+		if c == none || !db.exists(c) {
+			out = wire.AppendNil(out)
+			continue
+		}
+		out = db.appendRecord(out, c)
+	}
+	return out
+}
+
+func (db *DB) appendRecord(b []byte, c int32) []byte {
+	row := db.containers.At(c)
+	b = wire.AppendArray(b, 5)
+	b = wire.AppendBytes(b, row.id[:])
+	flags := uint64(0)
+	if db.deleted(c) {
+		flags |= recordDeleted
+	}
+	b = wire.AppendUint(b, flags)
+	b = db.appendMap(b, c)
+	var lamport uint64
+	var creator id.FeedID
+	if at := row.created; at.Node != none {
+		lamport, creator = db.graph.Lamport(at), db.graph.FeedID(db.graph.FeedOf(at.Node))
+	}
+	b = wire.AppendUint(b, lamport)
+	return wire.AppendBytes(b, creator[:])
+}
+
+// appendMap appends the contents of a container as a map value. Depth is
+// bounded: payloads with deeper ones are refused.
+func (db *DB) appendMap(b []byte, c int32) []byte {
+	from := len(db.list)
+	sorted := true
+	var last []byte
+	for f := db.containers.At(c).first; f != none; {
+		e := db.fields.At(f)
+		if e.Value != wordDeleted {
+			k := db.keys.At(e.Tag)
+			sorted = sorted && bytes.Compare(last, k) <= 0
+			last = k
+			db.list = append(db.list, f)
+		}
+		f = e.Link
+	}
+	if !sorted {
+		slices.SortFunc(db.list[from:], func(x, y int32) int {
+			return bytes.Compare(db.keys.At(db.fields.At(x).Tag), db.keys.At(db.fields.At(y).Tag))
+		})
+	}
+	to := len(db.list)
+	b = wire.AppendArray(b, 1+2*(to-from))
+	b = wire.AppendUint(b, valueMap)
+	for i := from; i < to; i++ { // db.list grows further down and comes back
+		e := db.fields.At(db.list[i])
+		b = wire.AppendString(b, string(db.keys.At(e.Tag)))
+		b = db.appendWord(b, e.Value)
+	}
+	db.list = db.list[:from]
+	return b
+}
+
+// appendWord appends the encoded value of a word that is not deleted.
+func (db *DB) appendWord(b []byte, w uint64) []byte {
+	if child := childWord(w); child != none {
+		return db.appendMap(b, child)
+	}
+	var buf [8]byte
+	return append(b, db.raw(w, &buf)...)
+}
+
+// Conflicts gives the encoded values that a key holds, the winner first: more
+// than one if they were set concurrently. An empty element stands for a
+// deletion. It gives nil if there is no such object, map or key. The caller
+// owns the bytes.
+func (db *DB) Conflicts(object id.ObjectID, path []string) [][]byte {
+	c := db.findObject(object)
+	if c == none || len(path) == 0 || !db.exists(c) {
+		return nil
+	}
+	for _, k := range path[:len(path)-1] {
+		if c = db.childOf(c, db.keys.Find([]byte(k))); c == none {
+			return nil
+		}
+	}
+	key := db.keys.Find([]byte(path[len(path)-1]))
+	if key == none {
+		return nil
+	}
+	f := db.field(c, key)
+	if f == none {
+		return nil
+	}
+	return db.encodeVersions(db.fields.Versions(nil, f))
+}
+
+// encodeVersions encodes values; a map that several created is there once.
+func (db *DB) encodeVersions(versions []crdt.Version) [][]byte {
+	var out [][]byte
+	for i, v := range versions {
+		same := func(w crdt.Version) bool { return w.Value == v.Value }
+		switch {
+		case v.Value == wordDeleted:
+			out = append(out, []byte{})
+		case childWord(v.Value) != none && slices.ContainsFunc(versions[:i], same):
+		default:
+			out = append(out, db.appendWord(nil, v.Value))
+		}
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package objectdb
+
+import (
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/id"
+)
+
+// transaction is what takes back a local transaction that fails midway.
+type transaction struct {
+	first   int32 // containers from here on were made by the transaction
+	undo    []undo
+	saved   []crdt.Version
+	dropped []uint64 // words to free when the transaction stands
+	touched []int32
+	object  id.ObjectID // where the transaction is, for errors
+	path    [][]byte
+}
+
+// undo is one step back.
+type undo struct {
+	kind undoKind
+	row  int32
+	at   int32 // undoWrite: the register's versions are saved[at:at+n]
+	n    int32
+}
+
+type undoKind uint8
+
+const (
+	undoCreate undoKind = iota // row was not created
+	undoField                  // container row did not have its last field
+	undoLife                   // row had no register of delete and restore
+	undoWrite                  // register row held other versions
+)
+
+// maxScratch bounds what a transaction's buffers keep for the next.
+const maxScratch = 1 << 14
+
+func (t *transaction) begin(containers int) {
+	*t = transaction{
+		first: int32(containers), undo: trim(t.undo), saved: trim(t.saved),
+		dropped: trim(t.dropped), touched: trim(t.touched), path: trim(t.path),
+	}
+}
+
+func trim[T any](s []T) []T {
+	if cap(s) > maxScratch {
+		return nil
+	}
+	return s[:0]
+}
+
+func (t *transaction) fresh(c int32) bool { return c >= t.first }
+
+func (t *transaction) touch(c int32) {
+	if n := len(t.touched); n == 0 || t.touched[n-1] != c {
+		t.touched = append(t.touched, c)
+	}
+}
+
+// keep saves a register that is about to be written.
+func (t *transaction) keep(fields *crdt.Registers, f int32) {
+	at := len(t.saved)
+	t.saved = fields.Versions(t.saved, f)
+	t.undo = append(t.undo, undo{kind: undoWrite, row: f, at: int32(at), n: int32(len(t.saved) - at)})
+}
+
+// commit lets the transaction stand.
+func (db *DB) commit() {
+	for _, w := range db.tx.dropped {
+		db.freeWord(w)
+	}
+	for _, c := range db.tx.touched {
+		db.touch(c, false)
+	}
+	db.compact()
+}
+
+// rollback takes the transaction back; its ops are those of the open burst from
+// index first on. Containers that it made stay as rows of nothing.
+func (db *DB) rollback(first uint32) {
+	for i := len(db.tx.undo) - 1; i >= 0; i-- {
+		u := db.tx.undo[i]
+		switch u.kind {
+		case undoCreate:
+			db.containers.At(u.row).created.Node = none
+			db.recount(u.row)
+		case undoField:
+			db.dropLastField(u.row)
+		case undoLife:
+			db.fields.Delete(db.containers.At(u.row).life)
+			db.containers.At(u.row).life = none
+			db.recount(u.row)
+		case undoWrite:
+			db.undoWrite(u, first)
+		}
+	}
+	for c := db.tx.first; int(c) < db.containers.Len(); c++ {
+		db.dropFields(c)
+	}
+}
+
+func (db *DB) undoWrite(u undo, first uint32) {
+	for i := u.row; i != none; i = db.fields.At(i).Other {
+		if e := db.fields.At(i); e.At.Node == db.open.node && e.At.Index >= first {
+			db.freeWord(e.Value)
+		}
+	}
+	db.fields.Restore(db.graph, u.row, db.tx.saved[u.at:u.at+u.n])
+	if e := db.fields.At(u.row); e.Tag == none {
+		db.recount(e.Owner)
+	}
+}
