@@ -176,13 +176,13 @@ func (s *Swarm) onStep2(p *peer, e envelope) {
 		s.drop(p, err)
 		return
 	}
-	if info.Instance == s.opts.Instance {
-		s.reflected(p)
-		return
-	}
 	hs.got = 2
 	c1, c2, ok := s.reply(p, 3)
 	if !ok {
+		return
+	}
+	if info.Instance == s.opts.Instance {
+		s.reflected(p) // step 3 tells the other end the same
 		return
 	}
 	hs.session = s.newSession(p, info, h, c1, c2)

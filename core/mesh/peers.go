@@ -68,6 +68,19 @@ func (s *Swarm) tryBind(x *session, p *peer) {
 	}
 }
 
+// leftRelay takes the relay's word that a peer left.
+func (s *Swarm) leftRelay(a addr) {
+	p := s.peers[a]
+	if p == nil {
+		return
+	}
+	x := p.session
+	s.left(a)
+	if x != nil {
+		x.doubt()
+	}
+}
+
 // left forgets a peer.
 func (s *Swarm) left(a addr) {
 	p := s.peers[a]

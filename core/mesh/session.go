@@ -12,6 +12,7 @@ import (
 const (
 	pingAfter   = 5 * time.Second  // of silence
 	deadAfter   = 15 * time.Second // of silence
+	doubtAfter  = 3 * time.Second  // of silence from a peer that left the relay
 	stallAfter  = 20 * time.Second // a hole not filled, or nothing acknowledged
 	ackFrames   = 8                // received frames that are acknowledged at once
 	ackBytes    = 32 << 10         // and bytes
@@ -55,6 +56,7 @@ type session struct {
 
 	heardAt time.Time
 	pingAt  time.Time // when the last one was sent
+	doubtAt time.Time // since when an answer is waited for, zero if it is not
 	token   uint64
 	direct  direct
 }
@@ -284,7 +286,13 @@ func (x *session) tick() {
 		return
 	}
 	silent := now.Sub(x.heardAt)
+	if x.heardAt.After(x.doubtAt) {
+		x.doubtAt = time.Time{}
+	}
 	switch {
+	case !x.doubtAt.IsZero() && now.Sub(x.doubtAt) >= doubtAfter:
+		x.end(errs.New("mesh.session", errs.PeerUnreachable, "the peer left the relay and is silent"), true)
+		return
 	case silent >= deadAfter:
 		x.end(errs.New("mesh.session", errs.PeerUnreachable, "nothing came from the peer for %v", deadAfter), true)
 		return
@@ -382,6 +390,15 @@ func (x *session) pathGone(a addr) {
 	}
 	if !x.direct.active {
 		x.end(errs.New("mesh.session", errs.PeerUnreachable, "the peer left the relay and there is no direct path"), false)
+	}
+}
+
+// doubt follows the peer's leaving the relay while a direct channel stands:
+// either it lost the relay only, and answers, or it is gone.
+func (x *session) doubt() {
+	if !x.ended && len(x.paths) == 0 {
+		x.doubtAt = x.swarm.now
+		x.ping()
 	}
 }
 

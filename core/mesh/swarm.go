@@ -100,7 +100,7 @@ func (s *Swarm) SignalFrom(r RelayID, ev signal.Event) {
 	case signal.Joined:
 		s.joined(addr{r, ev.Peer})
 	case signal.Left:
-		s.left(addr{r, ev.Peer})
+		s.leftRelay(addr{r, ev.Peer})
 	case signal.Frame:
 		s.frame(addr{r, ev.Peer}, ev.Data)
 	}
