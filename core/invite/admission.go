@@ -62,14 +62,21 @@ func (h *Host) ask() {
 // Admitted answers an Admit: the credential is stored, payload is for the
 // guest. It stands even if the guest is gone by now. Of a single-use invitation
 // all others are told errs.InvitationUsed. After the end of the host, or for a
-// Conn that was not asked for, it does nothing and reports false: then the
-// caller has admitted somebody who will not hear of it.
-func (h *Host) Admitted(c Conn, payload []byte) bool {
+// Conn that was not asked for, it fails with errs.Closed: then the caller has
+// admitted somebody who will not hear of it. A payload over MaxMessage is an
+// errs.TooLarge, and the Admit is still to be answered.
+func (h *Host) Admitted(c Conn, payload []byte) error {
+	const op = "invite.Admitted"
 	g := h.asking[c]
-	delete(h.asking, c)
-	if g == nil || h.ended != nil {
-		return false
+	switch {
+	case len(payload) > MaxMessage:
+		return errs.New(op, errs.TooLarge, "a payload of %d bytes, limit %d", len(payload), MaxMessage)
+	case h.ended != nil:
+		return errs.New(op, errs.Closed, "the invitation has ended as %v", h.ended.State)
+	case g == nil:
+		return errs.New(op, errs.Closed, "the guest %x was not to be admitted", c.Session)
 	}
+	delete(h.asking, c)
 	a := &admission{body: g.intro.Body, payload: payload, since: h.now}
 	if len(h.admissions) >= maxAdmissions {
 		h.admissions = h.admissions[1:]
@@ -87,7 +94,7 @@ func (h *Host) Admitted(c Conn, payload []byte) bool {
 		}
 	}
 	h.settle()
-	return true
+	return nil
 }
 
 // Refused answers an Admit with no: the guest ends with an error of that kind

@@ -197,15 +197,20 @@ func (g *Guest) Cancel() {
 }
 
 // Introduced answers an Introduce. For a Conn that is gone it does nothing: the
-// next host asks again.
-func (g *Guest) Introduced(c Conn, in Introduction) {
+// next host asks again. It fails with errs.TooLarge for more than MaxMessage in
+// all.
+func (g *Guest) Introduced(c Conn, in Introduction) error {
+	if n := len(in.Body) + len(in.Proof) + len(in.KeyProof); n > MaxMessage {
+		return errs.New("invite.Introduced", errs.TooLarge, "an introduction of %d bytes, limit %d", n, MaxMessage)
+	}
 	h := g.find(c)
 	if g.ended != nil || h == nil || h != g.active || h.stage != stageProven {
-		return
+		return nil
 	}
 	h.stage = stageIntroduced
 	h.ch.push(message{typ: msgIntroduce, intro: in})
 	g.settle()
+	return nil
 }
 
 // Opened answers Joined: the payload is stored and the space open. The guest

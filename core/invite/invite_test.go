@@ -406,7 +406,9 @@ func TestInvite_I11_knownKey(t *testing.T) {
 				}
 				in.KeyProof = s[:]
 			}
-			n.guest.Introduced(i.Conn, in)
+			if err := n.guest.Introduced(i.Conn, in); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for name, c := range map[string]struct {
@@ -581,7 +583,25 @@ func TestInvite_bigPayload(t *testing.T) {
 	inv := testInvitation(p)
 	h, g := p.addHost(inv, 0), p.addGuest(inv)
 	payload := p.env.Bytes(MaxMessage)
-	h.admit = func(n *node, a Admit) { n.host.Admitted(a.Conn, payload) }
+	h.admit = func(n *node, a Admit) {
+		if err := n.host.Admitted(a.Conn, make([]byte, MaxMessage+1)); errs.KindOf(err) != errs.TooLarge {
+			t.Errorf("too long a payload: %v", err)
+		}
+		if err := n.host.Admitted(a.Conn, payload); err != nil {
+			t.Error(err)
+		}
+		if err := n.host.Admitted(a.Conn, payload); errs.KindOf(err) != errs.Closed {
+			t.Errorf("admitted twice: %v", err)
+		}
+	}
+	g.introduce = func(n *node, i Introduce) {
+		if err := n.guest.Introduced(i.Conn, Introduction{Proof: make([]byte, MaxMessage+1)}); errs.KindOf(err) != errs.TooLarge {
+			t.Errorf("too long an introduction: %v", err)
+		}
+		if err := n.guest.Introduced(i.Conn, n.intro); err != nil {
+			t.Error(err)
+		}
+	}
 	if err := g.authenticate("123456"); err != nil {
 		t.Fatal(err)
 	}
@@ -623,5 +643,21 @@ func TestAuthenticate_refuses(t *testing.T) {
 	n := p.addGuest(testInvitation(p, func(i *Invitation) { i.Auth = None }))
 	if err := n.guest.Authenticate("1"); errs.KindOf(err) != errs.InvalidArgument {
 		t.Errorf("without auth: %v", err)
+	}
+}
+
+// A host that is cancelled while its caller admits says so to the caller.
+func TestInvite_cancelledWhileAdmitting(t *testing.T) {
+	p := newPump(t, 29)
+	inv := testInvitation(p)
+	h, g := p.addHost(inv, 0), p.addGuest(inv)
+	h.admit = func(n *node, a Admit) {
+		n.host.Cancel()
+		if err := n.host.Admitted(a.Conn, nil); errs.KindOf(err) != errs.Closed {
+			t.Errorf("admitted after the end: %v", err)
+		}
+	}
+	if err := g.authenticate("123456"); errs.KindOf(err) != errs.CancelledByHost {
+		t.Fatal(err)
 	}
 }

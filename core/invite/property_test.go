@@ -69,7 +69,7 @@ func (w *world) startHost() {
 		n.host.Debited(nil)
 	}
 	w.host.admit = func(n *node, a Admit) {
-		if n.host.Admitted(a.Conn, a.Introduction.Body) {
+		if n.host.Admitted(a.Conn, a.Introduction.Body) == nil {
 			w.admits[string(a.Introduction.Body)] = true
 		}
 	}

@@ -215,7 +215,7 @@ func (n *node) driveHost() (again bool) {
 
 // accept admits, with a payload that names who was.
 func (n *node) accept(a Admit) {
-	if n.host.Admitted(a.Conn, append([]byte("keys for "), a.Introduction.Body...)) {
+	if n.host.Admitted(a.Conn, append([]byte("keys for "), a.Introduction.Body...)) == nil {
 		n.admitted = append(n.admitted, a.Introduction)
 	}
 }
@@ -232,7 +232,9 @@ func (n *node) driveGuest() (again bool) {
 		if n.introduce != nil {
 			n.introduce(n, *out.Introduce)
 		} else {
-			n.guest.Introduced(out.Introduce.Conn, n.intro)
+			if err := n.guest.Introduced(out.Introduce.Conn, n.intro); err != nil {
+				n.p.t.Fatal(err)
+			}
 		}
 	}
 	if out.Joined != nil {
