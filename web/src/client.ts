@@ -127,15 +127,16 @@ export class Client {
   }
 
   /** Keeps the observables at what the core says. */
-  #follow({ runtime, raw, stops }: Connection): void {
+  #follow(connection: Connection): void {
+    const { runtime, raw, stops } = connection;
     stops.push(
-      raw.observe('status', (value) => this.#status.next(statusOf(value))),
-      raw.observe('network', (value) => this.#network.next(networkOf(value))),
+      runtime.call(() => raw.observe('status', (value) => this.#status.next(statusOf(value)))),
+      runtime.call(() => raw.observe('network', (value) => this.#network.next(networkOf(value)))),
       observeOutside(
-        (cb: (values: RawSpace[]) => void) => raw.observe('spaces', cb),
+        (cb: (values: RawSpace[]) => void) => runtime.call(() => raw.observe('spaces', cb)),
         (values) => this.#spaces.next(values.map((value) => this.#space(value))),
       ),
-      ...this.halo.follow(raw),
+      ...this.halo.follow(connection),
       runtime.onCrash((error) => this.#status.next({ ...this.#status.value, state: 'crashed', error })),
     );
   }
@@ -154,18 +155,19 @@ export class Client {
   async #close(): Promise<void> {
     const connection = await this.#opening?.catch(() => undefined);
     if (!connection) return;
-    try {
+    const { runtime, raw } = connection;
+    if (!runtime.crashed) {
       for (const space of this.#known.values()) space.commit();
-      await connection.runtime.guard(connection.raw.destroy());
-    } catch (error) {
-      if (toEchospaceError(error).code !== 'CRASHED') throw error;
+      await runtime.guard(raw.destroy());
     }
     this.#disconnect(connection);
   }
 
-  #disconnect({ stops }: Connection): void {
-    for (const stop of stops) stop();
-    for (const space of this.#known.values()) space.forget();
+  #disconnect({ runtime, stops }: Connection): void {
+    if (!runtime.crashed) {
+      for (const stop of stops) stop();
+      for (const space of this.#known.values()) space.forget();
+    }
     this.#known.clear();
     this.#connection = undefined;
     this.#opening = undefined;

@@ -7,28 +7,17 @@ import {
 } from './invitation.js';
 import { PublicKey } from './keys.js';
 import { Observable, Source } from './observable.js';
-import type { RawClient, RawIdentity } from './raw.js';
-import type {
-  Contact,
-  DecodedInvitation,
-  Device,
-  Identity,
-  Invitation,
-  InvitationOptions,
-  Profile,
-} from './types.js';
+import type { RawClient, RawDevice, RawIdentity } from './raw.js';
+import type { DecodedInvitation, Device, Identity, Invitation, InvitationOptions, Profile } from './types.js';
 
 /** The identity of a client: the person, their devices, and whom they share spaces with. */
 export class Halo {
   /** The identity, or null if this profile has none yet. */
   readonly identity: Observable<Identity | null>;
   readonly devices: Observable<Device[]>;
-  /** The members of shared spaces, each once. */
-  readonly contacts: Observable<Contact[]>;
 
   readonly #identity = new Source<Identity | null>(null);
   readonly #devices = new Source<Device[]>([]);
-  readonly #contacts = new Source<Contact[]>([]);
   readonly #connection: (what: string) => Connection;
 
   /** @internal */
@@ -36,7 +25,6 @@ export class Halo {
     this.#connection = connection;
     this.identity = new Observable(this.#identity);
     this.devices = new Observable(this.#devices);
-    this.contacts = new Observable(this.#contacts);
   }
 
   /** The device that this page runs on; null without an identity. */
@@ -58,10 +46,9 @@ export class Halo {
     return this.#change('updateProfile', (raw) => raw.updateProfile({ ...profile }));
   }
 
-  async #change(what: string, f: (raw: RawClient) => Promise<unknown>): Promise<Identity> {
+  async #change(what: string, f: (raw: RawClient) => Promise<RawIdentity>): Promise<Identity> {
     const { runtime, raw } = this.#connection(what);
-    await runtime.guard(runtime.call(() => f(raw)));
-    return this.#identity.value as Identity;
+    return identityOf(await runtime.guard(runtime.call(() => f(raw))));
   }
 
   /** Invites a further device of this identity. Hosting starts at once. */
@@ -91,15 +78,10 @@ export class Halo {
   }
 
   /** @internal Keeps the observables at what the core says. */
-  follow(raw: RawClient): (() => void)[] {
+  follow({ runtime, raw }: Connection): (() => void)[] {
     return [
-      raw.observe('identity', (value) => this.#identity.next(value && identityOf(value))),
-      raw.observe('devices', (values) =>
-        this.#devices.next(
-          values.map(({ deviceKey, ...rest }) => ({ ...rest, deviceKey: PublicKey.from(deviceKey) })),
-        ),
-      ),
-      raw.observe('contacts', (values) => this.#contacts.next(values.map(identityOf))),
+      runtime.call(() => raw.observe('identity', (value) => this.#identity.next(value && identityOf(value)))),
+      runtime.call(() => raw.observe('devices', (values) => this.#devices.next(values.map(deviceOf)))),
     ];
   }
 
@@ -107,10 +89,13 @@ export class Halo {
   clear(): void {
     this.#identity.next(null);
     this.#devices.next([]);
-    this.#contacts.next([]);
   }
 }
 
 function identityOf({ identityKey, displayName }: RawIdentity): Identity {
   return { identityKey: PublicKey.from(identityKey), ...(displayName !== undefined && { displayName }) };
+}
+
+function deviceOf({ deviceKey, ...rest }: RawDevice): Device {
+  return { ...rest, deviceKey: PublicKey.from(deviceKey) };
 }

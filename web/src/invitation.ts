@@ -51,7 +51,7 @@ export class CancellableInvitation extends Observable<Invitation> {
         source.error(value.error ?? new EchospaceError(code, `the invitation has ended: ${value.state}`));
       else if (value.state === 'SUCCESS' && (isGuest || !value.multiUse)) source.complete();
     };
-    runtime.call(() => raw.observe((value) => accept(invitationOf(value))));
+    runtime.call(() => raw.observe('value', (value) => accept(invitationOf(value))));
     runtime.onCrash((error) => source.error(error));
   }
 
@@ -100,6 +100,7 @@ function invitationOf(raw: RawInvitationValue): Invitation {
   const { swarmKey, spaceKey, identityKey, error, ...rest } = raw;
   return {
     ...rest,
+    type: 'INTERACTIVE',
     kind: raw.kind as Invitation['kind'],
     authMethod: raw.authMethod as AuthMethod,
     state: raw.state as InvitationState,

@@ -11,7 +11,8 @@ export function checkPlatform(): void {
       'initialize: this page is not a secure context; serve it over https or from localhost',
     );
   }
-  const needed = { WebAssembly, crypto: globalThis.crypto?.subtle, TextEncoder, BigInt64Array, WeakRef };
+  const { WebAssembly, crypto, TextEncoder, MessageChannel } = globalThis;
+  const needed = { WebAssembly, crypto: crypto?.subtle, TextEncoder, MessageChannel };
   for (const [name, value] of Object.entries(needed)) {
     if (value === undefined) {
       throw new EchospaceError(

@@ -1,6 +1,7 @@
 /**
  * The plain objects that the core hands to the page (`jsbridge/bind`). Keys are
- * bytes, errors are Errors with a `code`; nothing here is public.
+ * bytes, errors are Errors with a `code`, which a function that fails at once
+ * gives instead of throwing it; nothing here is public.
  */
 
 /** Ends an observation; may be called again. */
@@ -53,7 +54,6 @@ export interface RawClientValues {
   network: RawNetwork;
   identity: RawIdentity | null;
   devices: RawDevice[];
-  contacts: RawIdentity[];
   spaces: RawSpace[];
 }
 
@@ -61,8 +61,8 @@ export interface RawClient {
   initialize(): Promise<void>;
   destroy(): Promise<void>;
   reset(): Promise<void>;
-  createIdentity(profile: { displayName?: string }): Promise<unknown>;
-  updateProfile(profile: { displayName?: string }): Promise<unknown>;
+  createIdentity(profile: { displayName?: string }): Promise<RawIdentity>;
+  updateProfile(profile: { displayName?: string }): Promise<RawIdentity>;
   createSpace(): Promise<RawSpace>;
   goOffline(): Promise<void>;
   goOnline(): Promise<void>;
@@ -82,7 +82,6 @@ export interface RawMember {
 }
 
 export interface RawPeerSync {
-  deviceKey: Uint8Array;
   behind: number;
   ahead: number;
   stored: boolean;
@@ -92,7 +91,7 @@ export interface RawSpaceValues {
   state: 'closed' | 'opening' | 'open' | 'error';
   members: RawMember[];
   invitations: RawInvitation[];
-  sync: RawPeerSync[] | { peers: RawPeerSync[] };
+  sync: { peers: RawPeerSync[]; unsent: number; error?: Error };
 }
 
 export interface RawInvitationOptions {
@@ -122,7 +121,6 @@ export interface RawSpace {
 
 export interface RawInvitationValue {
   invitationId: string;
-  type: string;
   kind: string;
   authMethod: string;
   authCode?: string;
@@ -141,7 +139,7 @@ export interface RawInvitationValue {
 
 export interface RawInvitation {
   get(): RawInvitationValue;
-  observe(cb: (value: RawInvitationValue) => void): RawUnsubscribe;
+  observe(name: 'value', cb: (value: RawInvitationValue) => void): RawUnsubscribe;
   authenticate(code: string): Promise<void>;
   cancel(): Promise<void>;
 }

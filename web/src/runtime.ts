@@ -101,6 +101,11 @@ export class Runtime {
     return this.#api;
   }
 
+  /** True once the module has died: nothing of it may be called any more. */
+  get crashed(): boolean {
+    return this.#crash !== undefined;
+  }
+
   /** Ends everything that waits for the module. Only the first call counts. */
   crash(cause: unknown): void {
     if (this.#crash) return;
@@ -133,14 +138,20 @@ export class Runtime {
     });
   }
 
-  /** Makes a synchronous call into the core, with its errors as EchospaceErrors. */
+  /**
+   * Makes a synchronous call into the core. Go cannot throw into JavaScript, so
+   * a call that fails gives an Error, which is thrown here as an EchospaceError.
+   */
   call<T>(f: () => T): T {
     if (this.#crash) throw this.#crash;
+    let result: T;
     try {
-      return f();
+      result = f();
     } catch (error) {
       throw this.#crash ?? toEchospaceError(error);
     }
+    if (result instanceof Error) throw toEchospaceError(result);
+    return result;
   }
 
   /** Calls an export. A trap in it is a crash, since Go cannot go on. */

@@ -1,6 +1,6 @@
 import { Core, Database } from './db/database.js';
 import type { Live } from './db/live.js';
-import { reportUncaught } from './errors.js';
+import { reportUncaught, toEchospaceError } from './errors.js';
 import { CancellableInvitation, rawInvitationOptions } from './invitation.js';
 import { PublicKey } from './keys.js';
 import { readMessage, writeMessage } from './message.js';
@@ -46,7 +46,7 @@ export class Space {
     const state = new Source<SpaceState>('closed');
     const members = new Source<Member[]>([]);
     const invitations = new Source<CancellableInvitation[]>([]);
-    const sync = new Source<SyncStatus>({ peers: [] });
+    const sync = new Source<SyncStatus>({ peers: [], unsent: 0 });
     this.state = new Observable(state);
     this.members = new Observable(members);
     this.invitations = new Observable(invitations);
@@ -64,13 +64,13 @@ export class Space {
     });
     this.db = new Database(this.#core);
     this.#stops = [
-      raw.observe('members', (values) => members.next(values.map(memberOf))),
+      runtime.call(() => raw.observe('members', (values) => members.next(values.map(memberOf)))),
       observeOutside(
-        (cb: (values: RawInvitation[]) => void) => raw.observe('invitations', cb),
+        (cb: (values: RawInvitation[]) => void) => runtime.call(() => raw.observe('invitations', cb)),
         (values) => invitations.next(values.map((value) => CancellableInvitation.of(runtime, value))),
       ),
-      raw.observe('sync', (value) => sync.next(syncOf(value))),
-      raw.observe('state', (value) => state.next(value)),
+      runtime.call(() => raw.observe('sync', (value) => sync.next(syncOf(value)))),
+      runtime.call(() => raw.observe('state', (value) => state.next(value))),
     ];
     // The core's own notifications are followed from outside of its calls.
     this.state.subscribe((value) => {
@@ -177,9 +177,6 @@ function memberOf({ identityKey, role, devices, ...rest }: RawMember): Member {
   };
 }
 
-function syncOf(value: RawSpaceValues['sync']): SyncStatus {
-  const peers = Array.isArray(value) ? value : value.peers;
-  return {
-    peers: peers.map(({ deviceKey, ...rest }) => ({ ...rest, deviceKey: PublicKey.from(deviceKey) })),
-  };
+function syncOf({ peers, unsent, error }: RawSpaceValues['sync']): SyncStatus {
+  return { peers, unsent, ...(error && { error: toEchospaceError(error) }) };
 }

@@ -70,9 +70,6 @@ export interface Identity {
   readonly displayName?: string;
 }
 
-/** Another person of a shared space. */
-export type Contact = Identity;
-
 /** A browser profile or native peer of an identity. */
 export interface Device {
   readonly deviceKey: PublicKey;
@@ -103,10 +100,10 @@ export interface Member {
 /** Whether a space can be used. */
 export type SpaceState = 'closed' | 'opening' | 'open' | 'error';
 
-/** How far replication with each connected device is. */
+/** How far replication is. */
 export interface SyncStatus {
+  /** The connected devices. */
   readonly peers: readonly {
-    readonly deviceKey: PublicKey;
     /** Blocks that the other device has and this one lacks. */
     readonly behind: number;
     /** Blocks that this device has and the other lacks. */
@@ -114,6 +111,10 @@ export interface SyncStatus {
     /** True when the other device has stored all that this one has. */
     readonly stored: boolean;
   }[];
+  /** Bursts of own edits that are not in storage yet. */
+  readonly unsent: number;
+  /** Why replication stands still, if it does. */
+  readonly error?: EchospaceError;
 }
 
 /** How a guest shows that it is the one who was meant. */
@@ -167,7 +168,8 @@ export interface DecodedInvitation {
 /** An invitation, as its host or a guest sees it. */
 export interface Invitation {
   readonly invitationId: string;
-  readonly type: string;
+  /** Host and guest meet on line. */
+  readonly type: 'INTERACTIVE';
   readonly kind: 'SPACE' | 'DEVICE';
   readonly authMethod: AuthMethod;
   /** On the host, with SHARED_SECRET: what to tell the guest over another channel. */

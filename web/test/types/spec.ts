@@ -1,6 +1,12 @@
 // The samples of the documentation, as a type-checked caller writes them.
 
-import { type AuthenticatingInvitation, Client, InvitationEncoder, type PublicKey, type Space } from '@echospace/client';
+import {
+  type AuthenticatingInvitation,
+  Client,
+  InvitationEncoder,
+  type PublicKey,
+  type Space,
+} from '@echospace/client';
 
 export async function host(): Promise<{ code: string; authCode: string | undefined }> {
   const client = new Client();

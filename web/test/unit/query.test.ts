@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Expando } from '../../src/db/expando.js';
+import { writeQuery } from '../../src/db/filter.js';
+import { idOf } from '../../src/db/live.js';
+import { patched } from '../../src/db/query.js';
+import { toHex } from '../../src/keys.js';
+import { Reader, Writer } from '../../src/wire.js';
+
+/** Reads any encoding as nested arrays, bytes as digits. */
+function read(r: Reader): unknown {
+  switch (r.peek()) {
+    case 'nil':
+      r.skipNil();
+      return null;
+    case 'bool':
+      return r.bool();
+    case 'int':
+      return r.integer();
+    case 'float':
+      return r.float();
+    case 'str':
+      return r.str();
+    case 'bin':
+      return toHex(r.bin());
+    default:
+      return Array.from({ length: r.array() }, () => read(r));
+  }
+}
+
+function encoded(conditions: object | undefined, deleted: 'hide' | 'show' | 'only' = 'hide'): unknown {
+  const w = new Writer();
+  writeQuery(w, conditions, deleted);
+  return read(new Reader(w.bytes));
+}
+
+describe('O05 the encoding of filters', () => {
+  const owner = new Expando({});
+  const all = [4, null];
+  const cases: Record<string, [object | undefined, unknown]> = {
+    'no filter': [undefined, null],
+    'no conditions': [{}, null],
+    equality: [{ a: 'x' }, [1, ['a'], 0, 'x']],
+    null: [{ a: null }, [1, ['a'], 0, null]],
+    'two conditions': [{ a: 1, b: true }, [2, [1, ['a'], 0, 1], [1, ['b'], 0, true]]],
+    nested: [{ a: { b: { c: 1 } } }, [1, ['a', 'b', 'c'], 0, 1]],
+    operators: [{ a: { $gt: 5, $lte: 7.5 } }, [2, [1, ['a'], 4, 5], [1, ['a'], 3, 7.5]]],
+    'not equal': [{ a: { $ne: 'x' } }, [1, ['a'], 1, 'x']],
+    'one of': [{ a: { $in: [1, 2] } }, [3, [1, ['a'], 0, 1], [1, ['a'], 0, 2]]],
+    'one of one': [{ a: { $in: [1] } }, [1, ['a'], 0, 1]],
+    'one of none': [{ a: { $in: [] } }, all],
+    not: [{ $not: { a: 1 } }, [4, [1, ['a'], 0, 1]]],
+    'not of operators': [{ a: { $not: { $lt: 3 } } }, [4, [1, ['a'], 2, 3]]],
+    or: [{ $or: [{ a: 1 }, { b: 2 }] }, [3, [1, ['a'], 0, 1], [1, ['b'], 0, 2]]],
+    and: [{ $and: [{ a: 1 }, {}] }, [2, [1, ['a'], 0, 1], null]],
+    'a date': [{ a: new Date(1000) }, [1, ['a'], 0, [2, 1000]]],
+    bytes: [{ a: Uint8Array.of(1, 2) }, [1, ['a'], 0, [1, '0102']]],
+    'a big integer': [{ a: 2n ** 70n }, [1, ['a'], 0, [5, '1180591620717411303424']]],
+    'a reference': [{ a: owner }, [1, ['a'], 0, [3, idOf(owner)]]],
+  };
+  for (const [name, [conditions, expected]] of Object.entries(cases)) {
+    test(name, () => assert.deepEqual(encoded(conditions), [expected, 0]));
+  }
+
+  test('removed objects', () => {
+    assert.deepEqual(encoded(undefined, 'show'), [null, 1]);
+    assert.deepEqual(encoded(undefined, 'only'), [null, 2]);
+  });
+
+  const refused: Record<string, [object, string]> = {
+    'an unknown operator': [{ a: { $near: 1 } }, 'INVALID_ARGUMENT'],
+    'operators beside properties': [{ a: { $gt: 1, b: 2 } }, 'INVALID_ARGUMENT'],
+    'an $in of no array': [{ a: { $in: 3 } }, 'INVALID_ARGUMENT'],
+    'an $or of no array': [{ $or: { a: 1 } }, 'INVALID_ARGUMENT'],
+    undefined: [{ a: undefined }, 'UNSUPPORTED_VALUE'],
+    'an array': [{ a: [1] }, 'UNSUPPORTED_VALUE'],
+  };
+  for (const [name, [conditions, code]] of Object.entries(refused)) {
+    test(`refuses ${name}`, () => assert.throws(() => encoded(conditions), { code }));
+  }
+});
+
+describe('O06 a list after a change', () => {
+  const cases: Record<string, [string, string, [number, string][], string]> = {
+    'nothing changes': ['abc', '', [], 'abc'],
+    'taken out': ['abcd', 'bd', [], 'ac'],
+    'put first': ['abc', '', [[0, 'x']], 'xabc'],
+    'put last': ['abc', '', [[3, 'x']], 'abcx'],
+    'put between and side by side': [
+      'abc',
+      '',
+      [
+        [1, 'x'],
+        [2, 'y'],
+        [4, 'z'],
+      ],
+      'axybzc',
+    ],
+    'out of one place, into another': ['abc', 'a', [[2, 'a']], 'bca'],
+    'into an empty list': [
+      '',
+      '',
+      [
+        [0, 'x'],
+        [1, 'y'],
+      ],
+      'xy',
+    ],
+  };
+  for (const [name, [list, removed, added, expected]] of Object.entries(cases)) {
+    test(name, () => assert.equal(patched([...list], new Set(removed), added).join(''), expected));
+  }
+});
