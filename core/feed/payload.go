@@ -20,7 +20,7 @@ const minDeflate = 64
 // pack puts the form in front of the payload.
 func pack(payload []byte) []byte {
 	if len(payload) >= minDeflate {
-		if out := deflate(payload); len(out) < len(payload)+1 {
+		if out := deflate(payload); out != nil {
 			return out
 		}
 	}
