@@ -104,38 +104,40 @@ func (c *Client) Initialize(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) open(ctx context.Context) (s *session, err error) {
-	s = &session{
+func (c *Client) open(ctx context.Context) (*session, error) {
+	s := &session{
 		c: c, spaces: map[id.SpaceKey]*Space{},
 		hosted: map[id.InvitationID]*Invitation{}, joined: map[id.InvitationID]*Invitation{},
 	}
 	// The session outlives the call that opens it.
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.storage, err = c.ports.OpenStore(ctx, func(err error) { c.fail(s, err) }); err != nil {
-		return nil, err
-	}
-	if err = checkFormat(ctx, s.storage.Store); err != nil {
-		return nil, err
-	}
-	if s.keyring, err = keys.OpenKeyring(ctx, c.ports.Env, s.storage.Keys, s.storage.Store); err != nil {
-		return nil, err
-	}
-	if s.slot, s.freeSlot, err = c.ports.Slot(ctx); err != nil {
-		return nil, err
-	}
-	s.net = newNetwork(s)
-	if err = s.loadIdentity(ctx); err != nil {
-		return nil, err
-	}
-	if err = s.loadSpaces(ctx); err != nil {
+	if err := s.load(ctx); err != nil {
+		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// load opens storage and everything in it.
+func (s *session) load(ctx context.Context) (err error) {
+	p := s.c.ports
+	if s.storage, err = p.OpenStore(ctx, func(err error) { s.c.fail(s, err) }); err != nil {
+		return err
+	}
+	if err = checkFormat(ctx, s.storage.Store); err != nil {
+		return err
+	}
+	if s.keyring, err = keys.OpenKeyring(ctx, p.Env, s.storage.Keys, s.storage.Store); err != nil {
+		return err
+	}
+	if s.slot, s.freeSlot, err = p.Slot(ctx); err != nil {
+		return err
+	}
+	s.net = newNetwork(s)
+	if err = s.loadIdentity(ctx); err != nil {
+		return err
+	}
+	return s.loadSpaces(ctx)
 }
 
 // close ends everything of the session and waits for it.

@@ -52,7 +52,8 @@ type Invitation struct {
 	mu      sync.Mutex
 	machine machine
 	cancel  context.CancelFunc
-	frames  *outbox[invite.Frame]
+	frames  []*outbox[invite.Frame] // per relay; nil while offline
+	at      map[id.PeerID]int       // the relay where a peer is
 	wake    chan struct{}
 	over    chan struct{} // closed at the end
 	once    sync.Once
@@ -142,11 +143,10 @@ func (i *Invitation) turn(ctx context.Context) {
 func (i *Invitation) send(frames []invite.Frame) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.frames == nil {
-		return
-	}
 	for _, f := range frames {
-		i.frames.add(f)
+		if n, ok := i.at[f.To]; ok && n < len(i.frames) {
+			i.frames[n].add(f)
+		}
 	}
 }
 
@@ -166,18 +166,21 @@ func (i *Invitation) passed(states []invite.State, ended *invite.Ended) {
 	}
 }
 
-// up joins the invitation's topic.
-func (i *Invitation) up(sig Signaler) {
+// up joins the invitation's topic at every relay.
+func (i *Invitation) up(relays []Relay) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.cancel != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(i.s.ctx)
-	frames := newOutbox[invite.Frame]()
-	i.cancel, i.frames = cancel, frames
+	i.cancel, i.frames, i.at = cancel, nil, map[id.PeerID]int{}
 	inv := i.Value.Get()
-	i.s.spawn(func(context.Context) { i.meet(ctx, sig, inv.Topic(), frames) })
+	for n, relay := range relays {
+		frames := newOutbox[invite.Frame]()
+		i.frames = append(i.frames, frames)
+		i.s.spawn(func(context.Context) { i.meet(ctx, relay, n, inv.Topic(), frames) })
+	}
 }
 
 // down leaves the topic.
@@ -189,14 +192,16 @@ func (i *Invitation) down() {
 	if cancel == nil {
 		return
 	}
-	frames.close()                     // what is queued may still leave
+	for _, f := range frames {
+		f.close() // what is queued may still leave
+	}
 	time.AfterFunc(closeGrace, cancel) // then the stay ends
 }
 
-// meet stays under the topic until its outbox is closed.
-func (i *Invitation) meet(ctx context.Context, sig Signaler, topic id.Topic, frames *outbox[invite.Frame]) {
+// meet stays under the topic at one relay until its outbox is closed.
+func (i *Invitation) meet(ctx context.Context, relay Relay, number int, topic id.Topic, frames *outbox[invite.Frame]) {
 	log := i.s.c.ports.Env.Log
-	rv, err := sig.Join(ctx, topic)
+	rv, err := relay.Join(ctx, topic)
 	if err != nil {
 		log.Error("the topic of an invitation could not be joined", "err", err)
 		return
@@ -205,7 +210,7 @@ func (i *Invitation) meet(ctx context.Context, sig Signaler, topic id.Topic, fra
 	receiver.Add(1)
 	go func() {
 		defer receiver.Done()
-		i.receive(ctx, rv)
+		i.receive(ctx, rv, number)
 	}()
 	for {
 		f, ok := frames.next(ctx)
@@ -221,17 +226,8 @@ func (i *Invitation) meet(ctx context.Context, sig Signaler, topic id.Topic, fra
 }
 
 // receive hands the events of the topic to the machine.
-func (i *Invitation) receive(ctx context.Context, rv signal.Rendezvous) {
-	peers := map[id.PeerID]struct{}{}
-	left := func() {
-		i.with(func() {
-			for p := range peers {
-				i.machine.PeerLeft(p)
-			}
-		})
-		clear(peers)
-	}
-	defer left()
+func (i *Invitation) receive(ctx context.Context, rv signal.Rendezvous, number int) {
+	defer i.allLeft(number)
 	for {
 		ev, err := rv.Recv(ctx)
 		if err != nil {
@@ -239,13 +235,17 @@ func (i *Invitation) receive(ctx context.Context, rv signal.Rendezvous) {
 		}
 		switch ev.Type {
 		case signal.Down:
-			left()
+			i.allLeft(number)
 		case signal.Joined:
-			peers[ev.Peer] = struct{}{}
-			i.with(func() { i.machine.PeerJoined(ev.Peer) })
+			i.with(func() {
+				i.at[ev.Peer] = number
+				i.machine.PeerJoined(ev.Peer)
+			})
 		case signal.Left:
-			delete(peers, ev.Peer)
-			i.with(func() { i.machine.PeerLeft(ev.Peer) })
+			i.with(func() {
+				delete(i.at, ev.Peer)
+				i.machine.PeerLeft(ev.Peer)
+			})
 		case signal.Frame:
 			i.with(func() {
 				if err := i.machine.Frame(ev.Peer, ev.Data); err != nil {
@@ -254,6 +254,18 @@ func (i *Invitation) receive(ctx context.Context, rv signal.Rendezvous) {
 			})
 		}
 	}
+}
+
+// allLeft tells the machine that a relay is lost with all peers there.
+func (i *Invitation) allLeft(number int) {
+	i.with(func() {
+		for p, n := range i.at {
+			if n == number {
+				delete(i.at, p)
+				i.machine.PeerLeft(p)
+			}
+		}
+	})
 }
 
 // Cancel ends the invitation on this side and tells the other. On an ended one

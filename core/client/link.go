@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/mesh"
 	"github.com/echospace/echospace/core/signal"
@@ -21,7 +22,7 @@ type link struct {
 	mu      sync.Mutex
 	cancel  context.CancelFunc // nil while offline
 	tasks   *sync.WaitGroup
-	frames  *outbox[mesh.Frame]
+	frames  []*outbox[mesh.Frame] // per relay
 	directs map[mesh.DirectID]*direct
 }
 
@@ -49,17 +50,21 @@ func (l *link) swarm(f func(*mesh.Swarm)) {
 	l.r.poke()
 }
 
-// up joins the topic.
-func (l *link) up(sig Signaler) {
+// up joins the topic at every relay.
+func (l *link) up(relays []Relay) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cancel != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(l.r.ctx)
-	l.cancel, l.tasks, l.frames = cancel, &sync.WaitGroup{}, newOutbox[mesh.Frame]()
-	l.tasks.Add(1)
-	go l.meet(ctx, l.tasks, sig, l.frames)
+	l.cancel, l.tasks, l.frames = cancel, &sync.WaitGroup{}, nil
+	for i, relay := range relays {
+		frames := newOutbox[mesh.Frame]()
+		l.frames = append(l.frames, frames)
+		l.tasks.Add(1)
+		go l.meet(ctx, l.tasks, relay, mesh.RelayID(i), frames)
+	}
 }
 
 // down leaves the topic and ends every direct connection.
@@ -70,9 +75,11 @@ func (l *link) down() {
 	for _, d := range l.directs {
 		d.out.close()
 	}
-	if l.frames != nil {
-		l.frames.close()
+	relays := len(l.frames)
+	for _, frames := range l.frames {
+		frames.close()
 	}
+	l.frames = nil
 	l.mu.Unlock()
 	if cancel == nil {
 		return
@@ -82,13 +89,17 @@ func (l *link) down() {
 	tasks.Wait()
 	grace.Stop()
 	cancel()
-	l.swarm(func(s *mesh.Swarm) { s.Signal(signal.Event{Type: signal.Down}) })
+	l.swarm(func(s *mesh.Swarm) {
+		for i := range relays {
+			s.SignalFrom(mesh.RelayID(i), signal.Event{Type: signal.Down, Err: errs.New("client.network", errs.Offline, "the client went offline")})
+		}
+	})
 }
 
-// meet stays under the topic until ctx is done.
-func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, sig Signaler, frames *outbox[mesh.Frame]) {
+// meet stays under the topic at one relay until frames is closed or ctx is done.
+func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, number mesh.RelayID, frames *outbox[mesh.Frame]) {
 	defer tasks.Done()
-	rv, err := sig.Join(ctx, l.topic)
+	rv, err := relay.Join(ctx, l.topic)
 	if err != nil {
 		l.sp.s.c.ports.Env.Log.Error("the topic of a space could not be joined", "space", id.Short(l.sp.key), "err", err)
 		return
@@ -102,7 +113,7 @@ func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, sig Signaler, fr
 			if err != nil {
 				return
 			}
-			l.swarm(func(s *mesh.Swarm) { s.Signal(ev) })
+			l.swarm(func(s *mesh.Swarm) { s.SignalFrom(number, ev) })
 		}
 	}()
 	for {
@@ -146,9 +157,9 @@ func (l *link) send(out mesh.Output) {
 			d.conn.Restart()
 		}
 	}
-	if l.frames != nil {
-		for _, f := range out.Frames {
-			l.frames.add(f)
+	for _, f := range out.Frames {
+		if int(f.Relay) < len(l.frames) {
+			l.frames[f.Relay].add(f)
 		}
 	}
 }

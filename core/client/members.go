@@ -12,13 +12,13 @@ func (sp *Space) observe(d dirty) {
 		sp.tellMembers()
 	}
 	if d.network {
-		sp.s.net.publish()
+		sp.s.net.changed()
 	}
 	if d.sync {
 		sp.mu.Lock()
 		var st SyncState
 		if r := sp.run; r != nil {
-			st = SyncState{Peers: r.sync.Status(), Unsent: r.stored < r.edits, Err: r.writeErr}
+			st = SyncState{Peers: r.sync.Status(), Unsent: r.edits - r.stored, Err: r.writeErr}
 		}
 		sp.mu.Unlock()
 		sp.Sync.Set(st)

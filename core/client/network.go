@@ -38,7 +38,7 @@ type Peer struct {
 // participant is something that meets others under a topic while the client is
 // online: a space's link, or an invitation.
 type participant interface {
-	up(sig Signaler)
+	up(relays []Relay)
 	down()
 }
 
@@ -47,15 +47,15 @@ type network struct {
 	s *session
 
 	mu           sync.Mutex
-	signaler     Signaler // nil while offline
-	release      func()
+	relays       []Relay // nil while offline
 	participants map[participant]struct{}
-	relays       []RelayStatus
 	closed       bool
+	wake         chan struct{}
 }
 
 func newNetwork(s *session) *network {
-	n := &network{s: s, participants: map[participant]struct{}{}}
+	n := &network{s: s, participants: map[participant]struct{}{}, wake: make(chan struct{}, 1)}
+	s.spawn(n.tell)
 	n.online()
 	return n
 }
@@ -63,48 +63,57 @@ func newNetwork(s *session) *network {
 // online connects to the relays; harmless if it is already.
 func (n *network) online() {
 	n.mu.Lock()
-	if n.signaler != nil || n.closed {
+	if n.relays != nil || n.closed {
 		n.mu.Unlock()
 		return
 	}
-	sig := n.s.c.ports.Signaler()
-	n.signaler = sig
+	n.relays = n.s.c.ports.Relays(n.changed)
 	for p := range n.participants {
-		p.up(sig)
+		p.up(n.relays)
 	}
 	n.mu.Unlock()
-	release := sig.OnStatus(func(list []RelayStatus) {
-		n.mu.Lock()
-		n.relays = list
-		n.mu.Unlock()
-		n.publish()
-	})
-	n.mu.Lock()
-	n.release = release
-	n.mu.Unlock()
+	n.changed()
+}
+
+// changed has the observers told soon.
+func (n *network) changed() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tell publishes the state of the network whenever it changed.
+func (n *network) tell(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.wake:
+			n.publish()
+		}
+	}
 }
 
 // offline leaves every relay and ends every direct connection.
 func (n *network) offline() {
 	n.mu.Lock()
-	sig, release := n.signaler, n.release
-	n.signaler, n.release = nil, nil
+	relays := n.relays
+	n.relays = nil
 	list := make([]participant, 0, len(n.participants))
 	for p := range n.participants {
 		list = append(list, p)
 	}
-	n.relays = nil
 	n.mu.Unlock()
-	if sig == nil {
-		return
-	}
+	var leaving sync.WaitGroup
 	for _, p := range list {
-		p.down()
+		leaving.Add(1)
+		go func() { defer leaving.Done(); p.down() }()
 	}
-	if release != nil {
-		release()
+	leaving.Wait()
+	for _, r := range relays {
+		_ = r.Close() // leaving; there is nothing to be done about an error
 	}
-	_ = sig.Close() // leaving; there is nothing to be done about an error
 	n.publish()
 }
 
@@ -119,8 +128,8 @@ func (n *network) attach(p participant) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.participants[p] = struct{}{}
-	if n.signaler != nil {
-		p.up(n.signaler)
+	if n.relays != nil {
+		p.up(n.relays)
 	}
 }
 
@@ -134,17 +143,19 @@ func (n *network) detach(p participant) {
 // publish tells observers how the network is now.
 func (n *network) publish() {
 	n.mu.Lock()
-	state := NetworkOffline
-	if n.signaler != nil {
-		state = NetworkConnecting
-		for _, r := range n.relays {
-			if r.State == RelayUp {
-				state = NetworkOnline
-			}
-		}
-	}
-	value := Network{State: state, Relays: n.relays}
+	relays := n.relays
 	n.mu.Unlock()
+	value := Network{State: NetworkOffline}
+	if relays != nil {
+		value.State = NetworkConnecting
+	}
+	for _, r := range relays {
+		st := r.Status()
+		if st.State == RelayUp {
+			value.State = NetworkOnline
+		}
+		value.Relays = append(value.Relays, st)
+	}
 	for _, sp := range n.s.allSpaces() {
 		value.Peers = append(value.Peers, sp.peers()...)
 	}
@@ -184,12 +195,11 @@ func (c *Client) Wake() {
 		return
 	}
 	s.net.mu.Lock()
-	sig := s.net.signaler
+	relays := s.net.relays
 	s.net.mu.Unlock()
-	if sig == nil {
-		return
+	for _, r := range relays {
+		r.Poke()
 	}
-	sig.Poke()
 	for _, sp := range s.allSpaces() {
 		sp.restart()
 	}

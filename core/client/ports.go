@@ -17,8 +17,9 @@ type Ports struct {
 	// OpenStore opens the profile's storage. lost is called at most once, when
 	// the storage is taken away while open (another version upgrades it).
 	OpenStore func(ctx context.Context, lost func(error)) (Storage, error)
-	// Signaler makes the connection to the relays; the Client closes it.
-	Signaler func() Signaler
+	// Relays makes the connections to the relays, one each; the Client closes
+	// them. changed is to be called after a status changed; it never blocks.
+	Relays func(changed func()) []Relay
 	// Direct makes direct connections; nil means that everything is relayed.
 	Direct     transport.Direct
 	ICEServers []transport.ICEServer
@@ -42,14 +43,12 @@ type Storage struct {
 	Persistent bool
 }
 
-// Signaler is a signal.Signaler that tells how its relays are.
-type Signaler interface {
+// Relay is a signal.Signaler over one relay, which tells how the relay is.
+type Relay struct {
 	signal.Signaler
-	// OnStatus calls fn with the present state of each relay and on each
-	// change until release.
-	OnStatus(fn func([]RelayStatus)) (release func())
+	Status func() RelayStatus
 	// Poke ends back-off: the network may be back.
-	Poke()
+	Poke func()
 }
 
 // RelayState is how a relay connection is.

@@ -38,7 +38,7 @@ type Member struct {
 // SyncState is how far the peers are, for one Space.
 type SyncState struct {
 	Peers  []syncer.PeerStatus
-	Unsent bool // edits that are not stored yet
+	Unsent uint64 // local transactions that are not stored yet
 	Err    error
 }
 

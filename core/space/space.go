@@ -121,7 +121,8 @@ func genesis(ctx context.Context, e env.Env, self Self, founder *keys.SigningKey
 	if self.Name == "" {
 		return list, nil
 	}
-	profile, err := credential.Issue(ctx, self.Signer, []id.CredentialID{first.ID()}, now, credential.Profile{Identity: self.Identity, Name: self.Name})
+	known := credential.Evaluate(id.SpaceKey(founder.Public()), list).Heads()
+	profile, err := credential.Issue(ctx, self.Signer, known, now, credential.Profile{Identity: self.Identity, Name: self.Name})
 	return append(list, profile), err
 }
 

@@ -1,0 +1,289 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/env"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/signal/memsignal"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/storage/memstore"
+	"github.com/echospace/echospace/core/transport"
+	"github.com/echospace/echospace/core/transport/memnet"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// generous bounds every wait of a test: it is reached only by a failure.
+const generous = 60 * time.Second
+
+// world is what the clients of a test share: a relay and a network.
+type world struct {
+	t      *testing.T
+	hub    *memsignal.Hub
+	net    *memnet.Network
+	direct bool // false: everything is relayed
+	people int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t: t, hub: memsignal.NewHub(memsignal.Options{}), net: memnet.New(memnet.Options{}), direct: true}
+}
+
+// profile is a place to keep a client's data, across restarts.
+type profile struct {
+	store storage.Store
+	keys  keys.KeyStore
+	mu    sync.Mutex
+	slots map[uint32]bool
+	tabs  tabHub
+}
+
+func newProfile() *profile {
+	e := testEnv()
+	return &profile{store: memstore.New(), keys: keys.NewMemoryKeyStore(e), slots: map[uint32]bool{}}
+}
+
+func testEnv() env.Env {
+	level := slog.LevelError + 4
+	if os.Getenv("ECHOSPACE_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	return env.Env{
+		Clock: env.ClockFunc(time.Now), Rand: rand.Reader,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+}
+
+// keepOpen is a Store that outlives the client that closes it.
+type keepOpen struct{ storage.Store }
+
+func (keepOpen) Close() error { return nil }
+
+// client makes a client on a profile; the test's end destroys it.
+func (w *world) client(p *profile) *client.Client {
+	w.t.Helper()
+	e := testEnv()
+	w.people++
+	var direct transport.Direct
+	if w.direct {
+		direct = w.net.Direct(fmt.Sprint("node", w.people))
+	}
+	c := client.New(client.Ports{
+		Env: e,
+		OpenStore: func(context.Context, func(error)) (client.Storage, error) {
+			return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Destroy: p.destroy}, nil
+		},
+		Relays: func(func()) []client.Relay {
+			return []client.Relay{{
+				Signaler: w.hub.Signaler(),
+				Status:   func() client.RelayStatus { return client.RelayStatus{URL: "mem:", State: client.RelayUp} },
+				Poke:     func() {},
+			}}
+		},
+		Direct: direct,
+		Slot:   p.slot,
+		Tabs:   p.tabs.join(),
+	})
+	w.t.Cleanup(func() {
+		if err := c.Destroy(context.Background()); err != nil {
+			w.t.Errorf("destroy: %v", err)
+		}
+	})
+	return c
+}
+
+// open makes an open client.
+func (w *world) open(p *profile) *client.Client {
+	w.t.Helper()
+	c := w.client(p)
+	ok(w.t, c.Initialize(context.Background()))
+	return c
+}
+
+// person makes an open client on a new profile with an identity.
+func (w *world) person(name string) *client.Client {
+	w.t.Helper()
+	c := w.open(newProfile())
+	_, err := c.CreateIdentity(context.Background(), name)
+	ok(w.t, err)
+	return c
+}
+
+func (p *profile) destroy(ctx context.Context) error {
+	var b storage.Batch
+	b.DeleteRange(storage.Range{})
+	return errors.Join(p.store.Apply(ctx, &b, storage.Strict), p.keys.Reset(ctx))
+}
+
+func (p *profile) slot(context.Context) (uint32, func(), error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := uint32(0)
+	for p.slots[n] {
+		n++
+	}
+	p.slots[n] = true
+	return n, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.slots, n)
+	}, nil
+}
+
+// tabHub carries messages between the engines of one profile.
+type tabHub struct {
+	mu    sync.Mutex
+	peers map[*tab]struct{}
+}
+
+type tab struct {
+	hub *tabHub
+	mu  sync.Mutex
+	fns map[int]func([]byte)
+	n   int
+}
+
+func (h *tabHub) join() *tab {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.peers == nil {
+		h.peers = map[*tab]struct{}{}
+	}
+	t := &tab{hub: h, fns: map[int]func([]byte){}}
+	h.peers[t] = struct{}{}
+	return t
+}
+
+func (t *tab) Post(msg []byte) {
+	t.hub.mu.Lock()
+	var fns []func([]byte)
+	for other := range t.hub.peers {
+		if other == t {
+			continue
+		}
+		other.mu.Lock()
+		for _, fn := range other.fns {
+			fns = append(fns, fn)
+		}
+		other.mu.Unlock()
+	}
+	t.hub.mu.Unlock()
+	for _, fn := range fns {
+		fn(msg)
+	}
+}
+
+func (t *tab) Listen(fn func([]byte)) (release func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n++
+	n := t.n
+	t.fns[n] = fn
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.fns, n)
+	}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected error: %v", err)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(generous); time.Now().Before(end); {
+		if cond() {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Fatalf("never happened: %s", what)
+}
+
+// object is a fresh object id.
+func object() (v id.ObjectID) {
+	_, _ = rand.Read(v[:]) // never fails
+	return v
+}
+
+// put creates an object with one text property.
+func put(t *testing.T, sp *client.Space, key, value string) id.ObjectID {
+	t.Helper()
+	v := object()
+	b := wire.AppendArray(nil, 3)
+	b = wire.AppendUint(b, 1)
+	b = wire.AppendBytes(b, v[:])
+	b = wire.AppendArray(b, 3)
+	b = wire.AppendUint(b, 4)
+	b = wire.AppendString(b, key)
+	b = wire.AppendString(b, value)
+	ok(t, sp.Edit(b))
+	return v
+}
+
+// change sets a text property.
+func change(t *testing.T, sp *client.Space, v id.ObjectID, key, value string) {
+	t.Helper()
+	b := wire.AppendArray(nil, 4)
+	b = wire.AppendUint(b, 2)
+	b = wire.AppendBytes(b, v[:])
+	b = wire.AppendArray(b, 1)
+	b = wire.AppendString(b, key)
+	b = wire.AppendString(b, value)
+	ok(t, sp.Edit(b))
+}
+
+// record reads an object, nil if it is not there.
+func record(sp *client.Space, v id.ObjectID) (rec []byte) {
+	_ = sp.Objects("test", func(db *objectdb.DB) error {
+		if r, ok := db.Read(v); ok {
+			rec = append([]byte(nil), r...)
+		}
+		return nil
+	})
+	return rec
+}
+
+func count(sp *client.Space) (n int) {
+	_ = sp.Objects("test", func(db *objectdb.DB) error {
+		n = db.ObjectCount()
+		return nil
+	})
+	return n
+}
+
+// holds reports whether the record has that text in it.
+func holds(rec []byte, text string) bool { return bytes.Contains(rec, []byte(text)) }
+
+func writeFormat(t *testing.T, st storage.Store, version uint64) {
+	t.Helper()
+	var b storage.Batch
+	b.Put([]byte("v"), wire.AppendUint(nil, version))
+	ok(t, st.Apply(context.Background(), &b, storage.Strict))
+}
+
+// blocks counts the stored blocks.
+func blocks(t *testing.T, st storage.Store) int {
+	t.Helper()
+	list, err := st.Scan(context.Background(), storage.Prefix([]byte("b/")), 0)
+	ok(t, err)
+	return len(list)
+}
