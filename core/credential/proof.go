@@ -28,17 +28,22 @@ func (m *Membership) Proof(d id.DeviceKey) ([]byte, error) {
 	needed := newBitset(len(e.nodes))
 	needed.add(e.genesis)
 	e.need(needed, d, member.Identity, e.all)
-	count := 0
-	var body []byte
-	needed.each(func(i int) {
-		count++
-		body = wire.AppendBytes(body, e.nodes[i].Encode())
-	})
-	if count > maxProof || len(body) > maxProofBytes {
-		return nil, errs.New(op, errs.TooLarge, "the proof of device %v takes %d credentials of %d bytes", d, count, len(body))
+	var creds []*Credential
+	needed.each(func(i int) { creds = append(creds, e.nodes[i].Credential) })
+	proof := encodeProof(creds)
+	if len(creds) > maxProof || len(proof) > maxProofBytes {
+		return nil, errs.New(op, errs.TooLarge, "the proof of device %v takes %d credentials of %d bytes", d, len(creds), len(proof))
 	}
-	proof := wire.AppendUint(wire.AppendArray(nil, 2), version)
-	return append(wire.AppendArray(proof, count), body...), nil
+	return proof, nil
+}
+
+func encodeProof(creds []*Credential) []byte {
+	b := wire.AppendUint(wire.AppendArray(nil, 2), version)
+	b = wire.AppendArray(b, len(creds))
+	for _, c := range creds {
+		b = wire.AppendBytes(b, c.Encode())
+	}
+	return b
 }
 
 // need adds what shows that key acts for a member in view.
@@ -97,7 +102,7 @@ func VerifyProof(space id.SpaceKey, d id.DeviceKey, proof []byte) (MemberInfo, e
 // that were not known here.
 func DecodeProof(proof []byte) ([]*Credential, error) {
 	const op = "credential.VerifyProof"
-	if len(proof) > maxProofBytes+16 {
+	if len(proof) > maxProofBytes {
 		return nil, errs.New(op, errs.Malformed, "a proof of %d bytes, the limit is %d", len(proof), maxProofBytes)
 	}
 	r := wire.NewReader(proof)
