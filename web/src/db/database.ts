@@ -117,7 +117,8 @@ export class Database {
 
   /**
    * The values that were set concurrently under one name, the one that stands
-   * first; empty if there is no conflict. Setting the property ends it.
+   * first; empty if there is no conflict. If a deletion was concurrent too, one
+   * value may be all there is. Setting the property ends the conflict.
    */
   conflicts(object: object, key: string): unknown[] {
     return this.#core.conflicts(object, key);
@@ -311,6 +312,7 @@ export class Core implements Host, QueryHost {
   }
 
   transact<R>(f: () => R): R {
+    this.beginEdit();
     if (this.#depth === 0) this.commit();
     const { length } = this.#ops;
     const steps = this.#undo.length;
@@ -378,8 +380,11 @@ export class Core implements Host, QueryHost {
     } catch (error) {
       this.#failed(toEchospaceError(error));
     }
-    this.#notify();
-    if (!more) return;
+    if (!more) {
+      this.#notify();
+      return;
+    }
+    // A transaction may be half taken: nobody is told before the rest is here.
     this.#pumping = true;
     nextTask(() => this.#pump());
   }
@@ -505,8 +510,10 @@ export class Core implements Host, QueryHost {
     request.str(key);
     const r = new Reader(this.#space.runtime.conflicts(handle, request));
     const values: unknown[] = [];
-    for (let n = r.array(); n > 0; n--) values.push(this.#plainValue(r));
-    return values.length > 1 ? values : [];
+    const writers = r.array();
+    // A concurrent deletion counts as one and has no value.
+    while (!r.done) values.push(this.#plainValue(r));
+    return writers > 1 ? values : [];
   }
 
   /** Reads a value of no object: maps as plain objects, references as the objects that are here. */

@@ -34,7 +34,6 @@ export type Filter<T extends object> = Conditions<T> | ((object: Live<T>) => boo
 const comparisons = { $eq: 0, $ne: 1, $lt: 2, $lte: 3, $gt: 4, $gte: 5 } as const;
 
 type Test =
-  | { type: 'all' }
   | { type: 'compare'; path: string[]; comparison: number; value: unknown }
   | { type: 'and' | 'or'; tests: Test[] }
   | { type: 'not'; test: Test };
@@ -46,9 +45,9 @@ const deletedNumbers = { hide: 0, show: 1, only: 2 } as const;
 
 /** Writes a query for the core. */
 export function writeQuery(w: Writer, conditions: object | undefined, deleted: DeletedOption): void {
-  const test = conditions === undefined ? ({ type: 'all' } as const) : testOfConditions([], conditions);
   w.array(2);
-  writeTest(w, test);
+  if (conditions === undefined) w.nil();
+  else writeTest(w, testOfConditions([], conditions));
   const number = deletedNumbers[deleted];
   if (number === undefined) throw invalid(`deleted: ${deleted}; want hide, show or only`);
   w.uint(number);
@@ -71,13 +70,7 @@ function testOfConditions(path: string[], conditions: object): Test {
         return testOfProperty([...path, key], value);
     }
   });
-  return allOf(tests);
-}
-
-function allOf(tests: Test[]): Test {
-  const [first, ...others] = tests;
-  if (!first) return { type: 'all' };
-  return others.length === 0 ? first : { type: 'and', tests };
+  return { type: 'and', tests };
 }
 
 function objectOf(key: string, value: unknown): object {
@@ -114,14 +107,11 @@ function testOfOperators(path: string[], operators: Record<string, unknown>): Te
       tests: value.map((element) => ({ type: 'compare', path, comparison: 0, value: element })),
     };
   });
-  return allOf(tests);
+  return { type: 'and', tests };
 }
 
 function writeTest(w: Writer, test: Test): void {
   switch (test.type) {
-    case 'all':
-      w.nil();
-      return;
     case 'compare':
       w.array(4);
       w.uint(1);
@@ -143,15 +133,13 @@ function writeTest(w: Writer, test: Test): void {
 /** Writes and/or. Of no tests, `and` is everything and `or` nothing. */
 function writeCombination(w: Writer, type: 'and' | 'or', tests: Test[]): void {
   const [only, ...others] = tests;
-  if (!only) {
-    writeTest(w, type === 'and' ? { type: 'all' } : { type: 'not', test: { type: 'all' } });
-  } else if (others.length === 0) {
+  if (only && others.length === 0) {
     writeTest(w, only);
-  } else {
-    w.array(1 + tests.length);
-    w.uint(type === 'and' ? 2 : 3);
-    for (const test of tests) writeTest(w, test);
+    return;
   }
+  w.array(1 + tests.length);
+  w.uint(type === 'and' ? 2 : 3);
+  for (const test of tests) writeTest(w, test);
 }
 
 function writeOperand(w: Writer, path: string[], value: unknown): void {
