@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
@@ -129,10 +130,10 @@ func (d *decoder) change() {
 		r.StringBytes(maxMessage)
 	}
 	before := d.p.count
-	// Each element takes at least one value; element says how many it took.
-	for n := r.ArrayLen(math.MaxInt32); n > 0 && r.Err() == nil; {
-		n -= d.element()
-		if n < 0 {
+	n := r.ArrayLen(math.MaxInt32)
+	d.p.ops = slices.Grow(d.p.ops, n/2) // most elements are a key and a value
+	for n > 0 && r.Err() == nil {
+		if n -= d.element(); n < 0 {
 			r.Fail(errors.New("change ends within an element"))
 		}
 	}

@@ -86,7 +86,7 @@ func (f *fleet) pick(n int, what string) int { return rapid.IntRange(0, n-1).Dra
 func (r *replica) transact() {
 	t := r.f.t
 	if r.open == nil {
-		r.open = &twinBlock{ref: feed.Ref{Feed: r.feed}, pending: true, past: maps.Clone(map[*twinBlock]bool(r.known))}
+		r.open = &twinBlock{ref: feed.Ref{Feed: r.feed}, pending: true, past: r.follows(r.known, r.prev())}
 		r.open.derive()
 		r.known[r.open] = true
 		r.pending = append(r.pending, r.open)
@@ -111,6 +111,36 @@ func (r *replica) transact() {
 		r.pending = r.pending[:len(r.pending)-1]
 		r.open = nil
 	}
+}
+
+// prev is the own block that the next follows, or nil.
+func (r *replica) prev() *twinBlock {
+	if n := len(r.pending); n > 0 {
+		return r.pending[n-1]
+	}
+	for b := range r.known {
+		if !b.pending && b.ref == r.head {
+			return b
+		}
+	}
+	return nil
+}
+
+// follows is the past of a block after prev that names all it can: every tip
+// of known but those in another branch of its own feed.
+func (r *replica) follows(known twin, prev *twinBlock) map[*twinBlock]bool {
+	past := map[*twinBlock]bool{}
+	for b := range known {
+		tip := true
+		for o := range known {
+			tip = tip && !o.past[b]
+		}
+		if b == prev || tip && b.ref.Feed != r.feed {
+			past[b] = true
+			maps.Copy(past, b.past)
+		}
+	}
+	return past
 }
 
 func (r *replica) add(o twinOp) {
@@ -240,7 +270,7 @@ func (r *replica) apply(p *published) {
 	}
 	r.open = nil
 	r.known[p.twin] = true
-	if p.block.Ref.Feed == r.feed { // forked: write elsewhere
+	if p.block.Ref.Feed == r.feed && r.f.pick(2, "notices") == 0 { // forked: write elsewhere
 		r.move(r.f.newFeed(), feed.Ref{})
 	}
 }
@@ -250,21 +280,24 @@ func (r *replica) move(f id.FeedID, head feed.Ref) {
 	head.Feed = f
 	r.db.SetWriter(f, head)
 	r.feed, r.head, r.open = f, head, nil
-	past := maps.Clone(map[*twinBlock]bool(r.known))
-	for _, b := range r.pending {
-		delete(past, b)
+	pending := r.pending
+	r.pending = nil
+	prev, settled := r.prev(), maps.Clone(r.known)
+	for _, b := range pending {
+		delete(settled, b)
 	}
-	for _, b := range r.pending {
-		b.ref.Feed, b.past = f, maps.Clone(past)
+	for _, b := range pending {
+		b.ref.Feed, b.past = f, r.follows(settled, prev)
 		b.derive()
-		past[b] = true
+		settled[b], prev = true, b
 	}
+	r.pending = pending
 }
 
 // fork makes r write to the feed of another replica, from a head it knows.
 func (r *replica) fork() {
 	o := r.f.replicas[r.f.pick(len(r.f.replicas), "other")]
-	if o == r || !r.db.Has(o.head) || o.head.Seq == 0 {
+	if o.feed == r.feed || !r.db.Has(o.head) || o.head.Seq == 0 {
 		return
 	}
 	for _, h := range r.db.Frontier() { // it must not know of a branch already

@@ -1,0 +1,107 @@
+package objectdb
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// named fails unless err is an Error with a kind that a bad input may have.
+func named(t *testing.T, err error) {
+	t.Helper()
+	if _, ok := errors.AsType[*errs.Error](err); !ok || errs.Is(err, errs.Internal) {
+		t.Fatalf("bad input gave %v", err)
+	}
+}
+
+// FuzzPayload applies arbitrary payloads: one that is refused leaves nothing
+// behind, one that is taken reads alike on two databases.
+func FuzzPayload(f *testing.F) {
+	for _, v := range vectors(f) {
+		f.Add(v)
+	}
+	f.Add([]byte{0x95, 1, 0xc4, 0, 0x90, 0xc4, 0, 0x90})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var p payload
+		err := p.decode(raw, Limits{}.withDefaults())
+		block := Block{Ref: feed.Ref{Feed: feedID(1), Seq: 1, Hash: id.Hash{1}}, Ops: p.count, Payload: raw}
+		a := newSite(t, 2)
+		a.do(opCreate(objID(1), map[string][]byte{"m": vMap(nil)}))
+		before := showAll(a.db)
+		if got := a.db.Apply(block); (got == nil) != (err == nil) {
+			t.Fatalf("decode: %v, Apply: %v", err, got)
+		}
+		if err != nil {
+			named(t, err)
+			if showAll(a.db) != before || len(a.db.Frontier()) != 0 || a.db.HasChanges() != true {
+				t.Fatal("a refused payload left something")
+			}
+			return
+		}
+		b := newSite(t, 3)
+		b.apply(block)
+		b.apply(a.flush()...)
+		if x, y := showAll(a.db), showAll(b.db); x != y {
+			t.Fatalf("order matters:\n%s\n%s", x, y)
+		}
+	})
+}
+
+// FuzzLocal runs arbitrary ops: what is refused leaves nothing behind, what is
+// taken arrives alike elsewhere.
+func FuzzLocal(f *testing.F) {
+	f.Add(opCreate(objID(2), map[string][]byte{"a": vInt(1), "m": vMap(map[string][]byte{"x": vStr("yes, indeed")})}))
+	f.Add(append(opSet(objID(1), vMap(nil), "m"), opSet(objID(1), vFloat(2), "m", "k")...))
+	f.Add(append(append(opDelKey(objID(1), "m"), opDelete(objID(1))...), opRestore(objID(1))...))
+	f.Add(opSet(objID(1), vTyped(valueBigInt, vStr("-12")), "m"))
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		s := newSite(t, 1)
+		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"k": vStr("on the heap")})}))
+		before := showAll(s.db)
+		if err := s.db.Local(ops, 5); err != nil {
+			named(t, err)
+			if after := showAll(s.db); after != before {
+				t.Fatalf("a refused transaction left something:\n%s\n%s", before, after)
+			}
+		}
+		other := newSite(t, 2)
+		other.apply(s.flush()...)
+		if x, y := showAll(s.db), showAll(other.db); x != y {
+			t.Fatalf("replicas differ:\n%s\n%s", x, y)
+		}
+	})
+}
+
+// FuzzQuery opens arbitrary queries.
+func FuzzQuery(f *testing.F) {
+	eq := filterOf([]string{"m", "k"}, equal, vInt(1))
+	f.Add(queryOf(wire.AppendNil(nil), 2))
+	f.Add(queryOf(eq, 1))
+	f.Add(queryOf(append([]byte{0x92, filterNot}, append([]byte{0x93, filterOr}, append(eq, eq...)...)...), 0))
+	f.Fuzz(func(t *testing.T, q []byte) {
+		s := newSite(t, 1)
+		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"k": vInt(1)})}), opCreate(objID(2), nil))
+		n, ids, err := s.db.OpenQuery(q)
+		if err != nil {
+			named(t, err)
+			return
+		}
+		m := newMirror()
+		m.lists[n] = splitIDs(ids)
+		s.do(opSet(objID(2), vMap(map[string][]byte{"k": vInt(1)}), "m"), opDelete(objID(1)))
+		m.drain(t, s.db, 1)
+		_, ids, err = s.db.OpenQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range splitIDs(ids) {
+			if len(m.lists[n]) != len(ids)/id.ShortSize || m.lists[n][i] != v {
+				t.Fatalf("live result %v, fresh %v", m.lists[n], splitIDs(ids))
+			}
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package objectdb
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden payloads anew")
+
+// golden payloads: name, and the transactions of the site that wrote them.
+var golden = []struct {
+	name  string
+	write func(s *site)
+}{
+	{"create", func(s *site) {
+		s.do(opCreate(objID(1), map[string][]byte{"title": vStr("one"), "n": vInt(-1), "when": vTyped(valueDate, vInt(5)), "map": vMap(map[string][]byte{"x": vMap(nil)})}))
+	}},
+	{"changes", func(s *site) {
+		s.do(opCreate(objID(1), nil), opCreate(objID(2), nil))
+		s.do(opSet(objID(1), vFloat(1.5), "k"), opSet(objID(2), vInt(1), "k"))
+		s.do(opSet(objID(1), vMap(map[string][]byte{"in": vInt(2)}), "k"), opSet(objID(1), vInt(3), "k", "in"), opDelKey(objID(1), "k", "in"))
+		s.do(opDelete(objID(2)), opRestore(objID(2)), opSet(PropertiesID, vStr("space"), "name"))
+	}},
+	{"second block", func(s *site) {
+		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"d": vMap(nil)})}))
+		s.flush()
+		s.do(opSet(objID(1), vInt(1), "m", "d", "deep"), opSet(objID(1), vMap(nil), "m"), opSet(objID(1), vInt(2), "m", "n"))
+	}},
+}
+
+func vectorFile(name string) string {
+	return filepath.Join("testdata", "payload", strings.ReplaceAll(name, " ", "_")+".hex")
+}
+
+func vectors(t testing.TB) map[string][]byte {
+	out := map[string][]byte{}
+	for _, g := range golden {
+		text, err := os.ReadFile(vectorFile(g.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[g.name] = b
+	}
+	return out
+}
+
+// TestPayload_golden holds the format: a payload once written stays readable,
+// and the same transactions are written the same.
+func TestPayload_golden(t *testing.T) {
+	for _, g := range golden {
+		s := newSite(t, 1)
+		g.write(s)
+		b, _ := s.db.Cut()
+		if *update {
+			if err := os.WriteFile(vectorFile(g.name), fmt.Appendf(nil, "%x\n", b.Payload), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := vectors(t)[g.name]; string(want) != string(b.Payload) {
+			t.Errorf("%s: payload\n%x, golden\n%x", g.name, b.Payload, want)
+		}
+	}
+}
+
+func TestApply_refuses(t *testing.T) {
+	wrap := func(feeds, keys, objects, changes string) []byte {
+		b, err := hex.DecodeString("9501" + feeds + keys + objects + changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const (
+		noIDs = "c400"
+		one   = "c4100b000000000000000000000000000001"
+		props = "c41000000000000000000000000000000001"
+		keyA  = "91a161"
+	)
+	change := func(n int, elements string) string { return fmt.Sprintf("919300c0%x", 0x90+n) + elements }
+	cases := map[string]struct {
+		payload []byte
+		ops     uint64
+		kind    errs.Kind
+	}{
+		"empty":                   {nil, 0, errs.Malformed},
+		"newer version":           {[]byte{0x95, 2, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.VersionUnsupported},
+		"trailing byte":           {append(wrap(noIDs, "90", one, change(1, "ff")), 0), 1, errs.Malformed},
+		"other number of ops":     {wrap(noIDs, "90", one, change(1, "ff")), 2, errs.Malformed},
+		"unused key":              {wrap(noIDs, keyA, one, change(1, "ff")), 1, errs.Malformed},
+		"unused object":           {wrap(noIDs, "90", one, "90"), 0, errs.Malformed},
+		"half an id":              {wrap("c40100", "90", one, change(1, "ff")), 1, errs.Malformed},
+		"key without object":      {wrap(noIDs, keyA, noIDs, change(2, "0001")), 1, errs.Malformed},
+		"key out of turn":         {wrap(noIDs, keyA, one, change(3, "ff0101")), 2, errs.Malformed},
+		"create beyond the table": {wrap(noIDs, "90", one, change(2, "ffff")), 2, errs.Malformed},
+		"change without ops":      {wrap(noIDs, "90", one, change(2, "fe00")), 0, errs.Malformed},
+		"change ends early":       {wrap(noIDs, keyA, one, change(2, "ff0001")), 2, errs.Malformed},
+		"leave the object":        {wrap(noIDs, "90", one, change(2, "fff9")), 1, errs.Malformed},
+		"delete of a map":         {wrap(noIDs, keyA, one, change(4, "fffd00f7")), 3, errs.Malformed},
+		"unknown element":         {wrap(noIDs, "90", one, change(2, "fff5")), 1, errs.Malformed},
+		"feed beyond the table":   {wrap(noIDs, keyA, one, change(5, "fffc000100")), 2, errs.Malformed},
+		"map as a value":          {wrap(noIDs, keyA, one, change(3, "ff009104")), 2, errs.Malformed},
+		"list":                    {wrap(noIDs, keyA, one, change(3, "ff00920601")), 2, errs.UnsupportedValue},
+		"create properties":       {wrap(noIDs, "90", props, change(1, "ff")), 1, errs.Malformed},
+		"delete properties":       {wrap(noIDs, "90", props, change(3, "fe00f7")), 1, errs.Malformed},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, 1)
+			err := s.db.Apply(Block{Ref: feed.Ref{Feed: feedID(2), Seq: 1, Hash: id.Hash{1}}, Ops: c.ops, Payload: c.payload})
+			if !errs.Is(err, c.kind) {
+				t.Fatalf("got %v, want %v", err, c.kind)
+			}
+			if s.db.HasChanges() || len(s.db.Frontier()) != 0 || s.db.containers.Len() != 1 {
+				t.Error("the refused block left something")
+			}
+		})
+	}
+	good := Block{Ref: feed.Ref{Feed: feedID(2), Seq: 1, Hash: id.Hash{1}}, Ops: 1, Payload: wrap(noIDs, "90", one, change(1, "ff"))}
+	s := newSite(t, 1)
+	s.apply(good, good) // the base case of the table is well-formed, and twice is once
+	if s.db.ObjectCount() != 1 || wire.NewReader(s.db.Changes(1)).ArrayLen(3) != 3 || s.db.Changes(1) != nil {
+		t.Error("the block was not applied once")
+	}
+}
