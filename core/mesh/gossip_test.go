@@ -16,7 +16,6 @@ type flood struct {
 	links     [][]int
 	delivered []int
 	sent      int
-	echoes    int
 }
 
 func newFlood(e env.Env, ids []id.PeerID) *flood {
