@@ -149,6 +149,7 @@ func TestRelayThatAcceptsAndDrops_N04(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if attempts < 50 || attempts > 140 {
 			t.Errorf("%d attempts in ten minutes; a short connection must not reset the back-off", attempts)
 		}
@@ -171,6 +172,7 @@ func TestDialIsBounded_N04(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if dials < 2 || dials > 6 {
 			t.Errorf("%d dials in a minute", dials)
 		}

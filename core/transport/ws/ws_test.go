@@ -26,7 +26,9 @@ func pair(t *testing.T) (client, server transport.Conn) {
 	t.Helper()
 	signaltest.NoLeaks(t)
 	accepted := make(chan transport.Conn, 1)
-	client, err := ws.Dial(signaltest.Context(t), serve(t, func(w http.ResponseWriter, r *http.Request) {
+	dialing, cancel := context.WithCancel(t.Context())
+	defer cancel() // a done dialling context leaves the connection alone
+	client, err := ws.Dial(dialing, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		c, err := ws.Accept(w, r, ws.AcceptOptions{})
 		if err != nil {
 			t.Errorf("Accept: %v", err)
