@@ -3,7 +3,6 @@
 package pebblestore
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -70,10 +69,10 @@ func (l logger) Infof(format string, args ...any) { l.log.Debug(fmt.Sprintf(form
 func (l logger) Errorf(format string, args ...any) { l.log.Warn(fmt.Sprintf(format, args...)) }
 
 func (l logger) Fatalf(format string, args ...any) {
-	err := errors.New(fmt.Sprintf(format, args...))
+	err := fmt.Errorf(format, args...)
 	for _, a := range args {
-		if cause, ok := a.(error); ok {
-			err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cause)
+		if cause, ok := a.(error); ok { // Pebble formats it with %v
+			err = fmt.Errorf("%v: %w", err, cause)
 			break
 		}
 	}
