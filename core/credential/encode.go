@@ -272,7 +272,7 @@ func readEpoch(r *wire.Reader) Claim {
 func readKey(r *wire.Reader, dst []byte) {
 	r.Fixed(dst)
 	if r.Err() == nil {
-		r.Fail(keys.CheckPublic([32]byte(dst)))
+		r.Fail(keys.CheckCanonical([32]byte(dst)))
 	}
 }
 

@@ -191,25 +191,20 @@ func (l *Log) Common(a, b Ref) Ref {
 	}
 	seq := min(a.Seq, b.Seq)
 	x, y = l.on(x, seq), l.on(y, seq)
-	// A parent comes before its child: step up from the later branch.
+	// A parent comes before its child, and -1 before all: step up from the
+	// later branch.
 	for x != y {
 		if x < y {
 			x, y = y, x
-		}
-		if x < 0 {
-			return start
 		}
 		seq = min(seq, l.branches[x].base-1)
 		x = l.branches[x].parent
 		y = l.on(y, seq)
 	}
-	// Below a repack's last place there may be no ref to name.
-	for at := x; at >= 0 && seq > 0; seq-- {
-		at = l.on(at, seq)
-		if at < 0 {
-			break
-		}
-		if h := l.branches[at].hashes[seq-l.branches[at].base]; !id.IsZero(h) {
+	// A place that a repack covers has no ref to name; one before it has.
+	for ; seq > 0; seq-- {
+		x = l.on(x, seq)
+		if h := l.branches[x].hashes[seq-l.branches[x].base]; !id.IsZero(h) {
 			return Ref{Feed: l.feed, Seq: seq, Hash: h}
 		}
 	}

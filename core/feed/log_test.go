@@ -167,7 +167,7 @@ func TestLog_repack(t *testing.T) {
 }
 
 func TestLog_longFeedIsFlat(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	feed := id.FeedID{1}
 	l := NewLog(feed)
 	prev := id.Hash{}

@@ -44,7 +44,7 @@ func (k *SigningKey) Sign(_ context.Context, msg []byte) ([64]byte, error) {
 // CheckPublic refuses, errs.BadSignature for anything else that does not hold,
 // a non-canonical R or S included.
 func Verify(public [32]byte, msg []byte, sig []byte) error {
-	if err := checkEncoding(public); err != nil {
+	if err := CheckCanonical(public); err != nil {
 		return err
 	}
 	if len(sig) == ed25519.SignatureSize && ed25519.Verify(public[:], msg, sig) {
@@ -57,15 +57,16 @@ func Verify(public [32]byte, msg []byte, sig []byte) error {
 }
 
 // CheckPublic reports errs.BadKey for an Ed25519 public key that is not the
-// canonical encoding of a point of the curve, or is of low order.
+// canonical encoding of a point of the curve, or is of low order. It takes
+// tens of microseconds; see CheckCanonical where many keys are read.
 func CheckPublic(public [32]byte) error {
-	if err := checkEncoding(public); err != nil {
+	if err := CheckCanonical(public); err != nil {
 		return err
 	}
 	return checkOnCurve(public)
 }
 
-// lowOrderY are the y coordinates, little-endian, of the eight points whose
+// lowOrderY tells whether y is among the y coordinates, little-endian, of the eight points whose
 // order divides the cofactor: 0 (order 4), 1 (1), -1 (2), and two of order 8.
 func lowOrderY(y [32]byte) bool {
 	switch y {
@@ -88,10 +89,12 @@ func lowOrderY(y [32]byte) bool {
 	return false
 }
 
-// checkEncoding is the cheap half of CheckPublic. The encoding is y with the
-// sign of x in the top bit (RFC 8032, section 5.1.2); the one other encoding
-// that is not canonical, x = 0 with the sign set, is of low order.
-func checkEncoding(public [32]byte) error {
+// CheckCanonical is the cheap half of CheckPublic: it lets keys pass that are
+// no point of the curve, under which no signature ever verifies. The encoding
+// is y with the sign of x in the top bit (RFC 8032, section 5.1.2); the one
+// other encoding that is not canonical, x = 0 with the sign set, is of low
+// order.
+func CheckCanonical(public [32]byte) error {
 	y := public
 	y[31] &= 0x7f
 	if !belowPrime(y) {
