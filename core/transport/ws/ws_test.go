@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/signal/signaltest"
 	"github.com/echospace/echospace/core/transport"
+	"github.com/echospace/echospace/core/transport/transporttest"
 	"github.com/echospace/echospace/core/transport/ws"
 )
 
@@ -50,6 +53,68 @@ func serve(t *testing.T, h http.HandlerFunc) (url string) {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return "ws" + strings.TrimPrefix(s.URL, "http")
+}
+
+func TestConn(t *testing.T) {
+	transporttest.Run(t, func(t *testing.T) transporttest.Pair {
+		signaltest.NoLeaks(t)
+		accepted := make(chan transport.Conn, 1)
+		h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := ws.Accept(w, r, ws.AcceptOptions{})
+			if err != nil {
+				t.Errorf("Accept: %v", err)
+			}
+			accepted <- c
+		}))
+		t.Cleanup(h.Close)
+		p := newProxy(t, strings.TrimPrefix(h.URL, "http://"))
+		a, err := ws.Dial(signaltest.Context(t), "ws://"+p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return transporttest.Pair{A: a, B: <-accepted, Cut: p.cut}
+	})
+}
+
+// proxy carries one TCP connection, and can tear it off.
+type proxy struct {
+	addr string
+	cut  func()
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	var in, out net.Conn
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		if in, err = l.Accept(); err != nil {
+			return
+		}
+		if out, err = net.Dial("tcp", to); err != nil {
+			t.Errorf("proxy: %v", err)
+			return
+		}
+		go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+		go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+	}()
+	cut := func() {
+		once.Do(func() {
+			_ = l.Close()
+			<-ready
+			for _, c := range []net.Conn{in, out} {
+				if c != nil {
+					_ = c.Close()
+				}
+			}
+		})
+	}
+	return &proxy{l.Addr().String(), cut}
 }
 
 func TestOrderBothWays(t *testing.T) {
