@@ -1,7 +1,6 @@
 package objectdb
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -469,38 +467,4 @@ func (f *fleet) converge() {
 			frontier = got
 		}
 	}
-}
-
-// TestGraph_containsAgreesWithMarks compares the two ways to ask for the past.
-func TestGraph_pastAgreesWithContains(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := crdt.NewGraph()
-		heads := map[int]feed.Ref{}
-		for i := range rapid.IntRange(1, 40).Draw(t, "blocks") {
-			fd := rapid.IntRange(1, 4).Draw(t, "feed")
-			r := feed.Ref{Feed: feedID(fd), Seq: heads[fd].Seq + 1, Hash: id.Hash{byte(i + 1), 9}}
-			var deltas []feed.Ref
-			for o, h := range heads {
-				if o != fd && rapid.Bool().Draw(t, "follows") {
-					deltas = append(deltas, h)
-				}
-			}
-			slices.SortFunc(deltas, func(a, b feed.Ref) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
-			parents, err := g.Check(r, heads[fd].Hash, deltas)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := g.Add(r, parents, 1)
-			heads[fd] = r
-			if !rapid.Bool().Draw(t, "ask") {
-				continue
-			}
-			past := g.PastOf(n)
-			for a := range n {
-				if past.Has(a) != g.Contains(n, a) {
-					t.Fatalf("node %d in the past of %d: marks say %v", a, n, past.Has(a))
-				}
-			}
-		}
-	})
 }
