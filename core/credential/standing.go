@@ -1,7 +1,6 @@
 package credential
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/echospace/echospace/core/id"
@@ -251,5 +250,5 @@ func (e *evaluation) outranks(n, best int) bool {
 	if a, b := e.granted(n), e.granted(best); a != b {
 		return (a > b) == setN
 	}
-	return bytes.Compare(e.nodes[n].id[:], e.nodes[best].id[:]) < 0 && e.nodes[n].depth <= e.nodes[best].depth
+	return n < best // the senior
 }
