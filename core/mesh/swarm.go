@@ -8,7 +8,6 @@ import (
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
-	"github.com/echospace/echospace/core/signal"
 	"github.com/flynn/noise"
 )
 
@@ -47,12 +46,6 @@ type Swarm struct {
 	out         Output
 }
 
-// relay is one relay connection, while it is up.
-type relay struct {
-	self   id.PeerID
-	limits signal.Limits
-}
-
 // NewSwarm makes a Swarm that knows of no peer. It draws one Noise static,
 // used for all sessions of this stay.
 func NewSwarm(o Options) (*Swarm, error) {
@@ -81,115 +74,6 @@ func NewSwarm(o Options) (*Swarm, error) {
 // Static is the public Noise static of this stay, which Auth's Payload binds.
 func (s *Swarm) Static() [32]byte { return [32]byte(s.static.Public) }
 
-// Signal takes an event of the only relay, number 0.
-func (s *Swarm) Signal(ev signal.Event) { s.SignalFrom(0, ev) }
-
-// SignalFrom takes an event of one of several relays.
-func (s *Swarm) SignalFrom(r RelayID, ev signal.Event) {
-	if s.closed {
-		return
-	}
-	if ev.Type != signal.Up && s.relays[r] == nil {
-		return
-	}
-	switch ev.Type {
-	case signal.Up:
-		s.relayUp(r, ev)
-	case signal.Down:
-		s.relayDown(r)
-	case signal.Joined:
-		s.joined(addr{r, ev.Peer})
-	case signal.Left:
-		s.leftRelay(addr{r, ev.Peer})
-	case signal.Frame:
-		s.frame(addr{r, ev.Peer}, ev.Data)
-	}
-	s.consider()
-}
-
-func (s *Swarm) relayUp(r RelayID, ev signal.Event) {
-	s.relayDown(r)
-	s.relays[r] = &relay{self: ev.Self, limits: ev.Limits}
-	s.opts.Pacer.limit(r, ev.Limits.BytesPerSecond, s.now)
-	for _, x := range s.sortedSessions() {
-		x.snd.part = s.partLimit()
-		x.snd.control = append(x.snd.control, packet{kind: pktAddress, ids: s.selves()})
-	}
-	s.changed()
-}
-
-// relayDown forgets the peers of a relay. Sessions with another path live on.
-func (s *Swarm) relayDown(r RelayID) {
-	if s.relays[r] == nil {
-		return
-	}
-	delete(s.relays, r)
-	for _, p := range s.sortedPeers() {
-		if p.addr.relay == r {
-			s.left(p.addr)
-		}
-	}
-	s.changed()
-}
-
-// selves are this side's ids at relays.
-func (s *Swarm) selves() []id.PeerID {
-	var ids []id.PeerID
-	for _, r := range slices.Sorted(maps.Keys(s.relays)) {
-		if len(ids) < maxAddresses {
-			ids = append(ids, s.relays[r].self)
-		}
-	}
-	return ids
-}
-
-// partLimit is the longest part that every relay carries.
-func (s *Swarm) partLimit() int {
-	limit := maxPart
-	for _, r := range s.relays {
-		if m := r.limits.MaxFrame; m > 0 {
-			limit = min(limit, max(m-(maxFrame-maxPart), 1<<10))
-		}
-	}
-	return limit
-}
-
-// frame takes a frame of a peer, which is there even if nobody said so.
-func (s *Swarm) frame(a addr, data []byte) {
-	if s.isSelf(a.id) {
-		return
-	}
-	s.joined(a)
-	p := s.peers[a]
-	if p == nil || p.self || s.now.Before(p.blockedUntil) {
-		return
-	}
-	if len(data) > maxFrame {
-		s.misbehaved(p, errs.New("mesh.Signal", errs.PeerMisbehaved, "a frame has %d bytes, limit %d", len(data), maxFrame))
-		return
-	}
-	e, err := decodeEnvelope(data)
-	if err != nil {
-		s.misbehaved(p, errs.New("mesh.Signal", errs.PeerMisbehaved, "a frame cannot be read: %w", err))
-		return
-	}
-	if e.kind == envHandshake {
-		s.onHandshake(p, e)
-	} else if x := s.byTag[e.tag]; x != nil {
-		x.onSealed(e, a)
-	}
-}
-
-// isSelf tells whether a peer id is this side's at some relay.
-func (s *Swarm) isSelf(v id.PeerID) bool {
-	for _, r := range s.relays {
-		if r.self == v {
-			return true
-		}
-	}
-	return false
-}
-
 // admit makes a session that both ends verified the one with its instance,
 // unless there is a newer one. It tells whether x lives.
 func (s *Swarm) admit(x *session, p *peer) bool {
@@ -199,7 +83,9 @@ func (s *Swarm) admit(x *session, p *peer) bool {
 		delete(s.byTag, x.tag)
 		x.ended = true
 		p.session = old // its peer answers there too
-		old.paths = append(old.paths, p.addr)
+		if !slices.Contains(old.paths, p.addr) {
+			old.paths = append(old.paths, p.addr)
+		}
 		return false
 	case old == nil && len(s.sessions) >= s.opts.MaxPeers:
 		x.end(errs.New("mesh.session", errs.Closed, "there are %d sessions already", len(s.sessions)), true)
@@ -410,20 +296,6 @@ func (s *Swarm) changed() {
 		}
 	}
 	s.event(Event{Type: StatusChanged})
-}
-
-// sendFrame sends a frame if the relay is up.
-func (s *Swarm) sendFrame(to addr, data []byte) {
-	if s.relays[to.relay] == nil {
-		return
-	}
-	s.opts.Pacer.used(to.relay, len(data), s.now)
-	s.out.Frames = append(s.out.Frames, Frame{Relay: to.relay, To: to.id, Data: data})
-}
-
-// mayBulk tells whether the relay in use by x takes bulk now.
-func (s *Swarm) mayBulk(x *session) bool {
-	return len(x.paths) > 0 && s.opts.Pacer.may(x.paths[0].relay, s.now)
 }
 
 // jitter varies d by a quarter either way.

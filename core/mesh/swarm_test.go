@@ -127,7 +127,7 @@ func TestSwarm_N02_severalSwarms(t *testing.T) {
 
 func TestSwarm_N07_bothDialAtOnce(t *testing.T) {
 	for _, hubs := range [][]int{{0}, {0, 1}, {0, 1, 2}} {
-		for seed := range uint64(20) {
+		for seed := range uint64(10) {
 			w := newWorld(t, seed)
 			for i := 1; i < 3; i++ {
 				w.hubs = append(w.hubs, newHub(w, RelayID(i)))
@@ -323,7 +323,7 @@ func TestSwarm_S05_offlineWithin5s(t *testing.T) {
 }
 
 func TestSwarm_rejoin(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		w := fleet(t, seed, 3, nodeOptions{relayed: seed%2 == 0})
 		b := w.nodes[1]
 		w.run(w.millis(0, 3000))

@@ -61,6 +61,7 @@ func TestSwarm_I25_relayTampers(t *testing.T) {
 				w.hubs[0].jitter = 30
 				sent := map[SessionID]uint64{}
 				for range 200 {
+					a.do(func(*Swarm) {}) // what is over by now is no longer used
 					if x := a.to(b); x != 0 {
 						w.stream(a, b, int(sent[x]), 1, w.rng.IntN(5000), false)
 						sent[x]++
@@ -69,8 +70,11 @@ func TestSwarm_I25_relayTampers(t *testing.T) {
 				}
 				w.hubs[0].tamper = nil
 				w.until("well again", 6*time.Minute, w.meshed)
-				x := a.to(b)
-				w.until("all delivered", time.Minute, func() bool { return received(b, a, false) == sent[x] })
+				// The last session may still be found dead and replaced.
+				w.until("all delivered", time.Minute, func() bool {
+					x := a.to(b)
+					return x != 0 && received(b, a, false) == sent[x]
+				})
 			}
 		})
 	}
@@ -270,6 +274,7 @@ func TestSwarm_property(t *testing.T) {
 		for range 150 {
 			w.fault()
 			a, b := w.nodes[w.rng.IntN(n)], w.nodes[w.rng.IntN(n)]
+			a.do(func(*Swarm) {})
 			if x := a.to(b); x != 0 {
 				if sent[a] == nil {
 					sent[a] = map[SessionID]*[2]uint64{}
