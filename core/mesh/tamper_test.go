@@ -350,3 +350,26 @@ func (w *world) fault() {
 		a.feed(0, signal.Event{Type: signal.Frame, Peer: b.self[0], Data: []byte{1, 2, 3}})
 	}
 }
+
+// TestSwarm_replayIsNoLife repeats one old packet to feign a living peer.
+func TestSwarm_replayIsNoLife(t *testing.T) {
+	w := fleet(t, 24, 2, nodeOptions{relayed: true})
+	a, b := w.nodes[0], w.nodes[1]
+	var last []byte
+	w.hubs[0].tamper = func(from, _ id.PeerID, data []byte) [][]byte {
+		if from == b.self[0] {
+			last = data
+		}
+		return [][]byte{data}
+	}
+	w.stream(b, a, 0, 1, 10, false)
+	w.until("a packet", time.Second, func() bool { return received(a, b, false) == 1 })
+	b.frozen = true
+	for range 18 {
+		w.run(time.Second)
+		a.feed(0, signal.Event{Type: signal.Frame, Peer: b.self[0], Data: slices.Clone(last)})
+	}
+	if a.to(b) != 0 {
+		t.Error("a peer that only repeats is still connected")
+	}
+}
