@@ -32,7 +32,18 @@ import (
 const readyName = "__echospace_ready"
 
 func main() {
-	api := bind.Make(context.Background(), ports, tabs.OnWake)
+	yielder, err := tabs.NewYielder()
+	if err != nil {
+		slog.Error("long work will hold up the page", "err", err)
+	}
+	choose := func(o bind.Options) client.Ports {
+		p := ports(o)
+		if yielder != nil {
+			p.Yield = yielder.Yield
+		}
+		return p
+	}
+	api := bind.Make(context.Background(), choose, onWake)
 	if ready, ok := jsval.Global(readyName); ok {
 		if _, err := ready.Invoke(api); err != nil {
 			slog.Error("the page's ready function failed", "err", err)
@@ -57,8 +68,7 @@ func ports(o bind.Options) client.Ports {
 		Relays:     func(changed func()) []client.Relay { return relays(e, o.Relays, changed) },
 		ICEServers: o.ICEServers,
 		Slot:       func(ctx context.Context) (uint32, func(), error) { return tabs.AcquireSlot(ctx, name) },
-		Tabs:       tabs.NewChannel(name),
-		Yield:      tabs.Yield,
+		Tabs:       &siblings{name: name, log: e.Log},
 	}
 	if _, ok := jsval.Global("RTCPeerConnection"); ok {
 		p.Direct = rtc.New(rtc.Options{Clock: e.Clock, Log: e.Log})

@@ -71,12 +71,10 @@ func (a *spaceAuth) Verify(payload []byte, static [32]byte) (info mesh.PeerInfo,
 	if err != nil {
 		return info, err
 	}
-	// With what is known here the proof must still hold: it may leave out a
-	// removal.
-	a.core.AddProof(proof)
-	if _, ok := a.core.Membership().Device(info.Device); !ok {
+	if a.core.Membership().Removed(info.Device) {
 		return info, errs.New(op, errs.NotPermitted, "device %s was removed from space %s", id.Short(info.Device), id.Short(a.core.Key()))
 	}
+	a.core.Trust(info.Device)
 	info.Identity = member.Identity
 	return info, nil
 }

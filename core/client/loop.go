@@ -139,8 +139,7 @@ func (sp *Space) swarmEvent(r *runtime, ev mesh.Event) {
 	switch ev.Type {
 	case mesh.Connected:
 		r.sessions[ev.Session] = ev.Info
-		sp.membersChanged(r) // its proof may have brought news
-		r.sync.AddPeer(peerOf(ev.Session), syncer.PeerOptions{})
+		r.sync.AddPeer(peerOf(ev.Session), sp.share(ev.Info))
 		r.dirty.members, r.dirty.network = true, true
 	case mesh.Disconnected:
 		delete(r.sessions, ev.Session)
@@ -304,10 +303,20 @@ func (sp *Space) commit(r *runtime, in *space.Intake) {
 	}
 }
 
+// share is what a peer gets. One that proved a membership of which no
+// credential has arrived here yet gets and gives control feeds, which bring it.
+func (sp *Space) share(peer mesh.PeerInfo) syncer.PeerOptions {
+	_, known := sp.core.Membership().Device(peer.Device)
+	return syncer.PeerOptions{ControlOnly: !known}
+}
+
 // membersChanged follows a new evaluation of the membership.
 func (sp *Space) membersChanged(r *runtime) {
 	sp.readonly = !sp.core.MayWrite()
 	r.dirty.members = true
+	for sid, info := range r.sessions {
+		r.sync.SetPeerOptions(peerOf(sid), sp.share(info))
+	}
 }
 
 func (sp *Space) storeFailed(r *runtime, err error) {

@@ -23,7 +23,7 @@ type ChannelMessage struct {
 // Limits of messages between members.
 const (
 	maxChannel     = 256      // bytes of a channel's name
-	maxChannelData = 48 << 10 // bytes of one message
+	maxChannelData = 30 << 10 // bytes of one message
 )
 
 type listener struct {

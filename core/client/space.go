@@ -346,3 +346,27 @@ func (sp *Space) writeControl(ctx context.Context, build func(*space.Space) (*sp
 		return nil, sp.closedError("space.control")
 	}
 }
+
+// WaitUntilReady returns once the space is open. On a closed one it fails with
+// errs.SpaceClosed.
+func (sp *Space) WaitUntilReady(ctx context.Context) error {
+	ready := make(chan SpaceState, 1)
+	cancel := sp.State.Subscribe(func(s SpaceState) {
+		if s != SpaceOpening {
+			select {
+			case ready <- s:
+			default:
+			}
+		}
+	})
+	defer cancel()
+	select {
+	case s := <-ready:
+		if s != SpaceOpen {
+			return sp.closedError("space.waitUntilReady")
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -172,3 +172,19 @@ func (m *Membership) MayRead(d id.DeviceKey) bool {
 	member, ok := m.Device(d)
 	return ok && member.Role.mayRead()
 }
+
+// Removed reports whether d was a device of a member and is one no more: its
+// member was removed, or it was revoked. A device of which nothing is known
+// here was not removed.
+func (m *Membership) Removed(d id.DeviceKey) bool {
+	if _, ok := m.byDevice[d]; ok {
+		return false
+	}
+	for identity, admissions := range m.e.admits {
+		admitted := slices.ContainsFunc(admissions, m.e.valid.has)
+		if admitted && slices.Contains(m.e.held[identity], [32]byte(d)) {
+			return true
+		}
+	}
+	return false
+}

@@ -240,8 +240,8 @@ func node(change []*feed.Block) objectdb.Block {
 
 // apply opens one change and takes its content; false means not yet.
 func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
-	member, ok := s.membership.Device(f.header.Device)
-	if !ok {
+	member, ok := s.member(f.header.Device)
+	if !ok && f.header.Kind == feed.Data {
 		return Effects{}, false
 	}
 	key, ok := s.byID[change[0].Epoch]

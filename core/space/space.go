@@ -37,6 +37,10 @@ type Space struct {
 
 	credentials map[id.CredentialID]*credential.Credential
 	membership  *credential.Membership
+	// proven are devices that showed a membership, and admitted is what the
+	// own proof shows.
+	proven   map[id.DeviceKey]bool
+	admitted *credential.MemberInfo
 
 	feeds map[id.FeedID]*feedState
 	db    *objectdb.DB
@@ -60,13 +64,14 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		env: e, self: self, key: rec.Key, proof: rec.Proof,
 		byID:        map[id.EpochID]keys.Secret{},
 		credentials: map[id.CredentialID]*credential.Credential{},
+		proven:      map[id.DeviceKey]bool{},
 		feeds:       map[id.FeedID]*feedState{},
 		db:          objectdb.New(objectdb.Options{}),
 	}
 	s.control.kind, s.data.kind = feed.Control, feed.Data
 	s.setSecrets(rec.Secrets)
 	s.evaluate()
-	s.addProof(rec.Proof)
+	s.trustProof(rec.Proof)
 	return s
 }
 
@@ -157,7 +162,10 @@ func (s *Space) EpochKey(kid id.EpochID) (keys.Secret, bool) {
 }
 
 // MayWrite reports whether this device's role allows edits.
-func (s *Space) MayWrite() bool { return s.membership.MayWrite(s.self.Device) }
+func (s *Space) MayWrite() bool {
+	m, ok := s.member(s.self.Device)
+	return ok && m.Role <= credential.Editor
+}
 
 // Feeds gives every feed known here with its heads, in the order of their ids.
 func (s *Space) Feeds() []Feed {
@@ -197,26 +205,40 @@ func (s *Space) Waiting() int {
 	return n
 }
 
-// AddProof takes the credentials of a membership proof that another member
-// showed and that was verified: it may know of an admission that has not
-// arrived here. It reports whether that changed the membership.
-func (s *Space) AddProof(proof []byte) (changed bool) {
-	if !s.addProof(proof) {
-		return false
+// Trust notes that a device proved its membership (credential.VerifyProof), so
+// that its control feed may be taken in although its admission has not arrived
+// here. What it may do in the space still follows from the credentials.
+func (s *Space) Trust(d id.DeviceKey) { s.proven[d] = true }
+
+// trustProof notes the devices on the own path from genesis: their control
+// feeds are where a newcomer begins.
+func (s *Space) trustProof(proof []byte) {
+	if len(proof) == 0 {
+		return
 	}
-	s.settle()
-	return true
+	path, err := credential.DecodeProof(proof)
+	if err != nil {
+		s.env.Log.Error("the proof of the own membership does not read", "space", id.Short(s.key), "err", err)
+		return
+	}
+	for _, c := range path {
+		if d, ok := c.Claim.(credential.Device); ok {
+			s.proven[d.Device] = true
+		}
+	}
+	if member, err := credential.VerifyProof(s.key, s.self.Device, proof); err == nil {
+		s.admitted = &member
+	}
 }
 
-func (s *Space) addProof(proof []byte) bool {
-	if len(proof) == 0 {
-		return false
+// member is what is known of the member that a device belongs to. Until the
+// own admission has arrived by a feed, the proof of it speaks for this device.
+func (s *Space) member(d id.DeviceKey) (credential.MemberInfo, bool) {
+	m, ok := s.membership.Device(d)
+	if !ok && d == s.self.Device && s.admitted != nil && !s.membership.Removed(d) {
+		return *s.admitted, true
 	}
-	list, err := credential.DecodeProof(proof)
-	if err != nil {
-		return false
-	}
-	return s.addCredentials(list)
+	return m, ok
 }
 
 // addCredentials adds what is new and evaluates again if anything was.
@@ -263,7 +285,8 @@ func (s *Space) checkHeader(op string, h *feed.SignedHeader) error {
 	if h.Space != s.key {
 		return errs.New(op, errs.UnknownFeed, "feed %s is of space %s, not of %s", id.Short(h.ID()), id.Short(h.Space), id.Short(s.key))
 	}
-	if _, ok := s.membership.Device(h.Device); !ok {
+	_, ok := s.member(h.Device)
+	if !ok && !(h.Kind == feed.Control && s.proven[h.Device]) {
 		return errs.New(op, errs.UnknownFeed, "device %s of feed %s is no member's device in space %s", id.Short(h.Device), id.Short(h.ID()), id.Short(s.key))
 	}
 	return nil

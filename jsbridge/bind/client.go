@@ -184,10 +184,12 @@ func (b *binder) client(o Options) safejs.Value {
 		return bc.invitation(inv), nil
 	})
 	bc.observables(v, map[string]func(func(any)) func(){
-		"status":   func(f func(any)) func() { return c.Status.Subscribe(func(s client.Status) { f(statusValue(s)) }) },
-		"network":  func(f func(any)) func() { return c.Network.Subscribe(func(n client.Network) { f(networkValue(n)) }) },
-		"identity": func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(identityValue(i)) }) },
-		"devices":  func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(devicesValue(i)) }) },
+		"status":  func(f func(any)) func() { return c.Status.Subscribe(func(s client.Status) { f(statusValue(s)) }) },
+		"network": func(f func(any)) func() { return c.Network.Subscribe(func(n client.Network) { f(networkValue(n)) }) },
+		"identity": func(f func(any)) func() {
+			return c.Identity.Subscribe(func(i *client.Identity) { f(identityValue(i)) })
+		},
+		"devices": func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(devicesValue(i)) }) },
 		"spaces": func(f func(any)) func() {
 			return c.Spaces.Subscribe(func(list []*client.Space) {
 				items := make([]safejs.Value, len(list))

@@ -127,7 +127,7 @@ func syncValue(s client.SyncState) safejs.Value {
 	}
 	o := object()
 	set(o, "peers", array(peers))
-	set(o, "unsent", s.Unsent)
+	set(o, "unsent", float64(s.Unsent))
 	setError(o, s.Err)
 	return o
 }

@@ -1,0 +1,66 @@
+//go:build js
+
+package main
+
+import (
+	"log/slog"
+
+	"github.com/echospace/echospace/jsbridge/tabs"
+)
+
+// siblings is client.Tabs over a BroadcastChannel, open while it is listened to.
+type siblings struct {
+	name    string
+	log     *slog.Logger
+	channel *tabs.Channel
+}
+
+// Post tells the other tabs; without a channel nobody is told, which only
+// delays what they see.
+func (s *siblings) Post(msg []byte) {
+	if s.channel == nil {
+		return
+	}
+	if err := s.channel.Post(msg); err != nil {
+		s.log.Warn("the other tabs were not told", "err", err)
+	}
+}
+
+// Listen implements client.Tabs.
+func (s *siblings) Listen(fn func([]byte)) (release func()) {
+	channel, err := tabs.OpenChannel(s.name)
+	if err == nil {
+		_, err = channel.Listen(fn)
+	}
+	if err != nil {
+		s.log.Warn("the other tabs will not be heard", "err", err)
+		return func() {}
+	}
+	s.channel = channel
+	return func() {
+		s.channel = nil
+		channel.Close()
+	}
+}
+
+// onWake calls fn when the network or the page is back.
+func onWake(fn func()) (release func()) {
+	release, err := tabs.Watch(func(ev tabs.Event) {
+		switch ev.Name {
+		case "online", "resume":
+			fn()
+		case "pageshow":
+			if ev.Restored {
+				fn()
+			}
+		case "visibilitychange":
+			if ev.State.Visible {
+				fn()
+			}
+		}
+	})
+	if err != nil {
+		return func() {} // an environment without events does not sleep either
+	}
+	return release
+}
