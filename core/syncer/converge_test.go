@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/echospace/echospace/core/env"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/keys"
 )
