@@ -121,7 +121,9 @@ func (i *Invitation) admit(ctx context.Context, a invite.Admit) {
 	defer i.mu.Unlock()
 	switch {
 	case err == nil:
-		h.m.Admitted(a.Conn, payload)
+		if err := h.m.Admitted(a.Conn, payload); err != nil {
+			i.s.c.ports.Env.Log.Warn("an admitted guest could not be told", "err", err)
+		}
 	case errs.Is(err, errs.AlreadyMember):
 		h.m.Refused(a.Conn, errs.AlreadyMember, h.space.key[:])
 	default:

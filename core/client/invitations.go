@@ -150,19 +150,23 @@ func (i *Invitation) send(frames []invite.Frame) {
 	}
 }
 
-// passed publishes the states that a machine went through, each once, in order.
+// passed publishes the states that a machine went through, each once, in
+// order; what is learned with the last comes with it.
 func (i *Invitation) passed(states []invite.State, ended *invite.Ended) {
+	if ended != nil && len(states) == 0 {
+		states = []invite.State{ended.State}
+	}
 	for n, st := range states {
 		i.Value.Update(func(v InvitationValue) InvitationValue {
 			v.State = st
-			if ended != nil && n == len(states)-1 {
+			if n == len(states)-1 && ended != nil {
 				v.Err = ended.Err
+			}
+			if n == len(states)-1 && i.guest != nil && i.guest.space != nil {
+				v.Space = i.guest.space
 			}
 			return v
 		})
-	}
-	if ended != nil && len(states) == 0 {
-		i.Value.Update(func(v InvitationValue) InvitationValue { v.State, v.Err = ended.State, ended.Err; return v })
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 
 // joining is the guest's side of an Invitation.
 type joining struct {
-	m  *invite.Guest
-	me *self
+	m     *invite.Guest
+	me    *self
+	space *id.SpaceKey // once known; of the driving goroutine
 
 	mu      sync.Mutex
 	pending chan error // of Authenticate, nil if none waits
@@ -133,16 +134,17 @@ func (i *Invitation) guestTurn(ctx context.Context) (again bool) {
 		i.s.c.ports.Env.Log.Info("a host went", "invitation", id.Short(i.Value.Get().ID), "err", d.Err)
 	}
 	if out.Ended != nil && len(out.Ended.Payload) > 0 {
-		i.spaceKnown(out.Ended.Payload)
+		g.learn(out.Ended.Payload)
 	}
 	i.passed(out.States, out.Ended)
 	if out.Introduce != nil {
 		in, err := i.introduction(ctx, out.Introduce.Binding)
 		i.mu.Lock()
+		if err == nil {
+			err = g.m.Introduced(out.Introduce.Conn, in)
+		}
 		if err != nil {
 			g.m.Failed(err)
-		} else {
-			g.m.Introduced(out.Introduce.Conn, in)
 		}
 		i.mu.Unlock()
 		again = true
@@ -174,10 +176,10 @@ func (i *Invitation) guestTurn(ctx context.Context) (again bool) {
 	return again || len(out.Frames) > 0
 }
 
-// spaceKnown puts the space's key into the value.
-func (i *Invitation) spaceKnown(key []byte) {
+// learn notes the space's key, which the next state is published with.
+func (g *joining) learn(key []byte) {
 	if k, ok := id.From[id.SpaceKey](key); ok {
-		i.Value.Update(func(v InvitationValue) InvitationValue { v.Space = &k; return v })
+		g.space = &k
 	}
 }
 
@@ -205,6 +207,6 @@ func (i *Invitation) join(ctx context.Context, payload []byte) error {
 	if _, err := i.s.adopt(ctx, rec); err != nil {
 		return err
 	}
-	i.spaceKnown(rec.Key[:])
+	i.guest.learn(rec.Key[:])
 	return nil
 }
