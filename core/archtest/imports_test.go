@@ -201,6 +201,11 @@ func TestSource_rules(t *testing.T) {
 		if domain && s.pkg != "core/client" && strings.Contains(s.text, "\tgo func") {
 			t.Errorf("%s starts a goroutine: they live in core/client and nowhere below", s.file)
 		}
+		for _, i := range s.imports {
+			if strings.HasPrefix(i, "github.com/pion/") && s.tag != "!js" {
+				t.Errorf("%s imports %s for the page too: pion's TLS, ICE and certificates are a fifth of the download", s.file, i)
+			}
+		}
 		if strings.Contains(s.text, "\nfunc init(") {
 			t.Errorf("%s has an init function: nothing happens by being imported", s.file)
 		}

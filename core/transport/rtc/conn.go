@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pion/webrtc/v3"
-
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/transport"
 )
@@ -21,8 +19,7 @@ type Conn struct {
 	o   Options
 	do  transport.DirectOptions
 	log *slog.Logger
-	pc  *webrtc.PeerConnection
-	ch  *channel
+	pc  peerConnection
 	nego
 
 	ready chan struct{} // the channel is open and the binding known
@@ -55,9 +52,9 @@ type Conn struct {
 
 var _ transport.DirectConn = (*Conn)(nil)
 
-func newConn(o Options, do transport.DirectOptions, pc *webrtc.PeerConnection, ch *channel) *Conn {
+func newConn(o Options, do transport.DirectOptions, pc peerConnection) *Conn {
 	c := &Conn{
-		o: o, do: do, log: o.Log, pc: pc, ch: ch, credit: window,
+		o: o, do: do, log: o.Log, pc: pc, credit: window,
 		ready: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 		sending: make(chan struct{}, 1), room: make(chan struct{}, 1), credits: make(chan struct{}, 1),
 		arrived: make(chan struct{}, 1), poked: make(chan struct{}, 1),
@@ -72,29 +69,19 @@ func newConn(o Options, do transport.DirectOptions, pc *webrtc.PeerConnection, c
 	return c
 }
 
-// listen sets the event handlers. In the page each runs in a goroutine of its
-// own, in order as long as none of them waits.
-func (c *Conn) listen() {
-	c.pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
-		if candidate != nil {
-			text := candidate.ToJSON().Candidate
-			c.post(func() { c.sendCandidate(text) })
-		}
-	})
-	c.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
-		switch s {
-		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
-			c.fail(errs.PeerUnreachable, "the path is lost: connection %v", s)
-		}
-	})
-	c.ch.OnOpen(func() { c.post(c.open) })
-	c.ch.OnClose(func() { c.fail(errs.PeerUnreachable, "the data channel was closed") })
-	c.ch.OnMessage(c.onMessage)
-	c.ch.SetBufferedAmountLowThreshold(lowBuffered)
-	c.ch.OnBufferedAmountLow(func() { poke(c.room) })
+// handlers gives those of the peer connection.
+func (c *Conn) handlers() handlers {
+	return handlers{
+		candidate: func(text string) { c.post(func() { c.sendCandidate(text) }) },
+		lost:      func(state string) { c.fail(errs.PeerUnreachable, "the path is lost: connection %s", state) },
+		open:      func() { c.post(c.open) },
+		closed:    func() { c.fail(errs.PeerUnreachable, "the data channel was closed") },
+		message:   c.onMessage,
+		low:       func() { poke(c.room) },
+	}
 }
 
-// run makes every call on the RTCPeerConnection, and ends after gone.
+// run makes every call of the negotiation, and ends after gone.
 func (c *Conn) run() {
 	for {
 		select {
@@ -108,7 +95,7 @@ func (c *Conn) run() {
 		break
 	}
 	c.connect.Stop()
-	if err := teardown(c.pc, c.ch); err != nil {
+	if err := c.pc.close(); err != nil {
 		c.log.Debug("rtc: closing", "err", err)
 	}
 }

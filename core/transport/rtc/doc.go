@@ -1,5 +1,6 @@
-// Package rtc is transport.Direct on WebRTC: pion/webrtc natively, and in the
-// page the browser's own WebRTC through the same package, from one source.
+// Package rtc is transport.Direct on WebRTC: the browser's own in the page, and
+// pion/webrtc natively. Both stand behind the small peerConnection; negotiation,
+// flow control and frames have one source.
 //
 // A Direct opens Conns. Each has one RTCPeerConnection with one negotiated,
 // reliable, ordered data channel (id 0), and one goroutine, which makes every
@@ -21,6 +22,7 @@
 // the next Send. A clean Close says goodbye, so that the other side tells
 // io.EOF from a lost path.
 //
-// Workarounds for pion v3 in the browser stand in platform_js.go, each with its
-// reason.
+// pion/webrtc has a binding for the browser too. It is not used: it links pion's
+// own TLS, ICE and certificates, a fifth of the page's whole download, and leaves
+// binaryType, signaling states and the order of messages wrong.
 package rtc

@@ -5,8 +5,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/pion/webrtc/v3"
-
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/transport"
 	"github.com/echospace/echospace/core/wire"
@@ -36,7 +34,7 @@ func (c *Conn) Send(ctx context.Context, msg []byte) error {
 		return err
 	}
 	size := uint64(len(msg) + len(frames))
-	if err := c.wait(ctx, op, c.room, func() bool { return c.ch.BufferedAmount()+size <= maxBuffered }); err != nil {
+	if err := c.wait(ctx, op, c.room, func() bool { return c.pc.bufferedAmount()+size <= maxBuffered }); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -44,7 +42,7 @@ func (c *Conn) Send(ctx context.Context, msg []byte) error {
 	c.sent += uint64(len(msg))
 	c.mu.Unlock()
 	for _, f := range frames {
-		if err := c.ch.Send(f); err != nil {
+		if err := c.pc.send(f); err != nil {
 			c.fail(errs.PeerUnreachable, "the data channel refused a message: %w", err)
 			return c.ended(op)
 		}
@@ -119,18 +117,18 @@ func (c *Conn) Recv(ctx context.Context) ([]byte, error) {
 // control sends a frame outside the window. A failure shows as the channel's
 // end.
 func (c *Conn) control(f []byte) {
-	if err := c.ch.Send(f); err != nil {
+	if err := c.pc.send(f); err != nil {
 		c.log.Debug("rtc: control frame", "err", err)
 	}
 }
 
-// onMessage takes a frame. It never waits.
-func (c *Conn) onMessage(m webrtc.DataChannelMessage) {
-	if m.IsString || len(m.Data) == 0 {
+// onMessage takes a frame, and nil for text. It never waits.
+func (c *Conn) onMessage(data []byte) {
+	if len(data) == 0 {
 		c.fail(errs.PeerMisbehaved, "a frame that is text or empty")
 		return
 	}
-	kind, payload := m.Data[0], m.Data[1:]
+	kind, payload := data[0], data[1:]
 	switch kind {
 	case frameMore, frameLast:
 		c.onData(kind, payload)
@@ -196,7 +194,7 @@ func (c *Conn) onNumber(kind byte, v uint64) {
 	case framePing:
 		// Our own messages never fill the channel so far: the peer pings
 		// without reading the answers.
-		if c.ch.BufferedAmount() > 2*maxBuffered {
+		if c.pc.bufferedAmount() > 2*maxBuffered {
 			c.fail(errs.PeerMisbehaved, "pings whose answers are not read")
 			return
 		}

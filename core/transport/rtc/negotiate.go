@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pion/webrtc/v3"
-
 	"github.com/echospace/echospace/core/errs"
 )
 
@@ -60,18 +58,14 @@ func (c *Conn) negotiate(restart bool) {
 		c.do.Send(signalMessage{Type: signalRequest}.encode())
 		return
 	}
-	if c.pc.SignalingState() != webrtc.SignalingStateStable {
+	if c.pc.signalingState() != stateStable {
 		c.restart = c.restart || restart && !c.restarting
 		return
 	}
 	// Before the first negotiation there is nothing to restart.
-	first := c.pc.CurrentRemoteDescription() == nil
+	first := c.pc.description(currentRemoteDescription) == ""
 	c.restart, c.restarting = false, restart || first
-	offer, err := c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart && !first})
-	if err == nil {
-		err = c.pc.SetLocalDescription(offer)
-	}
-	if err != nil {
+	if err := c.pc.offer(restart && !first); err != nil {
 		c.fail(errs.PeerUnreachable, "cannot make an offer: %w", err)
 		return
 	}
@@ -92,14 +86,10 @@ func (c *Conn) onOffer(sdp string) error {
 	if !c.do.Polite {
 		return errors.New("offer, but this side makes them")
 	}
-	if err := c.applyRemote(webrtc.SDPTypeOffer, sdp); err != nil {
+	if err := c.applyRemote(signalOffer, sdp); err != nil {
 		return err
 	}
-	answer, err := c.pc.CreateAnswer(nil)
-	if err == nil {
-		err = c.pc.SetLocalDescription(answer)
-	}
-	if err != nil {
+	if err := c.pc.answer(); err != nil {
 		c.fail(errs.PeerUnreachable, "cannot answer an offer: %w", err)
 		return nil
 	}
@@ -108,10 +98,10 @@ func (c *Conn) onOffer(sdp string) error {
 }
 
 func (c *Conn) onAnswer(sdp string) error {
-	if s := c.pc.SignalingState(); s != webrtc.SignalingStateHaveLocalOffer {
-		return fmt.Errorf("answer in state %v", s)
+	if s := c.pc.signalingState(); s != stateHaveLocalOffer {
+		return fmt.Errorf("answer in state %s", s)
 	}
-	if err := c.applyRemote(webrtc.SDPTypeAnswer, sdp); err != nil {
+	if err := c.applyRemote(signalAnswer, sdp); err != nil {
 		return err
 	}
 	c.restarting = false
@@ -123,7 +113,7 @@ func (c *Conn) onAnswer(sdp string) error {
 
 // applyRemote sets the remote description, whose certificate must stay what it
 // was, and adds the candidates that came before it.
-func (c *Conn) applyRemote(t webrtc.SDPType, sdp string) error {
+func (c *Conn) applyRemote(t signalType, sdp string) error {
 	print, err := fingerprint(sdp)
 	if err != nil {
 		return err
@@ -131,7 +121,7 @@ func (c *Conn) applyRemote(t webrtc.SDPType, sdp string) error {
 	if c.remoteKnown && print != c.remotePrint {
 		return errors.New("description with another certificate than before")
 	}
-	if err := c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: sdp}); err != nil {
+	if err := c.pc.setRemote(t, sdp); err != nil {
 		return err
 	}
 	c.remotePrint, c.remoteKnown = print, true
@@ -156,21 +146,21 @@ func (c *Conn) onCandidate(text string) {
 // addCandidate adds a candidate. One that does not fit, such as one from before
 // a restart, is no fault.
 func (c *Conn) addCandidate(text string) {
-	line := uint16(0)
-	if err := c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMLineIndex: &line}); err != nil {
+	if err := c.pc.addCandidate(text); err != nil {
 		c.log.Debug("rtc: candidate ignored", "err", err)
 	}
 }
 
 // sendDescription sends the local description with the candidates found so far.
 func (c *Conn) sendDescription(t signalType) {
-	if d := c.pc.LocalDescription(); d != nil {
-		c.do.Send(signalMessage{t, d.SDP}.encode())
+	if sdp := c.pc.description(localDescription); sdp != "" {
+		c.do.Send(signalMessage{t, sdp}.encode())
 	}
 }
 
 func (c *Conn) sendCandidate(text string) {
-	// pion writes a candidate of a kind that it does not know as an empty one.
+	// An empty one says that a generation of candidates is complete, which
+	// nobody waits for.
 	if strings.TrimPrefix(text, "candidate:") != "" {
 		c.do.Send(signalMessage{signalCandidate, text}.encode())
 	}
@@ -179,14 +169,14 @@ func (c *Conn) sendCandidate(text string) {
 // fingerprints reads those of the descriptions in force. The page has no other
 // access to the certificates; natively the same source serves.
 func (c *Conn) fingerprints() (local, remote [32]byte, err error) {
-	l, r := c.pc.CurrentLocalDescription(), c.pc.CurrentRemoteDescription()
-	if l == nil || r == nil {
+	l, r := c.pc.description(currentLocalDescription), c.pc.description(currentRemoteDescription)
+	if l == "" || r == "" {
 		return local, remote, errors.New("open without both descriptions")
 	}
-	if local, err = fingerprint(l.SDP); err != nil {
+	if local, err = fingerprint(l); err != nil {
 		return local, remote, err
 	}
-	if remote, err = fingerprint(r.SDP); err != nil {
+	if remote, err = fingerprint(r); err != nil {
 		return local, remote, err
 	}
 	if remote != c.remotePrint {

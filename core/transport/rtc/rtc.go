@@ -5,10 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/pion/webrtc/v3"
-
 	"github.com/echospace/echospace/core/env"
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/transport"
 )
 
@@ -67,42 +64,12 @@ func (d *Direct) Open(o transport.DirectOptions) (transport.DirectConn, error) {
 }
 
 func (d *Direct) open(o transport.DirectOptions) (*Conn, error) {
-	const op = "rtc.Open"
-	if !supported() {
-		return nil, errs.New(op, errs.UnsupportedBrowser, "this browser has no RTCPeerConnection here; go on over the relay")
-	}
-	pc, err := newPeerConnection(d.o, configuration(o.ICEServers))
+	pc, err := newPeerConnection("rtc.Open", d.o, o.ICEServers)
 	if err != nil {
-		return nil, errs.New(op, errs.InvalidArgument, "RTCPeerConnection refused its configuration: %w", err)
+		return nil, err
 	}
-	ch, err := newChannel(pc)
-	if err != nil {
-		pc.Close()
-		return nil, errs.New(op, errs.UnsupportedBrowser, "cannot make a data channel: %w", err)
-	}
-	c := newConn(d.o, o, pc, ch)
-	c.listen()
+	c := newConn(d.o, o, pc)
+	pc.listen(c.handlers())
 	go c.run()
 	return c, nil
 }
-
-func configuration(servers []transport.ICEServer) webrtc.Configuration {
-	var c webrtc.Configuration
-	for _, s := range servers {
-		ice := webrtc.ICEServer{URLs: s.URLs, Username: s.Username}
-		if s.Credential != "" {
-			ice.Credential = s.Credential
-		}
-		c.ICEServers = append(c.ICEServers, ice)
-	}
-	return c
-}
-
-// channelInit is that of the one data channel: both sides make it, none
-// announces it.
-func channelInit() *webrtc.DataChannelInit {
-	ordered, negotiated, id := true, true, uint16(0)
-	return &webrtc.DataChannelInit{Ordered: &ordered, Negotiated: &negotiated, ID: &id}
-}
-
-const channelLabel = "echospace"

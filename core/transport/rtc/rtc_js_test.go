@@ -11,55 +11,92 @@ import (
 	"github.com/echospace/echospace/core/transport"
 )
 
-func get(t *testing.T, v safejs.Value, name string) safejs.Value {
-	t.Helper()
-	p, err := v.Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // TestUnsupportedBrowser takes RTCPeerConnection away, as a browser without
 // WebRTC and some privacy settings do.
 func TestUnsupportedBrowser(t *testing.T) {
-	window := get(t, safejs.Global(), "window")
-	constructor := get(t, window, "RTCPeerConnection")
-	if err := window.Set("RTCPeerConnection", safejs.Undefined()); err != nil {
+	constructor := get(safejs.Global(), "RTCPeerConnection")
+	if err := safejs.Global().Set("RTCPeerConnection", safejs.Undefined()); err != nil {
 		t.Fatal(err)
 	}
-	defer window.Set("RTCPeerConnection", constructor)
+	defer safejs.Global().Set("RTCPeerConnection", constructor)
 	_, err := New(Options{}).Open(transport.DirectOptions{Send: func([]byte) {}})
 	if !errs.Is(err, errs.UnsupportedBrowser) {
 		t.Fatalf("Open: %v", err)
 	}
 }
 
-func TestBadICEServer(t *testing.T) {
-	_, err := New(Options{}).Open(transport.DirectOptions{
-		Send: func([]byte) {}, ICEServers: []transport.ICEServer{{URLs: []string{"nonsense:x"}}},
-	})
-	if !errs.Is(err, errs.InvalidArgument) {
-		t.Fatalf("Open: %v", err)
+// TestICEServers: what the browser refuses is an error, what it takes reaches it.
+func TestICEServers(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		server transport.ICEServer
+		ok     bool
+	}{
+		{"nonsense", transport.ICEServer{URLs: []string{"nonsense:x"}}, false},
+		{"turn without credentials", transport.ICEServer{URLs: []string{"turn:turn.example"}}, false},
+		{"turn", transport.ICEServer{URLs: []string{"turn:turn.example"}, Username: "u", Credential: "c"}, true},
+		{"stun", transport.ICEServer{URLs: []string{"stun:a.example", "stun:b.example"}}, true},
+	} {
+		conn, err := New(Options{}).open(transport.DirectOptions{Send: func([]byte) {}, ICEServers: []transport.ICEServer{c.server}})
+		if !c.ok {
+			if !errs.Is(err, errs.InvalidArgument) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		config, err := conn.pc.(*browserConnection).pc.Call("getConfiguration")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := get(config, "iceServers").Index(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := get(server, "urls").Length(); err != nil || n != len(c.server.URLs) || text(server, "username") != c.server.Username {
+			t.Errorf("%s: %d URLs for %q, %v", c.name, n, text(server, "username"), err)
+		}
+		conn.Close()
 	}
 }
 
-// TestChannel: the channel gives ArrayBuffers, pion's is the one that we made,
-// and the connection is as the browser made it.
+// TestChannel: the channel gives ArrayBuffers, and after the end no handler is
+// left that an event could find.
 func TestChannel(t *testing.T) {
 	p := connected(t)
-	kind, err := get(t, p.a.ch.js, "binaryType").String()
-	if err != nil || kind != "arraybuffer" {
-		t.Errorf("binaryType %q, %v", kind, err)
+	b := p.a.pc.(*browserConnection)
+	if kind := text(b.ch, "binaryType"); kind != "arraybuffer" {
+		t.Errorf("binaryType %q", kind)
 	}
-	if get(t, p.a.ch.js, "onmessage").IsNull() {
-		t.Error("pion listens to another channel")
+	events := b.events
+	if len(events) != 6 {
+		t.Fatalf("%d handlers", len(events))
 	}
-	own, err := safejs.Safe(p.a.pc.JSValue()).Call("hasOwnProperty", "createDataChannel")
-	if err != nil {
+	for _, e := range events {
+		if get(e.target, e.name).Type() != safejs.TypeFunction {
+			t.Errorf("%s is not set", e.name)
+		}
+	}
+	p.a.Close()
+	waitFor(t, "connection to close", func() bool { return text(b.pc, "connectionState") == "closed" })
+	for _, e := range events {
+		if !get(e.target, e.name).IsNull() {
+			t.Errorf("%s is still set", e.name)
+		}
+	}
+}
+
+// TestText_N12 sends text, which is no frame.
+func TestText_N12(t *testing.T) {
+	p := connected(t)
+	if _, err := p.a.pc.(*browserConnection).ch.Call("send", "text"); err != nil {
 		t.Fatal(err)
 	}
-	if yes, err := own.Bool(); err != nil || yes {
-		t.Errorf("createDataChannel is still replaced: %v, %v", yes, err)
+	<-p.b.gone
+	if err := p.b.Err(); !errs.Is(err, errs.PeerMisbehaved) {
+		t.Fatalf("Err: %v", err)
 	}
 }

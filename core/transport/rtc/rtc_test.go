@@ -288,7 +288,7 @@ func userFragment(sdp string) string {
 func fragments(p *peers) string {
 	result := make(chan string, 1)
 	p.a.post(func() {
-		result <- userFragment(p.a.pc.CurrentLocalDescription().SDP) + " " + userFragment(p.a.pc.CurrentRemoteDescription().SDP)
+		result <- userFragment(p.a.pc.description(currentLocalDescription)) + " " + userFragment(p.a.pc.description(currentRemoteDescription))
 	})
 	return <-result
 }
@@ -340,7 +340,7 @@ func TestMisbehaviour_N12(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := connected(t)
 			for _, f := range c.frames {
-				if err := p.a.ch.Send(f); err != nil {
+				if err := p.a.pc.send(f); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -353,10 +353,10 @@ func TestMisbehaviour_N12(t *testing.T) {
 	t.Run("beyond the window", func(t *testing.T) {
 		p := connected(t)
 		for sent := 0; sent <= window; sent += len(full) {
-			for p.a.ch.BufferedAmount() > maxBuffered {
+			for p.a.pc.bufferedAmount() > maxBuffered {
 				time.Sleep(time.Millisecond)
 			}
-			if err := p.a.ch.Send(frame(frameLast, full)); err != nil {
+			if err := p.a.pc.send(frame(frameLast, full)); err != nil {
 				break
 			}
 		}
@@ -467,4 +467,16 @@ func FuzzDecodeSignal(f *testing.F) {
 			t.Fatalf("% x decodes but encodes as % x", b, again)
 		}
 	})
+}
+
+// waitFor waits until ok.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 5000 {
+		if ok() {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Fatalf("no %s", what)
 }
