@@ -131,7 +131,6 @@ export class Core implements Host, QueryHost {
   readonly #objects = new Map<IdKey, ObjectNode>();
   /** Objects whose content is not read yet, in the order in which queries gave them. */
   readonly #unread: ObjectNode[] = [];
-  readonly #unreadAt = new Map<ObjectNode, number>();
   readonly #queries = new Map<number, LiveQuery>();
   readonly #observers = new Map<ObjectNode, Set<() => void>>();
   readonly #changed = new Set<ObjectNode>();
@@ -203,9 +202,7 @@ export class Core implements Host, QueryHost {
   /** Lets an object be read again at its next touch. */
   #forget(node: ObjectNode): void {
     node.loaded = false;
-    if (this.#unreadAt.has(node)) return;
-    this.#unreadAt.set(node, this.#unread.length);
-    this.#unread.push(node);
+    node.place ??= this.#unread.push(node) - 1;
   }
 
   find(key: IdKey): ObjectNode | undefined {
@@ -224,7 +221,7 @@ export class Core implements Host, QueryHost {
   load(object: ObjectNode): void {
     const handle = this.#handle();
     const batch = [object];
-    const start = (this.#unreadAt.get(object) ?? this.#unread.length) + 1;
+    const start = (object.place ?? this.#unread.length) + 1;
     for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
     const ids = new Uint8Array(batch.length * idSize);
     for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);

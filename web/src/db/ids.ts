@@ -46,7 +46,16 @@ export function keyFromHex(hex: string): IdKey | undefined {
   return bytes?.length === idSize ? keyAt(bytes) : undefined;
 }
 
+/** Random bytes that no id was made of yet: to ask for few at a time is slow. */
+const pool = new Uint8Array(256 * idSize);
+let used = pool.length;
+
 /** Makes a random id. */
 export function newKey(): IdKey {
-  return keyAt(crypto.getRandomValues(new Uint8Array(idSize)));
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  used += idSize;
+  return keyAt(pool, used - idSize);
 }

@@ -268,6 +268,8 @@ export class ObjectNode extends MapNode {
   /** False while its content is only in the core. */
   loaded: boolean;
   deleted = false;
+  /** Where the database keeps it among the objects to read; undefined if it does not. */
+  place: number | undefined;
   #id: string | undefined;
 
   private constructor(key: IdKey, host: Host | undefined, loaded: boolean) {
