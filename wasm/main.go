@@ -6,9 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/hack-pad/safejs"
@@ -32,9 +29,10 @@ import (
 const readyName = "__echospace_ready"
 
 func main() {
+	log := logger("")
 	yielder, err := tabs.NewYielder()
 	if err != nil {
-		slog.Error("long work will hold up the page", "err", err)
+		log.Error("long work will hold up the page", "err", err)
 	}
 	choose := func(o bind.Options) client.Ports {
 		p := ports(o)
@@ -46,10 +44,10 @@ func main() {
 	api := bind.Make(context.Background(), choose, onWake)
 	if ready, ok := jsval.Global(readyName); ok {
 		if _, err := ready.Invoke(api); err != nil {
-			slog.Error("the page's ready function failed", "err", err)
+			log.Error("the page's ready function failed", "err", err)
 		}
 	} else if err := safejs.Global().Set("echospace", api); err != nil {
-		slog.Error("the api object could not be handed over", "err", err)
+		log.Error("the api object could not be handed over", "err", err)
 	}
 	select {} // the module lives as long as the page
 }
@@ -142,18 +140,4 @@ func status(url string, s wssignal.Status) client.RelayStatus {
 		out.State = client.RelayDown
 	}
 	return out
-}
-
-// logger writes to the console, by way of wasm_exec.js; the default level is error.
-func logger(level string) *slog.Logger {
-	l := slog.LevelError
-	switch strings.ToLower(level) {
-	case "debug":
-		l = slog.LevelDebug
-	case "info":
-		l = slog.LevelInfo
-	case "warn":
-		l = slog.LevelWarn
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
 }

@@ -3,15 +3,14 @@
 package main
 
 import (
-	"log/slog"
-
+	"github.com/echospace/echospace/core/env"
 	"github.com/echospace/echospace/jsbridge/tabs"
 )
 
 // siblings is client.Tabs over a BroadcastChannel, open while it is listened to.
 type siblings struct {
 	name    string
-	log     *slog.Logger
+	log     env.Logger
 	channel *tabs.Channel
 }
 

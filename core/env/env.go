@@ -5,7 +5,6 @@ package env
 
 import (
 	"io"
-	"log/slog"
 	"time"
 )
 
@@ -28,7 +27,7 @@ type Env struct {
 	// broken platform. Tests hand in a seeded reader.
 	Rand io.Reader
 	// Log never receives a secret: no key, code, seed or content.
-	Log *slog.Logger
+	Log Logger
 }
 
 // Bytes draws n random bytes. A source that fails is a broken platform on

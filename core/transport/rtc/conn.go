@@ -1,10 +1,10 @@
 package rtc
 
 import (
-	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/echospace/echospace/core/env"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/transport"
 )
@@ -18,7 +18,7 @@ const maxEvents = 1024
 type Conn struct {
 	o   Options
 	do  transport.DirectOptions
-	log *slog.Logger
+	log env.Logger
 	pc  peerConnection
 	nego
 

@@ -1,8 +1,6 @@
 package rtc
 
 import (
-	"io"
-	"log/slog"
 	"time"
 
 	"github.com/echospace/echospace/core/env"
@@ -22,7 +20,7 @@ type Options struct {
 	Clock env.Clock
 	// Log gets what was ignored or failed, at debug level; nil is none. It
 	// sees no address, key or content.
-	Log *slog.Logger
+	Log env.Logger
 	// ConnectTimeout ends attempts that have not led to an open channel;
 	// 0 means 30 s.
 	ConnectTimeout time.Duration
@@ -42,7 +40,7 @@ func New(o Options) *Direct {
 		o.Clock = env.ClockFunc(time.Now)
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+		o.Log = env.NoLog{}
 	}
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = defaultConnectTimeout
