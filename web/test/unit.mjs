@@ -26,7 +26,15 @@ await build({
 const files = readdirSync(join(root, out)).map((name) => join(out, name));
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-reporter=spec', ...process.argv.slice(2), ...files],
+  [
+    '--enable-source-maps',
+    '--test',
+    '--test-force-exit',
+    '--test-timeout=60000',
+    '--test-reporter=spec',
+    ...process.argv.slice(2),
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(status ?? 1);

@@ -2,7 +2,6 @@ import 'fake-indexeddb/auto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after } from 'node:test';
 import { Client, type ClientOptions, type Space } from '@echospace/client';
 
 /** Serves web/dist, as a page's server would, until the tests of this file are over. */
@@ -21,14 +20,13 @@ async function serveDist(): Promise<string> {
 let origin: Promise<string> | undefined;
 let clients = 0;
 
-/** Makes a client of the real module with storage of its own. It is closed when the tests of this file are over. */
+/** Makes a client of the real module with storage of its own. */
 export async function makeClient(name = `unit-${process.pid}-${++clients}`): Promise<Client> {
   origin ??= serveDist();
   const options: ClientOptions = {
     config: { wasmUrl: `${await origin}/echospace.wasm`, relay: [], storage: { name } },
   };
   const client = new Client(options);
-  after(() => client.destroy());
   return client;
 }
 

@@ -1,0 +1,47 @@
+// What the tests find on their page: the package as `es`, and ways to wait.
+
+import * as es from '@echospace/client';
+
+const limit = 60_000;
+
+/** Waits until `condition` gives something true, and gives that. */
+async function until(condition, what = String(condition)) {
+  const end = performance.now() + limit;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`still not so after ${limit} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Gives what a promise or a function comes to: `{ value }`, or the error's own fields. */
+async function outcome(work) {
+  try {
+    return { value: await (typeof work === 'function' ? work() : work) };
+  } catch (error) {
+    const { name, code, message } = error;
+    return { name, code, message, ...JSON.parse(JSON.stringify(error)) };
+  }
+}
+
+/** Writes down what an observable says: values, then `error:CODE` or `complete`. */
+function record(observable, view = (value) => value) {
+  const list = [];
+  observable.subscribe(
+    (value) => list.push(view(value)),
+    (error) => list.push(`error:${error.code}`),
+    () => list.push('complete'),
+  );
+  return list;
+}
+
+/** Opens a client; `identity` is a display name, or absent for none. */
+async function open({ config, identity } = {}) {
+  const client = new es.Client({ config });
+  await client.initialize();
+  if (identity && !client.halo.identity.get()) await client.halo.createIdentity({ displayName: identity });
+  return client;
+}
+
+Object.assign(globalThis, { es, until, outcome, record, open });
