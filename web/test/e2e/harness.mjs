@@ -10,15 +10,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, test as nodeTest } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
-export const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-const binary = join(root, 'bin/echospace');
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const binary = resolve(root, 'bin/echospace');
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const firefoxPath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 
