@@ -87,15 +87,19 @@ func open(ctx context.Context, e env.Env, name string, o bind.Options, lost func
 	if err != nil {
 		return client.Storage{}, closeAnd(store, err)
 	}
-	return client.Storage{
-		Store: store, Keys: keys.KeyStore(ks), Persistent: o.Persistent && persist(ctx),
+	storage := client.Storage{
+		Store: store, Keys: keys.KeyStore(ks),
 		Destroy: func(ctx context.Context) error {
 			if err := store.Close(); err != nil {
 				return err
 			}
 			return idbstore.DeleteDatabase(ctx, name)
 		},
-	}, nil
+	}
+	if o.Persistent {
+		storage.Persist = persist
+	}
+	return storage, nil
 }
 
 func closeAnd(c io.Closer, err error) error {

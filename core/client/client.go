@@ -99,9 +99,27 @@ func (c *Client) Initialize(ctx context.Context) error {
 	c.publishIdentity(s)
 	c.publishSpaces(s)
 	s.listenTabs()
-	c.Status.Set(Status{State: StateOpen, Persistent: s.storage.Persistent})
+	c.Status.Set(Status{State: StateOpen})
+	s.persist()
 	s.rehost()
 	return nil
+}
+
+// persist asks the platform to keep the data. Nobody waits for the answer: a
+// browser may put the question to the person, who may never answer.
+func (s *session) persist() {
+	if s.storage.Persist == nil {
+		return
+	}
+	s.spawn(func(ctx context.Context) {
+		if !s.storage.Persist(ctx) || s.c.current() != s {
+			return
+		}
+		s.c.Status.Update(func(st Status) Status {
+			st.Persistent = st.State == StateOpen
+			return st
+		})
+	})
 }
 
 func (c *Client) open(ctx context.Context) (*session, error) {

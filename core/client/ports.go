@@ -39,8 +39,9 @@ type Storage struct {
 	Keys  keys.KeyStore
 	// Destroy closes the store and removes everything of the profile.
 	Destroy func(ctx context.Context) error
-	// Persistent tells whether the platform promised to keep the data.
-	Persistent bool
+	// Persist asks the platform to keep the data and tells whether it promised
+	// to. It may wait for the person's answer; nil asks nobody.
+	Persist func(ctx context.Context) bool
 }
 
 // Relay is a signal.Signaler over one relay, which tells how the relay is.
