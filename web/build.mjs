@@ -2,10 +2,10 @@
 // compressed copies for servers that send those.
 //
 //   node web/build.mjs            all of it
-//   node web/build.mjs js types   only these parts (js, types, wasm, compress)
+//   node web/build.mjs js types   only these parts (js, types, wasm, compress, demo)
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync, constants as zlib } from 'node:zlib';
@@ -33,6 +33,14 @@ const wasmExec = {
     builder.onLoad({ filter: /[\\/]wasm_exec\.js$/ }, ({ path }) => ({
       contents: `export function defineGo() {\n${readFileSync(path, 'utf8')}\n}\n`,
     }));
+  },
+};
+
+/** Leaves the package out of a bundle that lies beside it. */
+const besidePackage = {
+  name: 'beside-package',
+  setup(builder) {
+    builder.onResolve({ filter: /^@echospace\/client$/ }, () => ({ path: './index.js', external: true }));
   },
 };
 
@@ -78,6 +86,19 @@ const parts = {
       writeFileSync(`${file}.br`, brotliCompressSync(content, { params }));
       writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
     }
+  },
+
+  /** The demo, which imports the package from beside it, as the page does. */
+  async demo() {
+    const download = join(dist, 'echospace.wasm.br');
+    await build({
+      ...bundleOptions,
+      entryPoints: ['web/demo/demo.ts', 'web/demo/demo.css'],
+      outdir: 'web/dist',
+      define: { ENGINE_BYTES: String(existsSync(download) ? statSync(download).size : 0) },
+      plugins: [besidePackage],
+      minify: true,
+    });
   },
 };
 

@@ -1,0 +1,111 @@
+// The demo of Echospace: task lists that are shared between browsers. It uses
+// the package as any page would. index.html holds the markup; the views fill it
+// from the Model, which follows the client.
+import { Client, EchospaceError } from '@echospace/client';
+import { byId, onSubmit, setText, show, wireDialogs } from './dom.js';
+import { InviteDialog } from './invite.js';
+import { JoinDialog } from './join.js';
+import { ListsView } from './listsview.js';
+import { Model } from './model.js';
+import { PeopleView } from './peopleview.js';
+import { wireToast } from './say.js';
+import { Settings } from './settings.js';
+import { wireShortcuts } from './shortcuts.js';
+import { TasksView } from './tasksview.js';
+import { explain, size } from './words.js';
+const screens = ['loading', 'failed', 'welcome', 'app'];
+function showScreen(screen) {
+    for (const id of screens)
+        show(byId(id), id === screen);
+}
+/** What can be done about the failures of the start. */
+const hints = {
+    WASM_UNAVAILABLE: 'If you run this page yourself: make build makes it, and web/dist has to be served.',
+    CRASHED: 'If it happens again, the details below say what to report.',
+};
+function fail(error) {
+    for (const dialog of document.querySelectorAll('dialog'))
+        dialog.close();
+    showScreen('failed');
+    const crashed = error.code === 'CRASHED';
+    setText(byId('failed-title'), crashed ? 'The database engine has stopped' : 'The page could not start');
+    setText(byId('failed-text'), explain(error));
+    setText(byId('failed-hint'), hints[error.code] ?? '');
+    setText(byId('failed-code'), `${error.code}: ${error.message}`);
+    byId('failed-title').focus();
+}
+/** Takes an invitation out of the address, so that it is in no history and no screenshot. */
+function takeInvitation() {
+    const code = new URLSearchParams(location.hash.slice(1)).get('invitation');
+    if (code === null)
+        return undefined;
+    history.replaceState(null, '', location.pathname + location.search);
+    return code;
+}
+/** Asks a first visitor for a name, and makes the identity. */
+function welcome(client, invited) {
+    if (invited) {
+        setText(byId('welcome-lead'), 'You are invited to a list. Say who you are, then you can join it.');
+    }
+    showScreen('welcome');
+    const field = byId('welcome-name');
+    field.focus();
+    return new Promise((resolve) => {
+        const button = byId('welcome-form').querySelector('button');
+        onSubmit(byId('welcome-form'), async () => {
+            const displayName = field.value.trim();
+            if (displayName === '' || !button || button.disabled)
+                return;
+            button.disabled = true;
+            try {
+                await client.halo.createIdentity({ displayName });
+                resolve();
+            }
+            catch (error) {
+                button.disabled = false;
+                setText(byId('welcome-help'), explain(error));
+            }
+        });
+    });
+}
+async function start() {
+    byId('failed-reload').addEventListener('click', () => location.reload());
+    wireDialogs();
+    wireToast();
+    let invitation = takeInvitation();
+    if (ENGINE_BYTES > 0)
+        setText(byId('loading-text'), `Loading the database engine, ${size(ENGINE_BYTES)}, once …`);
+    const client = new Client();
+    try {
+        await client.initialize();
+    }
+    catch (error) {
+        fail(error instanceof EchospaceError ? error : new EchospaceError('INTERNAL', String(error)));
+        return;
+    }
+    client.status.subscribe(({ state, error }) => {
+        if (state === 'crashed' && error)
+            fail(error);
+    });
+    if (!client.halo.identity.get())
+        await welcome(client, invitation !== undefined);
+    const model = new Model(client);
+    new ListsView(model);
+    const tasks = new TasksView(model);
+    new PeopleView(model);
+    new InviteDialog(model);
+    const join = new JoinDialog(model);
+    new Settings(model);
+    wireShortcuts(tasks);
+    showScreen('app');
+    const follow = () => {
+        invitation ??= takeInvitation();
+        model.choose(new URLSearchParams(location.hash.slice(1)).get('list') ?? '');
+        if (invitation !== undefined)
+            join.open(invitation);
+        invitation = undefined;
+    };
+    addEventListener('hashchange', follow);
+    follow();
+}
+void start();

@@ -1,0 +1,73 @@
+import type { Client, Identity, NetworkStatus } from '@echospace/client';
+import { List } from './list.js';
+
+/** What the page shows: the lists, and which of them is open. */
+export class Model {
+  readonly client: Client;
+  #lists = new Map<string, List>();
+  #current = '';
+  #scheduled = false;
+  readonly #views: (() => void)[] = [];
+
+  constructor(client: Client) {
+    this.client = client;
+    client.spaces.subscribe((spaces) => {
+      const old = this.#lists;
+      this.#lists = new Map(
+        spaces.map((space) => {
+          const known = old.get(space.id);
+          return [space.id, known?.space === space ? known : new List(space, () => this.changed())];
+        }),
+      );
+      for (const list of old.values()) if (this.#lists.get(list.space.id) !== list) list.stop();
+      this.changed();
+    });
+    client.mesh.networkStatus.subscribe(() => this.changed());
+    client.halo.identity.subscribe(() => this.changed());
+    client.status.subscribe(() => this.changed());
+  }
+
+  /** Calls a view now, and in a microtask after each burst of changes. */
+  watch(view: () => void): void {
+    this.#views.push(view);
+    view();
+  }
+
+  /** Says that something may look different now. */
+  changed(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      for (const view of this.#views) view();
+    });
+  }
+
+  get lists(): List[] {
+    return [...this.#lists.values()];
+  }
+
+  /** The list that is open; undefined if there is none. */
+  get current(): List | undefined {
+    return this.#lists.get(this.#current);
+  }
+
+  /** Opens the list with that id, or none. */
+  choose(id: string): void {
+    this.#current = id;
+    this.changed();
+  }
+
+  get identity(): Identity | null {
+    return this.client.halo.identity.get();
+  }
+
+  get network(): NetworkStatus {
+    return this.client.mesh.networkStatus.get();
+  }
+
+  /** The own name, as others see it. */
+  get name(): string {
+    return this.identity?.displayName ?? 'You';
+  }
+}
