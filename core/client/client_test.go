@@ -58,6 +58,12 @@ func TestClient_C02_reopen(t *testing.T) {
 	if !holds(record(spaces[0], first), "changed") {
 		t.Fatalf("the last change is lost: %q", record(spaces[0], first))
 	}
+	feeds := headers(t, p.store)
+	put(t, spaces[0], "title", "written after the restart")
+	ok(t, spaces[0].Flush(ctx, client.FlushStore))
+	if again := headers(t, p.store); again != feeds {
+		t.Fatalf("writing after a restart began a feed: %d, then %d", feeds, again)
+	}
 }
 
 func TestClient_C03_createSpaceWithoutIdentity(t *testing.T) {
@@ -167,6 +173,8 @@ func TestSpace_S11_openAndClose(t *testing.T) {
 	if !holds(record(sp, v), "x") {
 		t.Fatal("objects are gone after close and open")
 	}
+	change(t, sp, v, "title", "y")
+	ok(t, sp.Flush(ctx, client.FlushStore))
 }
 
 func TestSpace_O15_flushResolvesAfterStorage(t *testing.T) {

@@ -280,10 +280,13 @@ func writeFormat(t *testing.T, st storage.Store, version uint64) {
 	ok(t, st.Apply(context.Background(), &b, storage.Strict))
 }
 
-// blocks counts the stored blocks.
-func blocks(t *testing.T, st storage.Store) int {
+// blocks counts the stored blocks, headers the stored feeds.
+func blocks(t *testing.T, st storage.Store) int  { return stored(t, st, "b/") }
+func headers(t *testing.T, st storage.Store) int { return stored(t, st, "h/") }
+
+func stored(t *testing.T, st storage.Store, prefix string) int {
 	t.Helper()
-	list, err := st.Scan(context.Background(), storage.Prefix([]byte("b/")), 0)
+	list, err := st.Scan(context.Background(), storage.Prefix([]byte(prefix)), 0)
 	ok(t, err)
 	return len(list)
 }

@@ -163,7 +163,6 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 	if err := f.wait(blocks); err != nil {
 		damage = append(damage, Damage{Key: header.Key, Err: err})
 	}
-	s.adoptWriter(f)
 	return damage
 }
 
@@ -192,8 +191,12 @@ func (f *feedState) wait(blocks []*feed.Block) error {
 	return nil
 }
 
-// Ready applies what was loaded.
-func (s *Space) Ready() Effects { return s.settle() }
+// Ready applies what was loaded and takes up the own feeds.
+func (s *Space) Ready() Effects {
+	eff := s.settle()
+	s.adoptWriters()
+	return eff
+}
 
 // settle applies waiting blocks, control before data, until none can be.
 func (s *Space) settle() (all Effects) {

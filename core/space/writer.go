@@ -26,19 +26,26 @@ type writer struct {
 	seen map[id.FeedID]feed.Ref
 }
 
-// adoptWriter takes up writing a stored feed of this engine's device and slot,
-// if it was never forked.
-func (s *Space) adoptWriter(f *feedState) {
-	h := f.header
-	w := s.writerOf(h.Kind)
-	if h.Device != s.self.Device || h.Slot != s.self.Slot {
-		return
+// adoptWriters takes up writing the stored feeds of this engine's device and
+// slot: of each kind the longest that was never forked. It is called once
+// everything that was loaded has been applied, since the database can only
+// follow a head that it knows.
+func (s *Space) adoptWriters() {
+	for _, f := range s.feeds {
+		h, heads := f.header, f.log.Heads()
+		w := s.writerOf(h.Kind)
+		if h.Device != s.self.Device || h.Slot != s.self.Slot || len(heads) != 1 {
+			continue
+		}
+		longer := w.header == nil || heads[0].Seq > w.head.Seq ||
+			heads[0].Seq == w.head.Seq && id.Compare(h.ID(), w.header.ID()) < 0
+		if longer && (h.Kind == feed.Control || s.db.Has(heads[0])) {
+			w.header, w.head = h, heads[0]
+		}
 	}
-	heads := f.log.Heads()
-	if len(heads) != 1 || (w.header != nil && heads[0].Seq <= w.head.Seq) {
-		return
+	if w := s.data; w.header != nil {
+		s.db.SetWriter(w.header.ID(), w.head)
 	}
-	s.takeUp(w, h, heads[0])
 }
 
 func (s *Space) takeUp(w *writer, h *feed.SignedHeader, head feed.Ref) {
