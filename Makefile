@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-GO_PACKAGES := ./core/...
 WASM_ENV    := GOOS=js GOARCH=wasm
 LISTEN      ?= 127.0.0.1:8080
 FUZZTIME    ?= 10s
@@ -31,13 +30,23 @@ run: build ## serve the page of this repository and a relay on LISTEN
 	bin/echospace dev --listen $(LISTEN) --root .
 
 .PHONY: test
-test: test-go test-web ## everything but the browsers
+test: browser lint build test-go test-wasm test-web test-page e2e ## everything: installs what it needs, the browser too
+
+.PHONY: browser
+browser: ## install the browser that the tests drive, or say how
+	@.ci/browser
 
 .PHONY: test-go
-test-go: ## the core, natively with the race detector; what is built for wasm too
-	go vet ./core/...
-	$(WASM_ENV) go vet ./...
-	go test -race $(GO_PACKAGES)
+test-go: ## the core natively, with the race detector
+	go test -race ./core/...
+
+.PHONY: test-wasm
+test-wasm: ## the core as wasm in Node
+	@.ci/wasmnode ./core/...
+
+.PHONY: test-page
+test-page: browser ## the packages of the page as wasm in Chromium
+	@.ci/wasmbrowser ./jsbridge/... ./core/transport/rtc
 
 .PHONY: test-web
 test-web: dist ## the TypeScript package: types, then units in Node
@@ -45,7 +54,7 @@ test-web: dist ## the TypeScript package: types, then units in Node
 	npm run --silent test
 
 .PHONY: e2e
-e2e: build ## real browsers against the real relay
+e2e: build browser ## real browsers against the real relay
 	node web/test/e2e.mjs
 
 .PHONY: conformance
@@ -66,8 +75,13 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 .PHONY: lint
-lint: node_modules ## formatting, vet and biome; changes nothing
+lint: node_modules ## formatting, vet, staticcheck for both platforms, biome; changes nothing
 	@test -z "$$(gofmt -l core jsbridge wasm)" || { gofmt -l core jsbridge wasm; exit 1; }
+	go vet ./...
+	$(WASM_ENV) go vet ./...
+	go build -o .cache/staticcheck honnef.co/go/tools/cmd/staticcheck
+	.cache/staticcheck ./...
+	$(WASM_ENV) .cache/staticcheck ./...
 	npm run --silent lint
 
 .PHONY: fmt
