@@ -56,7 +56,7 @@ func TestLabels_separate(t *testing.T) {
 
 func TestSecret_ID(t *testing.T) {
 	a, b := NewSecret(testEnv(1)), NewSecret(testEnv(2))
-	if a == b || a.ID() == b.ID() || a.ID() != a.ID() {
+	if a == b || a.ID() == b.ID() || b.ID() != NewSecret(testEnv(2)).ID() {
 		t.Fatal("ids do not tell secrets apart")
 	}
 	if bytes.Contains(a[:], func() []byte { i := a.ID(); return i[:4] }()) {

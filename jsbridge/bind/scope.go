@@ -48,13 +48,14 @@ func set(o safejs.Value, name string, value any) {
 
 // array makes a JavaScript array of objects.
 func array(items []safejs.Value) safejs.Value {
-	list := make([]any, len(items))
-	for i, v := range items {
-		list[i] = v
-	}
-	v, err := safejs.ValueOf(list)
+	v, err := jsval.New("Array")
 	if err != nil {
 		panic(err)
+	}
+	for _, item := range items {
+		if _, err := v.Call("push", item); err != nil {
+			panic(err)
+		}
 	}
 	return v
 }
