@@ -74,7 +74,7 @@ func (a *spaceAuth) Verify(payload []byte, static [32]byte) (info mesh.PeerInfo,
 	if a.core.Membership().Removed(info.Device) {
 		return info, errs.New(op, errs.NotPermitted, "device %s was removed from space %s", id.Short(info.Device), id.Short(a.core.Key()))
 	}
-	a.core.Trust(info.Device)
+	a.core.Trust(info.Device, member)
 	info.Identity = member.Identity
 	return info, nil
 }

@@ -290,3 +290,15 @@ func stored(t *testing.T, st storage.Store, prefix string) int {
 	ok(t, err)
 	return len(list)
 }
+
+// next waits for a value of a channel.
+func next[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(generous):
+		t.Fatal("nothing came")
+	}
+	panic("unreachable")
+}

@@ -113,8 +113,8 @@ func (sp *Space) gossip(r *runtime, from mesh.SessionID, msg []byte) error {
 		return err
 	}
 	m, err := sp.openMessage(got.Payload)
-	if errs.Is(err, errs.KeyUnavailable) {
-		return nil // of an epoch that has not arrived yet
+	if errs.Is(err, errs.KeyUnavailable) || errs.Is(err, errs.NotPermitted) {
+		return nil // of an epoch or a member that has not arrived yet
 	}
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func (sp *Space) openMessage(sealed []byte) (m ChannelMessage, err error) {
 	if err := r.Done(op); err != nil {
 		return m, err
 	}
-	member, ok := sp.core.Membership().Device(m.Device)
+	member, ok := sp.core.Sender(m.Device)
 	if !ok {
 		return m, errs.New(op, errs.NotPermitted, "a message of device %s, which is no member's", id.Short(m.Device))
 	}

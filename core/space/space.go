@@ -39,7 +39,7 @@ type Space struct {
 	membership  *credential.Membership
 	// proven are devices that showed a membership, and admitted is what the
 	// own proof shows.
-	proven   map[id.DeviceKey]bool
+	proven   map[id.DeviceKey]credential.MemberInfo
 	admitted *credential.MemberInfo
 
 	feeds map[id.FeedID]*feedState
@@ -64,7 +64,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		env: e, self: self, key: rec.Key, proof: rec.Proof,
 		byID:        map[id.EpochID]keys.Secret{},
 		credentials: map[id.CredentialID]*credential.Credential{},
-		proven:      map[id.DeviceKey]bool{},
+		proven:      map[id.DeviceKey]credential.MemberInfo{},
 		feeds:       map[id.FeedID]*feedState{},
 		db:          objectdb.New(objectdb.Options{}),
 	}
@@ -206,9 +206,20 @@ func (s *Space) Waiting() int {
 }
 
 // Trust notes that a device proved its membership (credential.VerifyProof), so
-// that its control feed may be taken in although its admission has not arrived
-// here. What it may do in the space still follows from the credentials.
-func (s *Space) Trust(d id.DeviceKey) { s.proven[d] = true }
+// that its control feed may be taken in, and its messages heard, although its
+// admission has not arrived here. What it may write still follows from the
+// credentials.
+func (s *Space) Trust(d id.DeviceKey, m credential.MemberInfo) { s.proven[d] = m }
+
+// Sender is the member that a device speaks for: by the credentials here, or
+// by the proof that it showed.
+func (s *Space) Sender(d id.DeviceKey) (credential.MemberInfo, bool) {
+	if m, ok := s.member(d); ok {
+		return m, true
+	}
+	m, ok := s.proven[d]
+	return m, ok && !s.membership.Removed(d)
+}
 
 // trustProof notes the devices on the own path from genesis: their control
 // feeds are where a newcomer begins.
@@ -223,7 +234,7 @@ func (s *Space) trustProof(proof []byte) {
 	}
 	for _, c := range path {
 		if d, ok := c.Claim.(credential.Device); ok {
-			s.proven[d.Device] = true
+			s.proven[d.Device] = credential.MemberInfo{Identity: d.Identity}
 		}
 	}
 	if member, err := credential.VerifyProof(s.key, s.self.Device, proof); err == nil {
@@ -286,7 +297,7 @@ func (s *Space) checkHeader(op string, h *feed.SignedHeader) error {
 		return errs.New(op, errs.UnknownFeed, "feed %s is of space %s, not of %s", id.Short(h.ID()), id.Short(h.Space), id.Short(s.key))
 	}
 	_, ok := s.member(h.Device)
-	if !ok && !(h.Kind == feed.Control && s.proven[h.Device]) {
+	if _, proven := s.proven[h.Device]; !ok && !(proven && h.Kind == feed.Control) {
 		return errs.New(op, errs.UnknownFeed, "device %s of feed %s is no member's device in space %s", id.Short(h.Device), id.Short(h.ID()), id.Short(s.key))
 	}
 	return nil
