@@ -22,6 +22,10 @@ function check(condition, what) {
   if (!condition) throw new Error(what);
 }
 
+function problemsOf(...peers) {
+  return peers.flatMap((peer) => peer?.problems ?? []).map((text) => `\n  ${text}`).join('');
+}
+
 /** The server and the browsers of a series of runs. */
 export class Series {
   static async open({ firefox = false, relayed = false } = {}) {
@@ -53,8 +57,10 @@ export class Series {
     try {
       guest = await this.peer('guest', guestInFirefox, this.relayed ? withoutWebRTC : undefined);
       await this.converse(host, guest);
-      const problems = [...host.problems, ...guest.problems];
-      check(problems.length === 0, `errors on the pages:\n${problems.join('\n')}`);
+      check(problemsOf(host, guest) === '', 'errors on the pages');
+    } catch (error) {
+      error.message += problemsOf(host, guest);
+      throw error;
     } finally {
       await host.close();
       await guest?.close();
