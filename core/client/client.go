@@ -2,7 +2,7 @@ package client
 
 import (
 	"context"
-	"slices"
+	"sort"
 	"sync"
 
 	"github.com/echospace/echospace/core/errs"
@@ -280,7 +280,7 @@ func (s *session) allSpaces() []*Space {
 	for _, sp := range s.spaces {
 		list = append(list, sp)
 	}
-	slices.SortFunc(list, func(a, b *Space) int { return id.Compare(a.key, b.key) })
+	sort.Slice(list, func(i, j int) bool { return id.Compare(list[i].key, list[j].key) < 0 })
 	return list
 }
 

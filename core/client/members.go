@@ -2,6 +2,7 @@ package client
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -48,7 +49,7 @@ func (sp *Space) tellMembers() {
 		list = append(list, out)
 	}
 	sp.mu.Unlock()
-	slices.SortFunc(list, func(a, b Member) int { return id.Compare(a.Identity, b.Identity) })
+	sort.Slice(list, func(i, j int) bool { return id.Compare(list[i].Identity, list[j].Identity) < 0 })
 	if !slices.EqualFunc(list, sp.Members.Get(), equalMember) {
 		sp.Members.Set(list)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt/flat"
 	"github.com/echospace/echospace/core/errs"
@@ -185,15 +186,19 @@ func (g *Graph) Heads() []feed.Ref {
 	for _, n := range g.heads {
 		out = append(out, g.Ref(n))
 	}
-	slices.SortFunc(out, compareRefs)
+	sortRefs(out)
 	return out
 }
 
-func compareRefs(a, b feed.Ref) int {
-	if c := id.Compare(a.Feed, b.Feed); c != 0 {
-		return c
-	}
-	return id.Compare(a.Hash, b.Hash)
+// sortRefs sorts by feed, then hash.
+func sortRefs(refs []feed.Ref) {
+	sort.Slice(refs, func(i, j int) bool {
+		a, b := &refs[i], &refs[j]
+		if c := id.Compare(a.Feed, b.Feed); c != 0 {
+			return c < 0
+		}
+		return id.Compare(a.Hash, b.Hash) < 0
+	})
 }
 
 // noHash stands for the hash of a pending node: it orders last.

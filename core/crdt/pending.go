@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -62,7 +63,7 @@ func (g *Graph) Deltas(n Node) []feed.Ref {
 			out = append(out, g.Ref(p))
 		}
 	}
-	slices.SortFunc(out, compareRefs)
+	sortRefs(out)
 	return out
 }
 
@@ -106,7 +107,7 @@ func (g *Graph) restoreTips(gone []Node) {
 	for _, n := range gone {
 		candidates = append(candidates, g.Parents(n)...)
 	}
-	slices.Sort(candidates)
+	sort.Slice(candidates, func(i, j int) bool { return candidates[i] < candidates[j] })
 	for _, p := range slices.Backward(slices.Compact(candidates)) {
 		followed := func(t Node) bool { return g.Contains(t, p) }
 		if !slices.Contains(gone, p) && !slices.ContainsFunc(g.tips, followed) {

@@ -1,7 +1,7 @@
 package crdt
 
 import (
-	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt/flat"
 )
@@ -99,7 +99,7 @@ func (r *Registers) Versions(to []Version, head int32) []Version {
 // Restore makes a register hold exactly these values, of which there is at
 // least one, in their order. It sorts the slice.
 func (r *Registers) Restore(g *Graph, head int32, values []Version) {
-	slices.SortFunc(values, func(a, b Version) int { return g.Compare(b.At, a.At) })
+	sort.Slice(values, func(i, j int) bool { return g.Compare(values[i].At, values[j].At) > 0 })
 	i := head
 	for n, v := range values {
 		e := r.rows.At(i)

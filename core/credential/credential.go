@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
@@ -48,7 +49,7 @@ func Issue(ctx context.Context, s keys.Signer, parents []id.CredentialID, timeMs
 		return nil, errs.New("credential.Issue", errs.InvalidArgument, "no claim")
 	}
 	sorted := slices.Clone(parents)
-	slices.SortFunc(sorted, id.Compare[id.CredentialID])
+	sort.Slice(sorted, func(i, j int) bool { return id.Compare(sorted[i], sorted[j]) < 0 })
 	signed := encodeSigned(&Credential{Issuer: s.Public(), Parents: slices.Compact(sorted), Time: timeMs, Claim: claim})
 	c := &Credential{}
 	if err := c.read(signed, false); err != nil {

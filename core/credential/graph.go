@@ -3,7 +3,7 @@ package credential
 import (
 	"bytes"
 	"math/bits"
-	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -61,11 +61,12 @@ func newGraph(creds []*Credential) *graph {
 	for cid, depth := range depths {
 		g.nodes = append(g.nodes, node{Credential: byID[cid], depth: depth})
 	}
-	slices.SortFunc(g.nodes, func(a, b node) int {
+	sort.Slice(g.nodes, func(i, j int) bool {
+		a, b := &g.nodes[i], &g.nodes[j]
 		if a.depth != b.depth {
-			return a.depth - b.depth
+			return a.depth < b.depth
 		}
-		return bytes.Compare(a.id[:], b.id[:])
+		return bytes.Compare(a.id[:], b.id[:]) < 0
 	})
 	index := make(map[id.CredentialID]int, len(g.nodes))
 	for i := range g.nodes {

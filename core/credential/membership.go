@@ -1,8 +1,8 @@
 package credential
 
 import (
-	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -75,7 +75,7 @@ func (m *Membership) findMembers() {
 		all = append(all, f)
 	}
 	// An admission admits one identity, so the order is total.
-	slices.SortFunc(all, func(a, b found) int { return a.admission - b.admission })
+	sort.Slice(all, func(i, j int) bool { return all[i].admission < all[j].admission })
 	for i, f := range all {
 		m.members = append(m.members, f.MemberInfo)
 		m.byIdentity[f.Identity] = i
@@ -114,7 +114,7 @@ func (m *Membership) findHeads() {
 			m.heads = append(m.heads, n.id)
 		}
 	}
-	slices.SortFunc(m.heads, func(a, b id.CredentialID) int { return bytes.Compare(a[:], b[:]) })
+	sort.Slice(m.heads, func(i, j int) bool { return id.Compare(m.heads[i], m.heads[j]) < 0 })
 }
 
 // linkHolds judges a Device or Recovery by the whole set.

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -81,7 +82,7 @@ func (r *records) identities(key [32]byte) []id.IdentityKey {
 			out = append(out, b.identity)
 		}
 	}
-	slices.SortFunc(out, id.Compare[id.IdentityKey])
+	sort.Slice(out, func(i, j int) bool { return id.Compare(out[i], out[j]) < 0 })
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/env"
 	"github.com/echospace/echospace/core/errs"
@@ -353,11 +354,12 @@ func (h *BlockHeader) checkRepack(op string, kind errs.Kind) error {
 // SortRefs puts refs in the order of BlockHeader.Deltas, in place, and drops
 // duplicates.
 func SortRefs(refs []Ref) []Ref {
-	slices.SortFunc(refs, func(a, b Ref) int {
+	sort.Slice(refs, func(i, j int) bool {
+		a, b := &refs[i], &refs[j]
 		if c := bytes.Compare(a.Feed[:], b.Feed[:]); c != 0 {
-			return c
+			return c < 0
 		}
-		return bytes.Compare(a.Hash[:], b.Hash[:])
+		return bytes.Compare(a.Hash[:], b.Hash[:]) < 0
 	})
 	return slices.CompactFunc(refs, func(a, b Ref) bool { return a.Feed == b.Feed && a.Hash == b.Hash })
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
@@ -114,7 +115,7 @@ func (l *Log) Heads() []Ref {
 		b := &l.branches[i]
 		heads = append(heads, Ref{Feed: l.feed, Seq: b.tip(), Hash: b.hashes[len(b.hashes)-1]})
 	}
-	slices.SortFunc(heads, func(a, b Ref) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+	sort.Slice(heads, func(i, j int) bool { return bytes.Compare(heads[i].Hash[:], heads[j].Hash[:]) < 0 })
 	return heads
 }
 

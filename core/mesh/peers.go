@@ -2,8 +2,8 @@ package mesh
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/echospace/echospace/core/errs"
@@ -34,9 +34,15 @@ type peer struct {
 }
 
 func (s *Swarm) sortedPeers() []*peer {
-	return slices.SortedFunc(maps.Values(s.peers), func(a, b *peer) int {
-		return cmp.Or(int(a.addr.relay)-int(b.addr.relay), id.Compare(a.addr.id, b.addr.id))
+	all := make([]*peer, 0, len(s.peers))
+	for _, p := range s.peers {
+		all = append(all, p)
+	}
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i].addr, all[j].addr
+		return cmp.Or(int(a.relay)-int(b.relay), id.Compare(a.id, b.id)) < 0
 	})
+	return all
 }
 
 // joined notes a peer.

@@ -3,6 +3,7 @@ package mesh
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/echospace/echospace/core/id"
@@ -105,8 +106,9 @@ func (p *Presence) Online() []OnlineDevice {
 	for k := range p.heard {
 		list = append(list, OnlineDevice{k.identity, k.device, false})
 	}
-	slices.SortFunc(list, func(a, b OnlineDevice) int {
-		return cmp.Or(id.Compare(a.Identity, b.Identity), id.Compare(a.Device, b.Device), order(b.Connected)-order(a.Connected))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return cmp.Or(id.Compare(a.Identity, b.Identity), id.Compare(a.Device, b.Device), order(b.Connected)-order(a.Connected)) < 0
 	})
 	return slices.CompactFunc(list, func(a, b OnlineDevice) bool { return a.Identity == b.Identity && a.Device == b.Device })
 }

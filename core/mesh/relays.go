@@ -1,8 +1,7 @@
 package mesh
 
 import (
-	"maps"
-	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
@@ -68,8 +67,13 @@ func (s *Swarm) relayDown(r RelayID) {
 
 // selves are this side's ids at relays.
 func (s *Swarm) selves() []id.PeerID {
+	var relays []RelayID
+	for r := range s.relays {
+		relays = append(relays, r)
+	}
+	sort.Slice(relays, func(i, j int) bool { return relays[i] < relays[j] })
 	var ids []id.PeerID
-	for _, r := range slices.Sorted(maps.Keys(s.relays)) {
+	for _, r := range relays {
 		if len(ids) < maxAddresses {
 			ids = append(ids, s.relays[r].self)
 		}

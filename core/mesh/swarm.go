@@ -1,8 +1,8 @@
 package mesh
 
 import (
-	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/echospace/echospace/core/errs"
@@ -307,5 +307,10 @@ func (s *Swarm) jitter(d time.Duration) time.Duration {
 
 // sortedSessions gives the sessions in a fixed order, so that a seed repeats.
 func (s *Swarm) sortedSessions() []*session {
-	return slices.SortedFunc(maps.Values(s.sessions), func(a, b *session) int { return int(a.id) - int(b.id) })
+	all := make([]*session, 0, len(s.sessions))
+	for _, x := range s.sessions {
+		all = append(all, x)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].id < all[j].id })
+	return all
 }

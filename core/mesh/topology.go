@@ -3,6 +3,7 @@ package mesh
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -31,7 +32,7 @@ const (
 // load peers unevenly: of 170 peers some had 35 links.
 func Neighbours(self id.PeerID, others []id.PeerID) []id.PeerID {
 	all := slices.Clone(others)
-	slices.SortFunc(all, id.Compare)
+	sort.Slice(all, func(i, j int) bool { return id.Compare(all[i], all[j]) < 0 })
 	all = slices.Compact(all)
 	all = slices.DeleteFunc(all, func(v id.PeerID) bool { return v == self })
 	if len(all) <= FullMesh {
@@ -42,7 +43,7 @@ func Neighbours(self id.PeerID, others []id.PeerID) []id.PeerID {
 		before, after := beside(ring, self, all)
 		chosen = append(chosen, before, after)
 	}
-	slices.SortFunc(chosen, id.Compare)
+	sort.Slice(chosen, func(i, j int) bool { return id.Compare(chosen[i], chosen[j]) < 0 })
 	return slices.Compact(chosen)
 }
 

@@ -3,6 +3,7 @@ package space
 import (
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/env"
@@ -173,7 +174,7 @@ func (s *Space) Feeds() []Feed {
 	for _, f := range s.feeds {
 		out = append(out, Feed{Header: f.header, Heads: f.log.Heads()})
 	}
-	slices.SortFunc(out, func(a, b Feed) int { return id.Compare(a.Header.ID(), b.Header.ID()) })
+	sort.Slice(out, func(i, j int) bool { return id.Compare(out[i].Header.ID(), out[j].Header.ID()) < 0 })
 	return out
 }
 

@@ -3,6 +3,7 @@ package syncer
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -256,12 +257,7 @@ func (s *Syncer) sorted() []*peer {
 	for _, p := range s.peers {
 		peers = append(peers, p)
 	}
-	slices.SortFunc(peers, func(a, b *peer) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
+	sort.Slice(peers, func(i, j int) bool { return peers[i].id < peers[j].id })
 	return peers
 }
 
@@ -271,11 +267,12 @@ func (s *Syncer) ordered(set map[id.FeedID]struct{}) []*feedState {
 	for f := range set {
 		feeds = append(feeds, s.feeds[f])
 	}
-	slices.SortFunc(feeds, func(a, b *feedState) int {
+	sort.Slice(feeds, func(i, j int) bool {
+		a, b := feeds[i], feeds[j]
 		if a.kind != b.kind {
-			return int(a.kind) - int(b.kind)
+			return a.kind < b.kind
 		}
-		return bytes.Compare(a.id[:], b.id[:])
+		return bytes.Compare(a.id[:], b.id[:]) < 0
 	})
 	return feeds
 }
