@@ -10,8 +10,6 @@ import (
 	"github.com/echospace/echospace/core/invite"
 	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/space"
-	"github.com/echospace/echospace/core/storage"
-	"github.com/echospace/echospace/core/wire"
 )
 
 // hosting is the host's side of an Invitation.
@@ -19,11 +17,12 @@ type hosting struct {
 	space *Space
 	role  credential.Role
 	m     *invite.Host
-}
 
-// invitationRecords prefixes the hosted invitations in the keyring: what a
-// restart needs, the spent attempts above all.
-const invitationRecords = "invitation/"
+	// The rest is of the driving goroutine.
+	rec     *hostedRecord // of a persistent invitation, else nil
+	kept    bool          // rec is stored
+	release func()        // gives the invitation to the other tabs; may be nil
+}
 
 // CreateInvitation makes an invitation to the space and hosts it from now on.
 // It waits for nothing: while the client is offline the invitation waits too.
@@ -53,23 +52,34 @@ func (sp *Space) CreateInvitation(o InvitationOptions) (*Invitation, error) {
 	if o.Auth == invite.SharedSecret {
 		inv.AuthCode = invite.NewAuthCode(e, inv.Long())
 	}
-	return s.host(sp, inv, o.Role, 0)
+	h := &hosting{space: sp, role: o.Role}
+	if inv.Persistent {
+		h.rec = &hostedRecord{space: sp.key, inv: inv, role: o.Role}
+		if o.Timeout > 0 {
+			h.rec.deadline = e.Clock.Now().Add(o.Timeout).UnixMilli()
+		}
+	}
+	return s.host(h, inv)
 }
 
 // host starts hosting; spent attempts stay spent.
-func (s *session) host(sp *Space, inv invite.Invitation, role credential.Role, spent int) (*Invitation, error) {
-	m, err := invite.NewHost(invite.HostOptions{Env: s.c.ports.Env, Invitation: inv, Spent: spent})
-	if err != nil {
+func (s *session) host(h *hosting, inv invite.Invitation) (*Invitation, error) {
+	o := invite.HostOptions{Env: s.c.ports.Env, Invitation: inv}
+	if h.rec != nil {
+		o.Spent = h.rec.spent
+	}
+	var err error
+	if h.m, err = invite.NewHost(o); err != nil {
 		return nil, err
 	}
-	key := sp.key
+	sp, key := h.space, h.space.key
 	i := newInvitation(s, inv, &key)
-	i.host = &hosting{space: sp, role: role, m: m}
+	i.host = h
 	s.mu.Lock()
 	s.hosted[inv.ID] = i
 	s.mu.Unlock()
 	sp.Invitations.Update(func(list []*Invitation) []*Invitation { return append(slices.Clone(list), i) })
-	i.start(m)
+	i.start(h.m)
 	return i, nil
 }
 
@@ -83,6 +93,9 @@ func (i *Invitation) hostTurn(ctx context.Context) (again bool) {
 	for _, d := range out.Dropped {
 		i.s.c.ports.Env.Log.Info("a guest went", "invitation", id.Short(i.Value.Get().ID), "err", d.Err)
 	}
+	if out.Ended != nil {
+		i.hostEnded(ctx)
+	}
 	i.passed(out.States, out.Ended)
 	if out.Debit != nil {
 		err := i.debit(ctx, out.Debit.Spent)
@@ -95,28 +108,13 @@ func (i *Invitation) hostTurn(ctx context.Context) (again bool) {
 		i.admit(ctx, a)
 		again = true
 	}
-	if out.Ended != nil {
-		i.hostEnded(ctx)
-	}
 	return again || len(out.Frames) > 0
-}
-
-// debit stores the spent attempts before the guest hears that it was wrong.
-func (i *Invitation) debit(ctx context.Context, spent int) error {
-	v := i.Value.Get()
-	b := wire.AppendArray(nil, 3)
-	b = wire.AppendUint(b, 1)
-	b = wire.AppendBytes(b, v.Space[:])
-	b = wire.AppendUint(b, uint64(spent))
-	var batch storage.Batch
-	i.s.keyring.Put(&batch, invitationRecords+v.ID.String(), b)
-	return i.s.storage.Store.Apply(ctx, &batch, storage.Strict)
 }
 
 // admit judges a guest's introduction and answers the machine.
 func (i *Invitation) admit(ctx context.Context, a invite.Admit) {
 	h := i.host
-	payload, err := i.admission(ctx, a)
+	payload, err := i.admitOnce(ctx, a)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	switch {
@@ -130,6 +128,28 @@ func (i *Invitation) admit(ctx context.Context, a invite.Admit) {
 		i.s.c.ports.Env.Log.Warn("a guest was refused", "err", err)
 		h.m.Refused(a.Conn, errs.KindOf(err), nil)
 	}
+}
+
+// admitOnce admits a guest. A single-use invitation is taken from the keyring
+// before that: should this engine die between the two, nobody was admitted,
+// rather than a second one later.
+func (i *Invitation) admitOnce(ctx context.Context, a invite.Admit) ([]byte, error) {
+	h := i.host
+	once := h.kept && !h.rec.inv.MultiUse
+	if once {
+		if err := i.forget(ctx); err != nil {
+			return nil, err
+		}
+	}
+	payload, err := i.admission(ctx, a)
+	if err != nil && once { // the next guest may be the one
+		if err := i.store(ctx); err != nil {
+			i.s.c.ports.Env.Log.Error("a persistent invitation will not outlive a restart", "invitation", id.Short(h.rec.inv.ID), "err", err)
+		} else {
+			h.kept = true
+		}
+	}
+	return payload, err
 }
 
 func (i *Invitation) admission(ctx context.Context, a invite.Admit) ([]byte, error) {
@@ -156,9 +176,12 @@ func (i *Invitation) admission(ctx context.Context, a invite.Admit) ([]byte, err
 	return sp.core.Admission(in.Device)
 }
 
-// hostEnded forgets an ended invitation.
+// hostEnded forgets an ended invitation, before anybody hears that it ended.
 func (i *Invitation) hostEnded(ctx context.Context) {
 	v := i.Value.Get()
+	if err := i.forget(ctx); err != nil {
+		i.s.c.ports.Env.Log.Error("an ended invitation is still on record", "invitation", id.Short(v.ID), "err", err)
+	}
 	i.s.mu.Lock()
 	delete(i.s.hosted, v.ID)
 	i.s.mu.Unlock()
@@ -166,6 +189,3 @@ func (i *Invitation) hostEnded(ctx context.Context) {
 		return slices.DeleteFunc(slices.Clone(list), func(o *Invitation) bool { return o == i })
 	})
 }
-
-// rehost goes on with the invitations that outlive a restart.
-func (s *session) rehost() {}

@@ -86,6 +86,10 @@ func (i *Invitation) start(m machine) {
 	i.s.spawn(func(ctx context.Context) {
 		defer i.s.net.detach(i)
 		defer i.once.Do(func() { close(i.over) })
+		if i.host != nil {
+			i.keep(ctx)
+			defer i.yieldUp()
+		}
 		timer := time.NewTimer(0)
 		defer timer.Stop()
 		for {

@@ -176,18 +176,28 @@ func (l *link) open(o mesh.OpenDirect) {
 		l.swarm(func(s *mesh.Swarm) { s.DirectClosed(o.ID, err) })
 		return
 	}
+	if !l.carry(o.ID, conn) {
+		_ = conn.Close()
+		l.swarm(func(s *mesh.Swarm) {
+			s.DirectClosed(o.ID, errs.New("client.network", errs.Offline, "the client went offline"))
+		})
+	}
+}
+
+// carry begins to move messages over a direct connection; false while offline.
+func (l *link) carry(did mesh.DirectID, conn transport.DirectConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cancel == nil {
-		_ = conn.Close() // went offline meanwhile
-		return
+		return false
 	}
 	d := &direct{conn: conn, out: newOutbox[[]byte]()}
-	l.directs[o.ID] = d
+	l.directs[did] = d
 	l.tasks.Add(2)
 	tasks := l.tasks
 	go func() { defer tasks.Done(); l.directSender(d) }()
-	go func() { defer tasks.Done(); l.directReceiver(o.ID, d) }()
+	go func() { defer tasks.Done(); l.directReceiver(did, d) }()
+	return true
 }
 
 // directSender sends what is queued, then closes.

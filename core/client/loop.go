@@ -18,8 +18,6 @@ const (
 	slice = 8 * time.Millisecond
 	// typing is the least time between two blocks of own edits.
 	typing = 10 * time.Millisecond
-	// retryStore is the pause after a write that storage refused.
-	retryStore = time.Second
 	// maxHeld bounds the runs of feeds whose admission has not arrived.
 	maxHeld = 256
 )
@@ -73,8 +71,10 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 		now := e.Clock.Now()
 		r.swarm.Tick(now)
 		r.sync.Tick(now.UnixMilli())
-		next := sp.writeEdits(ctx, r, now)
 		out, more := sp.exchange(r, now)
+		sp.closeLeft(ctx, r)
+		next := sp.writeEdits(ctx, r, now)
+		sp.answer(r)
 		told, heard := r.dirty, r.heard
 		r.dirty, r.heard = dirty{}, nil
 		next = min(next, max(0, r.swarm.NextTick().Sub(now)))
@@ -183,7 +183,7 @@ func (sp *Space) syncOutput(r *runtime, out syncer.Output) {
 	for _, rd := range out.Reads {
 		r.spawn(func(ctx context.Context) { sp.read(ctx, r, rd) })
 	}
-	r.runs = append(r.runs, out.Runs...)
+	sp.hold(r, out.Runs)
 	r.dirty.sync = r.dirty.sync || out.StatusChanged
 }
 
@@ -224,29 +224,43 @@ func find(entries []storage.Entry, key []byte) []byte {
 	return nil
 }
 
+// heldRun is a received run that waits: for the storing of what it follows, or
+// for the admission of its feed.
+type heldRun struct {
+	syncer.Run
+	header *feed.SignedHeader
+}
+
+// hold queues received runs for takeRuns.
+func (sp *Space) hold(r *runtime, runs []syncer.Run) {
+	for _, run := range runs {
+		h, err := sp.core.Header(run.Feed, run.Header)
+		if err != nil {
+			sp.refuse(r, run, err)
+			continue
+		}
+		r.runs = append(r.runs, heldRun{run, h})
+	}
+}
+
 // takeRuns verifies received runs whose feed is not being stored and hands
 // them to storage. It reports whether it took any.
 func (sp *Space) takeRuns(r *runtime) (took bool) {
 	kept := r.runs[:0]
 	for _, run := range r.runs {
-		h, err := feed.DecodeHeader(run.Header)
-		if err != nil {
-			sp.refuse(r, run, err)
-			continue
-		}
-		if r.busy[h.ID()] > 0 {
+		if r.busy[run.header.ID()] > 0 {
 			kept = append(kept, run)
 			continue
 		}
-		in, err := sp.core.Receive(run.Header, run.Blocks)
+		in, err := sp.core.Receive(run.header, run.Blocks)
 		switch {
-		case errs.Is(err, errs.UnknownFeed) && h.Space == sp.key && len(kept) < maxHeld:
+		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld:
 			kept = append(kept, run)
 		case err != nil:
-			sp.refuse(r, run, err)
+			sp.refuse(r, run.Run, err)
 			took = true
 		case in == nil:
-			r.sync.Duplicate(run)
+			r.sync.Duplicate(run.Run)
 			took = true
 		default:
 			sp.enqueueReceived(r, in, run.Peer)
@@ -267,6 +281,8 @@ func (sp *Space) refuse(r *runtime, run syncer.Run, err error) {
 	r.swarm.Disconnect(mesh.SessionID(run.Peer), errs.New("client.receive", errs.PeerMisbehaved, "a refused block: %w", err))
 }
 
+// enqueueReceived stores a verified run and then takes it in. While it is being
+// stored, later runs of the feed wait.
 func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer) {
 	fid := in.Header.ID()
 	r.busy[fid]++
@@ -274,19 +290,22 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 	in.AddTo(&b)
 	r.store.add(storeJob{batch: b, done: func(err error) {
 		sp.mu.Lock()
-		defer r.poke()
-		defer sp.mu.Unlock()
-		r.busy[fid]--
-		if sp.run != r {
-			return
+		if r.busy[fid]--; r.busy[fid] == 0 {
+			delete(r.busy, fid)
 		}
-		if err != nil {
+		switch {
+		case sp.run != r:
+		case err != nil:
 			r.sync.Rejected(from, fid)
 			sp.storeFailed(r, err)
-			return
+		default:
+			sp.commit(r, in)
 		}
-		sp.commit(r, in)
-		sp.s.postBlocks(sp.key, in)
+		sp.mu.Unlock()
+		r.poke()
+		if err == nil {
+			sp.s.postBlocks(sp.key, in)
+		}
 	}})
 }
 

@@ -46,6 +46,9 @@ type participant interface {
 type network struct {
 	s *session
 
+	// switching serialises going online and offline, which waits.
+	switching sync.Mutex
+
 	mu           sync.Mutex
 	relays       []Relay // nil while offline
 	participants map[participant]struct{}
@@ -62,6 +65,8 @@ func newNetwork(s *session) *network {
 
 // online connects to the relays; harmless if it is already.
 func (n *network) online() {
+	n.switching.Lock()
+	defer n.switching.Unlock()
 	n.mu.Lock()
 	if n.relays != nil || n.closed {
 		n.mu.Unlock()
@@ -97,6 +102,8 @@ func (n *network) tell(ctx context.Context) {
 
 // offline leaves every relay and ends every direct connection.
 func (n *network) offline() {
+	n.switching.Lock()
+	defer n.switching.Unlock()
 	n.mu.Lock()
 	relays := n.relays
 	n.relays = nil

@@ -25,6 +25,9 @@ type Ports struct {
 	ICEServers []transport.ICEServer
 	// Slot takes the lowest free slot of the profile, until release.
 	Slot func(ctx context.Context) (slot uint32, release func(), err error)
+	// Lock waits until no other engine of the profile holds the lock of that
+	// name; nil where there is only one engine. release does not wait.
+	Lock func(ctx context.Context, name string) (release func(), err error)
 	// Tabs carries news to the other engines of the profile; nil where there
 	// is only one.
 	Tabs Tabs

@@ -7,6 +7,7 @@ import (
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/mesh"
 	"github.com/echospace/echospace/core/objectdb"
@@ -79,10 +80,11 @@ type runtime struct {
 	link  *link
 
 	sessions map[mesh.SessionID]mesh.PeerInfo
-	runs     []syncer.Run
+	runs     []heldRun
 	busy     map[id.FeedID]int // runs of the feed that are being stored
 
-	writing   bool // an own block is being stored
+	writing   bool // a block of own edits is being stored
+	recall    recall
 	lastWrite time.Time
 	edits     uint64 // counts local transactions
 	stored    uint64 // edits up to here are stored
@@ -126,6 +128,7 @@ func (sp *Space) start() error {
 	if r.swarm, err = sp.newSwarm(); err != nil {
 		sp.run = nil
 		sp.mu.Unlock()
+		r.cancel()
 		sp.State.Set(SpaceClosed)
 		return err
 	}
@@ -165,6 +168,7 @@ func (sp *Space) shut(err error) {
 		sp.mu.Unlock()
 		return
 	}
+	sp.writeLast(r)
 	sp.run = nil
 	r.swarm.Close()
 	waiters := r.waiters
@@ -328,6 +332,9 @@ func (sp *Space) writeControl(ctx context.Context, build func(*space.Space) (*sp
 	if r == nil {
 		sp.mu.Unlock()
 		return nil, sp.closedError("space.control")
+	}
+	if fid, ok := sp.core.Writing(feed.Control); ok && r.sync.Lacks(fid) {
+		sp.core.Leave(feed.Control) // storage lost its end: do not fork it
 	}
 	in, err := build(sp.core)
 	if err != nil {

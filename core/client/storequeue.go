@@ -3,8 +3,8 @@ package client
 import (
 	"context"
 	"sync"
+	"time"
 
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/storage"
 )
 
@@ -18,14 +18,26 @@ type storeQueue struct {
 	wake  chan struct{}
 }
 
+// storeJob is one batch. Its functions are called from the queue's goroutine,
+// without locks.
 type storeJob struct {
 	batch      storage.Batch
 	durability storage.Durability
-	done       func(error)
+	// refused makes the job one that later jobs build on: while storage refuses
+	// it, it is told why, keeps its place, and is tried again. nil: the job is
+	// dropped.
+	refused func(error)
+	// done is called once: with nil after the transaction, else with the reason
+	// why the job was dropped, or could not be stored before the queue ended.
+	done func(error)
 }
 
-// maxGroup bounds the bytes of one transaction.
-const maxGroup = 4 << 20
+const (
+	// maxGroup bounds the bytes of one transaction.
+	maxGroup = 4 << 20
+	// retryStore is the pause after a write that storage refused.
+	retryStore = time.Second
+)
 
 func newStoreQueue(st storage.Store) *storeQueue {
 	return &storeQueue{store: st, wake: make(chan struct{}, 1)}
@@ -55,52 +67,77 @@ func (q *storeQueue) take() []storeJob {
 	return jobs
 }
 
-// run writes until ctx is done, and then what is queued already.
+// putBack makes jobs the first again.
+func (q *storeQueue) putBack(jobs []storeJob) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.jobs = append(jobs, q.jobs...)
+}
+
+// run writes until ctx is done, and then, once, what is queued already.
 func (q *storeQueue) run(ctx context.Context) {
-	for {
-		if jobs := q.take(); len(jobs) > 0 {
-			q.write(jobs)
+	for ctx.Err() == nil {
+		jobs := q.take()
+		if len(jobs) == 0 {
+			select {
+			case <-q.wake:
+			case <-ctx.Done():
+			}
 			continue
 		}
+		kept, err := q.write(jobs)
+		if len(kept) == 0 {
+			continue
+		}
+		q.putBack(kept)
+		for _, j := range kept {
+			j.refused(err)
+		}
+		pause := time.NewTimer(retryStore)
 		select {
-		case <-q.wake:
+		case <-pause.C:
 		case <-ctx.Done():
-			for jobs := q.take(); len(jobs) > 0; jobs = q.take() {
-				q.write(jobs)
-			}
-			return
+			pause.Stop()
+		}
+	}
+	for jobs := q.take(); len(jobs) > 0; jobs = q.take() {
+		kept, err := q.write(jobs)
+		for _, j := range kept {
+			j.done(err)
 		}
 	}
 }
 
-// write applies jobs as one transaction; if that does not fit, one by one, so
-// that a full medium refuses as little as possible. The order is kept: after a
-// failed job the later ones of the group fail with it, since they build on it.
-func (q *storeQueue) write(jobs []storeJob) {
+// write applies jobs as one transaction; if that is refused, one by one, so
+// that a full medium refuses as little as possible. From the first refused job
+// on that keeps its place, all that do are given back with its error, for they
+// may build on it.
+func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, refusal error) {
 	ctx := context.Background() // a write that was begun is finished
-	group := jobs[0].batch
 	if len(jobs) > 1 {
-		group = storage.Batch{}
-	}
-	d := jobs[0].durability
-	for i := range jobs {
-		if len(jobs) > 1 {
+		var group storage.Batch
+		d := jobs[0].durability
+		for i := range jobs {
 			group.Append(&jobs[i].batch)
+			d = max(d, jobs[i].durability)
 		}
-		d = max(d, jobs[i].durability)
-	}
-	err := q.store.Apply(ctx, &group, d)
-	if err == nil || len(jobs) == 1 || !errs.Is(err, errs.StorageFull) {
-		for _, j := range jobs {
-			j.done(err)
+		if q.store.Apply(ctx, &group, d) == nil {
+			for _, j := range jobs {
+				j.done(nil)
+			}
+			return nil, nil
 		}
-		return
 	}
-	err = nil
 	for _, j := range jobs {
-		if err == nil {
+		err := refusal
+		if err == nil || j.refused == nil {
 			err = q.store.Apply(ctx, &j.batch, j.durability)
 		}
-		j.done(err)
+		if err == nil || j.refused == nil {
+			j.done(err)
+			continue
+		}
+		kept, refusal = append(kept, j), err
 	}
+	return kept, refusal
 }

@@ -115,15 +115,16 @@ func (sp *Space) takeStored(header []byte, blocks [][]byte) error {
 	}
 	defer r.poke()
 	defer sp.mu.Unlock()
-	in, err := sp.core.Receive(header, blocks)
+	h, err := feed.DecodeHeader(header)
+	if err != nil {
+		return err
+	}
+	in, err := sp.core.Receive(h, blocks)
 	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
 		// An earlier message was missed: the network or a peer brings them,
 		// and storing them once more does no harm.
-		h, derr := feed.DecodeHeader(header)
-		if derr == nil {
-			r.runs = append(r.runs, syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks})
-		}
-		return derr
+		r.runs = append(r.runs, heldRun{syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, h})
+		return nil
 	}
 	if err != nil || in == nil {
 		return err

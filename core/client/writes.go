@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/storage"
@@ -30,12 +31,14 @@ type flushWaiter struct {
 // under way and the last was long enough ago. It gives the time until the next
 // call is due.
 func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time.Duration {
-	sp.answer(r)
 	if r.writing || !sp.core.HasLocal() {
 		return time.Hour
 	}
 	if wait := typing - now.Sub(r.lastWrite); wait > 0 && wait <= typing {
 		return wait
+	}
+	if sp.recalls(r, now) {
+		return recallPoll
 	}
 	in, err := sp.core.Build(ctx)
 	if err != nil {
@@ -50,63 +53,114 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	edits := r.edits
 	sp.enqueueOwn(r, in, storage.Relaxed, func(err error) {
 		sp.mu.Lock()
+		defer sp.mu.Unlock()
 		r.writing = false
 		if err == nil {
 			r.stored = max(r.stored, edits)
 			r.writeErr = nil
+			r.dirty.sync = true
 		}
 		sp.answer(r)
-		sp.mu.Unlock()
 	})
 	return time.Hour
 }
 
+const (
+	// maxRecall is how long edits wait for own blocks that a peer tells of.
+	maxRecall  = 3 * time.Second
+	recallPoll = 100 * time.Millisecond
+)
+
+// recalls reports whether own blocks, which storage lost, are on their way
+// back: the next block must follow them. A peer that tells of such blocks and
+// does not bring them has the writer leave the feed, once; after that it is not
+// believed.
+func (sp *Space) recalls(r *runtime, now time.Time) bool {
+	fid, ok := sp.core.Writing(feed.Data)
+	if !ok || r.recall.over || r.busy[fid] == 0 && !r.sync.Lacks(fid) {
+		r.recall.since = time.Time{}
+		return false
+	}
+	if r.recall.since.IsZero() {
+		r.recall.since = now
+	}
+	if now.Sub(r.recall.since) < maxRecall {
+		return true
+	}
+	r.recall.over = true
+	sp.core.Leave(feed.Data)
+	return false
+}
+
+// writeLast queues the edits that are not under way yet: the runtime ends, and
+// its queue stores what it holds. sp.mu is held.
+func (sp *Space) writeLast(r *runtime) {
+	if fid, ok := sp.core.Writing(feed.Data); ok && r.sync.Lacks(fid) {
+		sp.core.Leave(feed.Data)
+	}
+	if !sp.core.HasLocal() {
+		return
+	}
+	in, err := sp.core.Build(context.Background())
+	if err != nil {
+		sp.s.c.ports.Env.Log.Error("the last edits could not be sealed", "space", id.Short(sp.key), "err", err)
+	}
+	if in != nil {
+		sp.enqueueOwn(r, in, storage.Relaxed, func(error) {})
+	}
+}
+
+// recall is the wait for own blocks that storage lost.
+type recall struct {
+	since time.Time // zero: there is none
+	over  bool      // it was in vain once
+}
+
+// closeLeft stores what closes the own feeds that were left, if any was.
+func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
+	in, err := sp.core.CloseLeft(ctx)
+	if err != nil {
+		sp.s.c.ports.Env.Log.Error("a feed that was left could not be closed", "space", id.Short(sp.key), "err", err)
+	}
+	if in != nil {
+		sp.enqueueOwn(r, in, storage.Relaxed, func(error) {})
+	}
+}
+
 // enqueueOwn stores own blocks and then announces them. A write that storage
-// refuses is reported to done and tried again until it succeeds, since later
-// blocks build on it; done is called once. sp.mu is held.
+// refuses is tried again until it succeeds, since later blocks build on it;
+// done is called once, without locks, with nil unless the runtime ended before.
+// sp.mu is held.
 func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, done func(error)) {
-	var b storage.Batch
-	in.AddTo(&b)
+	job := storeJob{durability: d}
+	in.AddTo(&job.batch)
 	live := make([][]byte, len(in.Blocks))
 	for i, blk := range in.Blocks {
 		live[i] = blk.Encode()
 	}
-	var attempt func(report func(error))
-	attempt = func(report func(error)) {
-		r.store.add(storeJob{batch: b, durability: d, done: func(err error) {
-			if err != nil {
-				sp.mu.Lock()
-				sp.storeFailed(r, err)
-				sp.failWaiters(r, err)
-				sp.mu.Unlock()
-				sp.retryLater(r, func() { attempt(report) })
-				return
-			}
-			sp.mu.Lock()
-			if sp.run == r {
-				if err = sp.core.Stored(in); err == nil {
-					r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live)
-				}
-			}
-			r.dirty.members = r.dirty.members || in.Header.Kind == 0
-			sp.mu.Unlock()
-			report(err)
-			sp.s.postBlocks(sp.key, in)
-			r.poke()
-		}})
+	job.refused = func(err error) {
+		sp.mu.Lock()
+		sp.storeFailed(r, err)
+		sp.failWaiters(r, err)
+		sp.mu.Unlock()
+		r.poke()
 	}
-	attempt(done)
-}
-
-// retryLater calls f after a pause, unless the runtime ends before.
-func (sp *Space) retryLater(r *runtime, f func()) {
-	r.spawn(func(ctx context.Context) {
-		select {
-		case <-time.After(retryStore):
-			f()
-		case <-ctx.Done():
+	job.done = func(err error) {
+		sp.mu.Lock()
+		if err == nil && sp.run == r {
+			if err = sp.core.Stored(in); err == nil {
+				r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live)
+			}
+			r.dirty.members = r.dirty.members || in.Header.Kind == feed.Control
 		}
-	})
+		sp.mu.Unlock()
+		done(err)
+		if err == nil {
+			sp.s.postBlocks(sp.key, in)
+		}
+		r.poke()
+	}
+	r.store.add(job)
 }
 
 // Flush waits until every edit made before the call is as safe as to says.
@@ -166,10 +220,15 @@ func (r *runtime) anyPeerHasAll() bool {
 	return false
 }
 
-// failWaiters tells every flush that a write was refused.
+// failWaiters tells every flush that waits for storage that it refused a write.
 func (sp *Space) failWaiters(r *runtime, err error) {
+	kept := r.waiters[:0]
 	for _, w := range r.waiters {
+		if w.edits <= r.stored {
+			kept = append(kept, w) // waits for a peer only
+			continue
+		}
 		w.done <- err
 	}
-	r.waiters = nil
+	r.waiters = kept
 }

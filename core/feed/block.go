@@ -24,6 +24,10 @@ const (
 	MaxParts = 256
 	// MaxSeq is the highest place: what a JavaScript number holds exactly.
 	MaxSeq = 1<<53 - 1
+	// MaxOps is how many ops one change may have. An op takes at least a byte
+	// of a payload of at most MaxParts blocks, so no honest change has more;
+	// the bound keeps lamport times, which are sums of these, from overflowing.
+	MaxOps = MaxParts * MaxBlock
 	// MaxPayload is how long a payload may be that is to fit one block.
 	MaxPayload = 16 << 20
 
@@ -268,7 +272,7 @@ func (h *BlockHeader) decode(b []byte) error {
 	r.Fixed(h.Prev[:])
 	r.Fixed(h.Epoch[:])
 	h.Deltas = ReadRefs(r, MaxDeltas)
-	h.Ops = r.Uint(MaxSeq)
+	h.Ops = r.Uint(MaxOps)
 	h.Length = r.Uint(MaxBlock)
 	h.Part = uint32(r.Uint(MaxParts))
 	h.Parts = uint32(r.Uint(MaxParts))
@@ -294,8 +298,8 @@ func (h *BlockHeader) check(op string, kind errs.Kind) error {
 	switch {
 	case h.Seq == 0 || h.Seq > MaxSeq:
 		return errs.New(op, kind, "seq %d is outside 1..%d", h.Seq, uint64(MaxSeq))
-	case h.Ops > MaxSeq:
-		return errs.New(op, kind, "%d ops are over %d", h.Ops, uint64(MaxSeq))
+	case h.Ops > MaxOps:
+		return errs.New(op, kind, "%d ops are over %d", h.Ops, uint64(MaxOps))
 	case h.Length < minCiphertext:
 		return errs.New(op, kind, "%d bytes are too short for a ciphertext", h.Length)
 	case (first == 1) != id.IsZero(h.Prev):

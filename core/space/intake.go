@@ -1,6 +1,9 @@
 package space
 
 import (
+	"bytes"
+	"sort"
+
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -62,12 +65,8 @@ func (e *Effects) add(o Effects) {
 // arrive), errs.CorruptBlock, errs.BadSignature and errs.Malformed for what is
 // wrong for good, errs.MissingDependency for a run that does not link to a
 // stored block.
-func (s *Space) Receive(header []byte, raw [][]byte) (*Intake, error) {
+func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte) (*Intake, error) {
 	const op = "space.Receive"
-	h, err := feed.DecodeHeader(header)
-	if err != nil {
-		return nil, err
-	}
 	if err := s.checkHeader(op, h); err != nil {
 		return nil, err
 	}
@@ -106,24 +105,45 @@ func decodeBlocks(f id.FeedID, raw [][]byte) ([]*feed.Block, error) {
 		if blk.Feed != f {
 			return nil, errs.New("space.Receive", errs.CorruptBlock, "a block of feed %s came as one of feed %s", id.Short(blk.Feed), id.Short(f))
 		}
+		if err := plain(blk); err != nil {
+			return nil, err
+		}
 		blocks = append(blocks, blk)
 	}
 	return blocks, nil
+}
+
+// plain refuses a repack, which no version yet writes: everything here counts
+// on one record per place and branch.
+func plain(b *feed.Block) error {
+	if b.Repack == nil {
+		return nil
+	}
+	return errs.New("space", errs.VersionUnsupported, "block %d of feed %s is a repack, which this version does not read", b.Seq, id.Short(b.Feed))
+}
+
+// Header gives the header of a feed from its encoding, without another check of
+// its signature if the feed is known.
+func (s *Space) Header(f id.FeedID, encoded []byte) (*feed.SignedHeader, error) {
+	if known := s.feeds[f]; known != nil && bytes.Equal(known.header.Encode(), encoded) {
+		return known.header, nil
+	}
+	return feed.DecodeHeader(encoded)
 }
 
 // Commit takes a stored Intake into the state. The caller makes sure that
 // Intakes of one feed are committed in the order they were received.
 func (s *Space) Commit(in *Intake) (Effects, error) {
 	f := s.feed(in.Header)
-	for _, b := range in.Blocks {
-		if err := f.log.Add(b.Seq, b.Hash(), b.Prev); err != nil {
-			return Effects{}, err
-		}
+	if left := f.link(in.Blocks); len(left) > 0 {
+		return Effects{}, errs.New("space.Commit", errs.MissingDependency, "block %d of feed %s follows one that is not here", left[0].Seq, id.Short(in.Header.ID()))
 	}
-	if err := f.wait(in.Blocks); err != nil {
-		return Effects{}, err
-	}
-	return s.settle(), nil
+	f.orphans = f.link(f.orphans)
+	eff := s.settle()
+	s.follow(&s.control)
+	s.follow(&s.data)
+	s.watch(f)
+	return eff, nil
 }
 
 // Damage is a stored record that could not be read.
@@ -133,68 +153,93 @@ type Damage struct {
 }
 
 // Load takes one feed from storage: its header record and its block records
-// in key order. A record that is damaged, and every block that follows it, is
-// left out and reported; the rest is taken. Call Ready after the last feed.
+// in key order. A record that is damaged is left out and reported. What follows
+// it is kept until the feed is whole again, by Commit or the next time. Call
+// Ready after the last feed.
 func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Damage) {
-	const op = "space.Load"
 	h, err := feed.DecodeHeader(header.Value)
-	if err == nil && h.Space != s.key {
-		err = errs.New(op, errs.StorageCorrupt, "the header names space %s", id.Short(h.Space))
+	if err == nil && string(feed.HeaderKey(s.key, h.ID())) != string(header.Key) {
+		err = errs.New("space.Load", errs.StorageCorrupt, "the header of feed %s of space %s is under another key", id.Short(h.ID()), id.Short(h.Space))
 	}
 	if err != nil {
 		return []Damage{{Key: header.Key, Err: err}}
 	}
 	f := s.feed(h)
-	var blocks []*feed.Block
+	blocks := make([]*feed.Block, 0, len(records))
 	for _, rec := range records {
-		b, err := feed.DecodeBlock(rec.Value)
-		if err == nil && string(feed.BlockKey(b.Ref())) != string(rec.Key) {
-			err = errs.New(op, errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(h.ID()))
-		}
-		if err == nil {
-			err = f.log.Add(b.Seq, b.Hash(), b.Prev)
-		}
+		b, err := readRecord(rec)
 		if err != nil {
 			damage = append(damage, Damage{Key: rec.Key, Err: err})
 			continue
 		}
 		blocks = append(blocks, b)
 	}
-	if err := f.wait(blocks); err != nil {
-		damage = append(damage, Damage{Key: header.Key, Err: err})
+	f.orphans = f.link(blocks)
+	f.damaged = len(damage) > 0 || len(f.orphans) > 0
+	if len(f.orphans) > 0 {
+		s.env.Log.Warn("stored blocks wait for a missing one", "space", id.Short(s.key), "feed", id.Short(h.ID()), "blocks", len(f.orphans), "from", f.orphans[0].Seq)
 	}
 	return damage
 }
 
-// wait queues whole changes, in the order of their blocks. Of a forked feed
-// the blocks of both branches come mixed; each part follows its own first.
-func (f *feedState) wait(blocks []*feed.Block) error {
-	open := map[id.Hash][]*feed.Block{} // by the hash that the next part names
+func readRecord(rec storage.Entry) (*feed.Block, error) {
+	b, err := feed.DecodeBlock(rec.Value)
+	if err != nil {
+		return nil, err
+	}
+	if string(feed.BlockKey(b.Ref())) != string(rec.Key) {
+		return nil, errs.New("space.Load", errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(b.Feed))
+	}
+	return b, plain(b)
+}
+
+// link indexes and queues the whole changes whose predecessor is there, of
+// blocks in the order of their places. It gives back the others. Of a forked
+// feed the blocks of both branches come mixed: a part follows the one whose
+// hash it names.
+func (f *feedState) link(blocks []*feed.Block) (left []*feed.Block) {
+	open := map[id.Hash][]*feed.Block{} // unfinished changes, by the hash of their last part
 	for _, b := range blocks {
-		change := []*feed.Block{b}
-		if b.Part > 1 {
-			change = append(open[b.Prev], b)
-			delete(open, b.Prev)
-		}
-		if b.Part < b.Parts {
-			open[b.Hash()] = change
+		if f.log.Has(b.Ref()) {
 			continue
 		}
-		if _, err := feed.Group(change); err != nil {
-			return err
+		change := append(open[b.Prev], b)
+		delete(open, b.Prev)
+		switch {
+		case len(change) != int(b.Part), b.Part == 1 && !f.log.Has(feed.Ref{Feed: b.Feed, Seq: b.Seq - 1, Hash: b.Prev}):
+			left = append(left, change...)
+		case b.Part < b.Parts:
+			open[b.Hash()] = change
+		case !f.add(change):
+			left = append(left, change...)
 		}
-		f.waiting = append(f.waiting, change)
 	}
-	if len(open) > 0 {
-		return errs.New("space.wait", errs.CorruptBlock, "feed %s ends inside a change", id.Short(f.header.ID()))
+	for _, change := range open {
+		left = append(left, change...)
 	}
-	return nil
+	sort.SliceStable(left, func(i, j int) bool { return left[i].Seq < left[j].Seq })
+	return left
+}
+
+// add indexes a whole change and queues it.
+func (f *feedState) add(change []*feed.Block) bool {
+	if n, err := feed.Group(change); err != nil || n != len(change) {
+		return false
+	}
+	for _, b := range change {
+		if f.log.Add(b.Seq, b.Hash(), b.Prev) != nil {
+			return false
+		}
+	}
+	f.waiting = append(f.waiting, change)
+	return true
 }
 
 // Ready applies what was loaded and takes up the own feeds.
 func (s *Space) Ready() Effects {
 	eff := s.settle()
-	s.adoptWriters()
+	s.adopt(&s.control)
+	s.adopt(&s.data)
 	return eff
 }
 

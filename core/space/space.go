@@ -47,6 +47,9 @@ type Space struct {
 	db    *objectdb.DB
 
 	control, data writer
+	flights       map[id.FeedID]int  // Intakes of own feeds that are being stored
+	leaving       map[id.FeedID]bool // own feeds that are to be closed
+	closings      map[id.FeedID][]closing
 }
 
 // feedState is one feed of the space as far as it is stored here.
@@ -56,6 +59,11 @@ type feedState struct {
 	// waiting are stored changes that could not be applied yet, in the order
 	// they came. A change is one block, or the parts that it spans.
 	waiting [][]*feed.Block
+	// orphans are stored blocks that follow a damaged one.
+	orphans []*feed.Block
+	damaged bool // a record of it was, or is missing
+	forked  bool // as was said in the log
+	faulty  bool // likewise
 }
 
 // Open makes the Space of a record. It knows nothing but the record's proof
@@ -67,6 +75,8 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		credentials: map[id.CredentialID]*credential.Credential{},
 		proven:      map[id.DeviceKey]credential.MemberInfo{},
 		feeds:       map[id.FeedID]*feedState{},
+		flights:     map[id.FeedID]int{},
+		leaving:     map[id.FeedID]bool{},
 		db:          objectdb.New(objectdb.Options{}),
 	}
 	s.control.kind, s.data.kind = feed.Control, feed.Data
@@ -273,6 +283,7 @@ func (s *Space) evaluate() {
 		list = append(list, c)
 	}
 	s.membership = credential.Evaluate(s.key, list)
+	s.noteClosings()
 }
 
 func (s *Space) setSecrets(sec Secrets) {

@@ -18,38 +18,17 @@ type writer struct {
 	kind feed.Kind
 	// header is nil until the first block is to be written.
 	header *feed.SignedHeader
-	head   feed.Ref
-	// carry is the head of the feed that this one continues after a fork: the
-	// first block names it, so that the causal past is not lost.
-	carry []feed.Ref
+	head   feed.Ref // the last block that was built
+	stored feed.Ref // the last that is stored
+	// left: the next block begins a new incarnation.
+	left bool
 	// seen are the control heads that own control blocks already named.
 	seen map[id.FeedID]feed.Ref
 }
 
-// adoptWriters takes up writing the stored feeds of this engine's device and
-// slot: of each kind the longest that was never forked. It is called once
-// everything that was loaded has been applied, since the database can only
-// follow a head that it knows.
-func (s *Space) adoptWriters() {
-	for _, f := range s.feeds {
-		h, heads := f.header, f.log.Heads()
-		w := s.writerOf(h.Kind)
-		if h.Device != s.self.Device || h.Slot != s.self.Slot || len(heads) != 1 {
-			continue
-		}
-		longer := w.header == nil || heads[0].Seq > w.head.Seq ||
-			heads[0].Seq == w.head.Seq && id.Compare(h.ID(), w.header.ID()) < 0
-		if longer && (h.Kind == feed.Control || s.db.Has(heads[0])) {
-			w.header, w.head = h, heads[0]
-		}
-	}
-	if w := s.data; w.header != nil {
-		s.db.SetWriter(w.header.ID(), w.head)
-	}
-}
-
+// takeUp makes the writer continue a feed behind head, which has been applied.
 func (s *Space) takeUp(w *writer, h *feed.SignedHeader, head feed.Ref) {
-	w.header, w.head = h, head
+	w.header, w.head, w.stored, w.left = h, head, head, false
 	if w.kind == feed.Data {
 		s.db.SetWriter(h.ID(), head)
 	}
@@ -62,9 +41,9 @@ func (s *Space) writerOf(k feed.Kind) *writer {
 	return &s.data
 }
 
-// begin makes sure that the writer has a feed.
+// begin makes sure that the writer has a feed to go on with.
 func (s *Space) begin(ctx context.Context, w *writer) (isNew bool, err error) {
-	if w.header == nil {
+	if w.header == nil || w.left {
 		h, err := feed.NewHeader(ctx, feed.Header{
 			Space: s.key, Device: s.self.Device, Slot: s.self.Slot,
 			Incarnation: [16]byte(s.env.Bytes(16)), Kind: w.kind,
@@ -141,19 +120,24 @@ func (s *Space) controlDeltas() []feed.Ref {
 func (s *Space) HasLocal() bool { return s.db.HasBurst() }
 
 // Build seals the edits that were made since the last call into blocks; nil
-// means that there were none. The caller stores the Intake, and only then
-// calls Stored and lets the blocks leave the device. An Intake whose storing
-// failed stays valid and is to be stored again, before any later one.
+// means that there were none, or that what was built before must be Stored
+// first, because these edits go to another feed. The caller stores the Intake,
+// and only then calls Stored and lets the blocks leave the device. An Intake
+// whose storing failed stays valid and is to be stored again, before any later
+// one.
 func (s *Space) Build(ctx context.Context) (*Intake, error) {
+	if ready, err := s.settleWriter(ctx); !ready || err != nil {
+		return nil, err
+	}
+	key, ok := s.EpochKey(id.EpochID{})
+	if !ok {
+		return nil, errs.New("space.Build", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(s.key))
+	}
 	var all *Intake
 	for {
 		burst, ok := s.db.Cut()
 		if !ok {
 			return all, nil
-		}
-		key, ok := s.EpochKey(id.EpochID{})
-		if !ok {
-			return all, errs.New("space.Build", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(s.key))
 		}
 		in, err := s.seal(ctx, &s.data, key, burst.Deltas, burst.Ops, burst.Payload)
 		if err != nil {
@@ -165,9 +149,29 @@ func (s *Space) Build(ctx context.Context) (*Intake, error) {
 			all = in
 			continue
 		}
+		s.flights[in.Header.ID()]-- // they are stored together
 		all.Blocks = append(all.Blocks, in.Blocks...)
 		all.bursts = append(all.bursts, in.bursts...)
 	}
+}
+
+// settleWriter decides which feed the next edits go to, before they are cut
+// into bursts of that feed; false if that has to wait for blocks under way.
+func (s *Space) settleWriter(ctx context.Context) (ready bool, err error) {
+	w := &s.data
+	if w.header != nil && !w.left {
+		fid := w.header.ID()
+		if f := s.feeds[fid]; f != nil && s.flights[fid] == 0 && !slices.Contains(f.log.Heads(), w.stored) {
+			// The feed's end is back, but cannot be followed: what it refers to
+			// is not here.
+			s.leave(w)
+		}
+	}
+	if w.left && s.flights[w.header.ID()] > 0 {
+		return false, nil // a burst that is being stored belongs to the old feed
+	}
+	_, err = s.begin(ctx, w)
+	return err == nil, err
 }
 
 // seal makes the next blocks of a writer from one payload.
@@ -176,20 +180,18 @@ func (s *Space) seal(ctx context.Context, w *writer, key keys.Secret, deltas []f
 	if err != nil {
 		return nil, err
 	}
-	if len(w.carry) > 0 {
-		deltas = feed.SortRefs(slices.Concat(deltas, w.carry))
-	}
 	h := feed.BlockHeader{Feed: w.header.ID(), Seq: w.head.Seq + 1, Prev: w.head.Hash, Epoch: key.ID(), Deltas: deltas, Ops: ops}
 	blocks, err := feed.BuildParts(ctx, s.env, h, key, payload, s.self.Signer)
 	if err != nil {
 		return nil, err
 	}
-	w.carry = nil
 	w.head = blocks[len(blocks)-1].Ref()
+	s.flights[w.header.ID()]++
 	return &Intake{Header: w.header, Blocks: blocks, isNew: isNew}, nil
 }
 
-// Stored registers own blocks whose storage transaction completed.
+// Stored registers own blocks whose storage transaction completed. Intakes of
+// one kind come in the order in which they were built.
 func (s *Space) Stored(in *Intake) error {
 	f := s.feed(in.Header)
 	for _, b := range in.Blocks {
@@ -200,5 +202,16 @@ func (s *Space) Stored(in *Intake) error {
 	for _, w := range in.bursts {
 		s.db.Written(w.at.Ref(), w.burst)
 	}
+	fid := in.Header.ID()
+	if s.flights[fid]--; s.flights[fid] <= 0 {
+		delete(s.flights, fid)
+	}
+	if w := s.writerOf(in.Header.Kind); w.header == in.Header {
+		if len(f.log.Heads()) == 1 {
+			w.stored = in.Blocks[len(in.Blocks)-1].Ref()
+		}
+		s.follow(w)
+	}
+	s.watch(f)
 	return nil
 }

@@ -1,6 +1,8 @@
 package syncer
 
 import (
+	"slices"
+
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 )
@@ -36,6 +38,21 @@ func (fs *feedState) lacks(t feed.Ref) bool {
 		}
 	}
 	return true
+}
+
+// Lacks reports whether a peer that is here tells of blocks of a feed which are
+// not stored here.
+func (s *Syncer) Lacks(f id.FeedID) bool {
+	fs := s.feeds[f]
+	if fs == nil {
+		return false
+	}
+	for _, p := range s.peers {
+		if slices.ContainsFunc(p.heads[f], fs.lacks) {
+			return true
+		}
+	}
+	return false
 }
 
 // want has the next schedule look at a feed.
