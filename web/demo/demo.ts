@@ -91,7 +91,8 @@ async function start(): Promise<void> {
   client.status.subscribe(({ state, error }) => {
     if (state === 'crashed' && error) fail(error);
   });
-  if (!client.halo.identity.get()) await welcome(client, invitation !== undefined);
+  const isNew = !client.halo.identity.get();
+  if (isNew) await welcome(client, invitation !== undefined);
 
   const model = new Model(client);
   new ListsView(model);
@@ -110,6 +111,7 @@ async function start(): Promise<void> {
     invitation = undefined;
   };
   addEventListener('hashchange', follow);
+  if (isNew) byId('new-list').focus();
   follow();
 }
 

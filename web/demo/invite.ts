@@ -108,7 +108,7 @@ export class InviteDialog {
       case 'INIT':
       case 'CONNECTING':
         return this.#model.network.state === 'offline'
-          ? 'You are working offline. Your guest can join once you are on line again.'
+          ? 'You are working offline. Your guest can join once you are online again.'
           : `${wrongText(known)}Waiting for your guest. Keep this page open until they have joined.`;
       case 'CONNECTED':
       case 'READY_FOR_AUTHENTICATION':

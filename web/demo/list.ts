@@ -91,6 +91,12 @@ export class List {
     return this.isOpen && role !== 'READER' && role !== 'KEEPER';
   }
 
+  /** Only owners and admins admit others. */
+  get mayInvite(): boolean {
+    const role = this.self?.role;
+    return this.isOpen && (role === 'OWNER' || role === 'ADMIN');
+  }
+
   get open(): readonly LiveTask[] {
     return this.tasks.filter(({ done }) => !done);
   }

@@ -11,6 +11,7 @@ export class ListsView {
 
   constructor(model: Model) {
     this.#model = model;
+    byId('name-list').addEventListener('click', () => byId('new-list').focus());
     onSubmit(byId('new-list-form'), () => void this.#createList());
     byId('work-offline').addEventListener('change', () => void this.#switchNetwork());
     byId('rename-list').addEventListener('click', () => this.#beginRename());
@@ -47,7 +48,7 @@ export class ListsView {
     if (current) {
       setText(byId('list-title'), current.name);
       show(byId('rename-list'), current.mayEdit && !byId('list-title').hidden);
-      byId<HTMLButtonElement>('open-invite').disabled = !mayInvite(current);
+      show(byId('open-invite'), current.mayInvite);
     }
     setText(byId('me-name'), name);
     setText(byId('me-avatar'), initials(name));
@@ -117,12 +118,6 @@ export class ListsView {
     if (keep && list && name !== '' && name !== list.name) attempt(() => list.rename(name));
     if (!document.activeElement || document.activeElement === document.body) byId('rename-list').focus();
   }
-}
-
-/** Only owners and admins admit others. */
-export function mayInvite(list: List): boolean {
-  const role = list.self?.role;
-  return list.isOpen && (role === 'OWNER' || role === 'ADMIN');
 }
 
 function createLink(list: List): HTMLElement {

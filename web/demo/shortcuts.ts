@@ -9,10 +9,10 @@ export function wireShortcuts(tasks: TasksView): void {
   box.checked = localStorage.getItem(storageKey) !== 'off';
   box.addEventListener('change', () => localStorage.setItem(storageKey, box.checked ? 'on' : 'off'));
   byId('open-shortcuts').addEventListener('click', () => openDialog(byId('shortcuts')));
-  const actions: Readonly<Record<string, () => void>> = {
+  const actions: Readonly<Record<string, () => unknown>> = {
     n: () => tasks.focusAdd(),
     l: () => byId('new-list').focus(),
-    i: () => byId('open-invite').click(),
+    i: () => byId('open-invite').hidden || byId('open-invite').click(),
     j: () => byId('open-join').click(),
     o: () => byId('work-offline').click(),
     '1': () => tasks.filter('all'),

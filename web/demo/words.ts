@@ -86,9 +86,9 @@ export function linkOf(
 
 /** A word for each, and what it means. */
 export const links: Readonly<Record<Link, readonly [word: string, meaning: string]>> = {
-  offline: ['Offline', 'Your changes are kept here and go out when you are on line again.'],
+  offline: ['Offline', 'Your changes are kept here and go out when you are online again.'],
   connecting: ['Connecting', 'Looking for the relay. You can go on working.'],
-  alone: ['On line', 'Nobody else is connected right now.'],
+  alone: ['Online', 'Nobody else is connected right now.'],
   relayed: ['Relayed', 'Connected by way of the relay, which cannot read anything.'],
   direct: ['Direct', 'Connected from browser to browser.'],
 };
