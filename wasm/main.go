@@ -66,6 +66,7 @@ func ports(o bind.Options) client.Ports {
 		Relays:     func(changed func()) []client.Relay { return relays(e, o.Relays, changed) },
 		ICEServers: o.ICEServers,
 		Slot:       func(ctx context.Context) (uint32, func(), error) { return tabs.AcquireSlot(ctx, name) },
+		Lock:       func(ctx context.Context, lock string) (func(), error) { return tabs.Lock(ctx, name+"/"+lock) },
 		Tabs:       &siblings{name: name, log: e.Log},
 	}
 	if _, ok := jsval.Global("RTCPeerConnection"); ok {
@@ -130,6 +131,7 @@ func relays(e env.Env, urls []string, changed func()) []client.Relay {
 	list := make([]client.Relay, len(urls))
 	for i, url := range urls {
 		c := wssignal.New(wssignal.Options{Env: e, URL: url, Dial: wsconn.Dial, OnStatus: func(wssignal.Status) { changed() }})
+		c.Connect() // the page shows how the relay is, also before there is a space
 		list[i] = client.Relay{Signaler: c, Status: func() client.RelayStatus { return status(url, c.Status()) }, Poke: c.Poke}
 	}
 	return list

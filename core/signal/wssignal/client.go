@@ -38,7 +38,7 @@ type Options struct {
 type State uint8
 
 const (
-	Idle       State = iota // nothing was joined yet
+	Idle       State = iota // nothing was asked for yet
 	Connecting              // an attempt is under way
 	Up                      // connected
 	Waiting                 // the last attempt or connection failed; the next attempt comes
@@ -89,7 +89,8 @@ type Client struct {
 
 var _ signal.Signaler = (*Client)(nil)
 
-// New makes a Client, which connects when it is first asked to Join.
+// New makes a Client, which connects when it is first asked to, by Join or
+// Connect.
 func New(o Options) *Client {
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 4 << 20
@@ -111,14 +112,31 @@ func (c *Client) Join(ctx context.Context, t id.Topic) (signal.Rendezvous, error
 	}
 	s := &stay{client: c, topic: t, wake: make(chan struct{}, 1)}
 	c.stays[s] = struct{}{}
-	if !c.running {
-		c.running = true
-		go c.run()
-	}
+	c.startLocked()
 	if c.session != nil {
 		c.session.join(s)
 	}
 	return s, nil
+}
+
+// Connect connects already before there is a topic to join, so that Status says
+// how the relay is and the first Join need not wait. Harmless when connected or
+// closed.
+func (c *Client) Connect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() == nil {
+		c.startLocked()
+	}
+}
+
+// startLocked starts run, once. The caller holds mu.
+func (c *Client) startLocked() {
+	if c.running {
+		return
+	}
+	c.running = true
+	go c.run()
 }
 
 // Close implements signal.Signaler. It does not wait; the connection is closed

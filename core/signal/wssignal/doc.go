@@ -5,8 +5,8 @@
 //	c := wssignal.New(wssignal.Options{Env: e, URL: "wss://...", Dial: dial})
 //	r, err := c.Join(ctx, topic)
 //
-// One connection carries all topics of a Client. It is made when the first topic
-// is joined and kept until Close or Suspend; when it breaks, it is tried again
+// One connection carries all topics of a Client. It is made at Connect or when the
+// first topic is joined, and kept until Close or Suspend; when it breaks, it is tried again
 // with exponential back-off and full jitter (0.25 s to 15 s), at once on Poke.
 // Every stay then gets Down, and Up with a new peer id on the new connection.
 //

@@ -96,6 +96,25 @@ func TestSignaler(t *testing.T) {
 	})
 }
 
+func TestConnect(t *testing.T) {
+	signaltest.NoLeaks(t)
+	s := startRelay(t, relay.Options{})
+	up := make(chan struct{}, 1)
+	c := s.client(t, wssignal.Options{OnStatus: func(st wssignal.Status) {
+		if st.State == wssignal.Up {
+			up <- struct{}{}
+		}
+	}})
+	c.Connect()
+	c.Connect()
+	<-up
+	signaltest.Until(t, signaltest.Join(t, c, signaltest.Topic(1)), signal.Up)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Connect()
+}
+
 func TestRelayRestart_N03(t *testing.T) {
 	signaltest.NoLeaks(t)
 	s := startRelay(t, relay.Options{})
