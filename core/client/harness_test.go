@@ -49,6 +49,7 @@ type profile struct {
 	mu    sync.Mutex
 	slots map[uint32]bool
 	tabs  tabHub
+	locks *locks // nil: one engine
 }
 
 func newProfile() *profile {
@@ -81,7 +82,7 @@ func (w *world) client(p *profile) *client.Client {
 	if w.direct {
 		direct = w.net.Direct(fmt.Sprint("node", w.people))
 	}
-	c := client.New(client.Ports{
+	ports := client.Ports{
 		Env: e,
 		OpenStore: func(context.Context, func(error)) (client.Storage, error) {
 			return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Destroy: p.destroy}, nil
@@ -96,7 +97,11 @@ func (w *world) client(p *profile) *client.Client {
 		Direct: direct,
 		Slot:   p.slot,
 		Tabs:   p.tabs.join(),
-	})
+	}
+	if p.locks != nil {
+		ports.Lock = p.locks.lock
+	}
+	c := client.New(ports)
 	w.t.Cleanup(func() {
 		if err := c.Destroy(context.Background()); err != nil {
 			w.t.Errorf("destroy: %v", err)
