@@ -22,6 +22,7 @@ var door struct {
 	in     []byte          // filled by JavaScript
 	out    []byte          // filled by Go, valid until the next export
 	crash  func(error)     // told of a panic
+	dead   error           // after a panic: what every export answers
 }
 
 // OnCrash sets what is told of a panic in an export.
@@ -67,13 +68,16 @@ func input(n int32) ([]byte, error) {
 func result(f func() ([]byte, error)) (status int32) {
 	defer func() {
 		if p := recover(); p != nil {
-			err := errs.New(op, errs.Crashed, "the core panicked: %v", p)
-			status = fail(err)
+			door.dead = errs.New(op, errs.Crashed, "the core panicked: %v", p)
+			status = fail(door.dead)
 			if door.crash != nil {
-				door.crash(err)
+				door.crash(door.dead)
 			}
 		}
 	}()
+	if door.dead != nil {
+		return fail(door.dead)
+	}
 	out, err := f()
 	if err != nil {
 		return fail(err)
@@ -211,7 +215,8 @@ func esChanges(handle, limit int32) int32 {
 }
 
 // esConflicts gives the values that were set concurrently: the input is
-// [object, [key...]], the output an array of values, the winner first.
+// [object, [key...]], the output an array of bin, the winner first: each holds
+// an encoded value, or nothing for a deletion.
 //
 //go:wasmexport es_conflicts
 func esConflicts(handle, n int32) int32 {
@@ -235,7 +240,7 @@ func esConflicts(handle, n int32) int32 {
 			values := db.Conflicts(obj, path)
 			out = wire.AppendArray(nil, len(values))
 			for _, v := range values {
-				out = append(out, v...)
+				out = wire.AppendBytes(out, v)
 			}
 			return nil
 		})
@@ -243,10 +248,18 @@ func esConflicts(handle, n int32) int32 {
 	})
 }
 
-// esYield lets other goroutines and the collector run.
+// turns is how often esYield gives way: an edit wakes the loop of its space,
+// which wakes the goroutine that stores. With one turn the second waited for
+// the next event from outside, up to a second.
+const turns = 8
+
+// esYield lets the goroutines that exports woke, those that they wake, and the
+// collector run.
 //
 //go:wasmexport es_yield
 func esYield() int32 {
-	runtime.Gosched()
+	for range turns {
+		runtime.Gosched()
+	}
 	return 0
 }
