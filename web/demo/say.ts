@@ -23,14 +23,15 @@ export function toast(text: string, does?: { label: string; run: () => void }): 
   setText(byId('toast-text'), text);
   announce(text);
   reveal(does);
+  fade();
 }
 
-/** Shows what went wrong, in plain words. */
+/** Shows what went wrong, in plain words, until it is taken note of. */
 export function complain(error: unknown): void {
   const text = explain(error);
   setText(byId('toast-text'), text);
   repeat(byId('assertive'), text);
-  reveal(undefined);
+  reveal({ label: 'Close', run: hideToast });
 }
 
 function reveal(does: { label: string; run: () => void } | undefined): void {
@@ -39,7 +40,7 @@ function reveal(does: { label: string; run: () => void } | undefined): void {
   setText(button, does?.label ?? '');
   show(button, does !== undefined);
   show(byId('toast'), true);
-  fade();
+  clearTimeout(timer);
 }
 
 function fade(): void {
