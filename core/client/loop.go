@@ -95,6 +95,22 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 	}
 }
 
+// rest makes a function to call between pieces of long work: about once a slice
+// it lets the platform handle other events.
+func (sp *Space) rest() func() {
+	ports := sp.s.c.ports
+	if ports.Yield == nil {
+		return func() {}
+	}
+	last := ports.Env.Clock.Now()
+	return func() {
+		if ports.Env.Clock.Now().Sub(last) > slice {
+			ports.Yield(sp.s.ctx)
+			last = ports.Env.Clock.Now()
+		}
+	}
+}
+
 // exchange moves messages between swarm and sync engine and takes received
 // runs in, until all are quiet or the slice is over; more tells which.
 func (sp *Space) exchange(r *runtime, start time.Time) (all mesh.Output, more bool) {

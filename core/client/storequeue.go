@@ -13,6 +13,7 @@ import (
 // transaction completed, in order.
 type storeQueue struct {
 	store storage.Store
+	rest  func() // lets other events through during long work
 	mu    sync.Mutex
 	jobs  []storeJob
 	wake  chan struct{}
@@ -39,8 +40,8 @@ const (
 	retryStore = time.Second
 )
 
-func newStoreQueue(st storage.Store) *storeQueue {
-	return &storeQueue{store: st, wake: make(chan struct{}, 1)}
+func newStoreQueue(st storage.Store, rest func()) *storeQueue {
+	return &storeQueue{store: st, rest: rest, wake: make(chan struct{}, 1)}
 }
 
 // add appends a job. It never blocks.

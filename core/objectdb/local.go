@@ -25,6 +25,11 @@ const (
 // localArity is the number of elements of each op.
 var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2}
 
+// maxBurst is after how many bytes of changes a burst is closed, so that bulk
+// becomes blocks that others apply without holding up their page. One change
+// stays whole whatever its size.
+const maxBurst = 32 << 10
+
 // Local runs the ops as one transaction of the writer: all of them, seen at
 // once by Read and the queries, or none. timeMs is wall time for the history.
 // It fails with NotPermitted before SetWriter, MissingDependency if the
@@ -54,6 +59,11 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 	} else {
 		db.commit()
 		b.endChange(timeMs, saved.ops)
+	}
+	if err == nil && len(b.changes) >= maxBurst {
+		db.graph.Extend(b.node, uint64(b.ops))
+		db.closeBurst()
+		return nil
 	}
 	if b.ops == 0 {
 		db.abandonBurst()

@@ -35,7 +35,9 @@ const propertiesKey = keyAt(new Uint8Array(idSize).fill(1, idSize - 1));
 /** Objects that are read together at the first touch of one of them. */
 const readAhead = 256;
 /** Bytes of changes that are taken from the core at a time, and how long that may keep the page. */
-const changesLimit = 256 << 10;
+const changesLimit = 64 << 10;
+/** After how many bytes the edits of a burst are handed to the core before the burst ends. */
+const burstLimit = 16 << 10;
 const sliceMs = 8;
 
 /**
@@ -117,8 +119,8 @@ export class Database {
 
   /**
    * The values that were set concurrently under one name, the one that stands
-   * first; empty if there is no conflict. If a deletion was concurrent too, one
-   * value may be all there is. Setting the property ends the conflict.
+   * first; empty if there is no conflict. A deletion is undefined. Setting the
+   * property ends the conflict.
    */
   conflicts(object: object, key: string): unknown[] {
     return this.#core.conflicts(object, key);
@@ -258,7 +260,9 @@ export class Core implements Host, QueryHost {
     this.#changed.add(object);
     this.version++;
     this.#settled = false;
-    if (this.#depth === 0) this.#schedule();
+    if (this.#depth > 0) return;
+    if (this.#ops.length >= burstLimit) this.commit();
+    else this.#schedule();
   }
 
   add(value: object): ObjectNode {
@@ -508,8 +512,10 @@ export class Core implements Host, QueryHost {
     const r = new Reader(this.#space.runtime.conflicts(handle, request));
     const values: unknown[] = [];
     const writers = r.array();
-    // A concurrent deletion counts as one and has no value.
-    while (!r.done) values.push(this.#plainValue(r));
+    for (let i = 0; i < writers; i++) {
+      const encoded = r.bin();
+      values.push(encoded.length > 0 ? this.#plainValue(new Reader(encoded)) : undefined);
+    }
     return writers > 1 ? values : [];
   }
 
