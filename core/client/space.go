@@ -68,6 +68,7 @@ type Space struct {
 
 // runtime is what an open Space adds: engines, queues, goroutines.
 type runtime struct {
+	client *Client
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -111,6 +112,7 @@ func (sp *Space) Key() id.SpaceKey { return sp.key }
 // start begins the runtime: the space is open when it returns.
 func (sp *Space) start() error {
 	r := &runtime{
+		client:   sp.s.c,
 		wake:     make(chan struct{}, 1),
 		sessions: map[mesh.SessionID]mesh.PeerInfo{},
 		busy:     map[id.FeedID]int{},
@@ -122,7 +124,7 @@ func (sp *Space) start() error {
 	for _, f := range sp.core.Feeds() {
 		r.sync.AddFeed(f.Header, sp.core.Log(f.Header.ID()))
 	}
-	r.store = newStoreQueue(sp.s.storage.Store)
+	r.store = newStoreQueue(sp.s.storage.Store, sp.rest())
 	r.talk = mesh.NewGossip(sp.s.c.ports.Env)
 	var err error
 	if r.swarm, err = sp.newSwarm(); err != nil {
@@ -148,6 +150,7 @@ func (r *runtime) spawn(f func(ctx context.Context)) {
 	r.tasks.Add(1)
 	go func() {
 		defer r.tasks.Done()
+		defer r.client.rescue()
 		f(r.ctx)
 	}()
 }
