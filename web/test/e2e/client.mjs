@@ -224,6 +224,13 @@ test('C08 a page that is no secure context is INSECURE_CONTEXT', async () => {
   }
 });
 
+test('C09 the network status of a client without a space is that of its relay', async () => {
+  const ada = await peer('Ada', { identity: null });
+  await ada.run(() => until(() => client.mesh.networkStatus.get().state === 'online', 'online'));
+  await ada.run(() => client.mesh.goOffline());
+  assert.equal(await ada.run(() => client.mesh.networkStatus.get().state), 'offline');
+});
+
 test('C09 going offline and online again resumes', async () => {
   const [ada, bob] = [await sharedPeer('Ada'), await sharedPeer('Bob')];
   await share(ada, bob);

@@ -23,7 +23,7 @@ const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const firefoxPath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 
 /** How long anything may take before it counts as failed. */
-export const limit = 60_000;
+export const limit = Number(process.env.ECHOSPACE_E2E_LIMIT ?? 60_000);
 
 /** The name by which the browsers of these tests reach the server without a secure context. */
 export const insecureHost = 'echospace.test';
@@ -166,7 +166,7 @@ export async function openFirefoxPeer(browser, url, name, { init } = {}) {
   return peer;
 }
 
-const pagePath = 'web/test/e2e/page.html';
+const pagePath = `web/test/e2e/page.html?limit=${limit}`;
 
 /** One server and one browser for a test file; peers are closed after each test, unless they are shared. */
 export function world() {

@@ -2,7 +2,7 @@
 
 import * as es from '@echospace/client';
 
-const limit = 60_000;
+const limit = Number(new URL(location).searchParams.get('limit') ?? 60_000);
 
 /** Waits until `condition` gives something true, and gives that. */
 async function until(condition, what = String(condition)) {

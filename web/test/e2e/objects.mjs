@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { add, createSpace, sees, share, world } from './harness.mjs';
+
+const { test, sharedPeer } = world();
+
+const pair = async () => [await sharedPeer('Ada'), await sharedPeer('Bob')];
+
+test('O01 add, read, change, remove, restore', async () => {
+  const [ada] = await pair();
+  await createSpace(ada);
+  const steps = await ada.run(async () => {
+    const task = space.db.add(new es.Expando({ title: 'a', note: 'n' }));
+    const id = es.idOf(task);
+    const steps = [space.db.get(id) === task, task.title];
+    task.title = 'b';
+    delete task.note;
+    await space.db.flush();
+    steps.push(JSON.stringify(task), 'note' in task);
+    space.db.remove(task);
+    steps.push(space.db.get(id) === undefined, space.db.query().objects.length);
+    steps.push(space.db.query(undefined, { deleted: 'only' }).objects.length);
+    space.db.restore(task);
+    await space.db.flush();
+    steps.push(space.db.get(id).title, es.isRemoved(task));
+    return steps;
+  });
+  assert.deepEqual(steps, [true, 'a', '{"title":"b"}', false, true, 0, 1, 'b', false]);
+});
+
+test('O03 references between objects, and those that resolve later', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await ada.run(async () => {
+    const person = new es.Expando({ name: 'Eva' });
+    const task = space.db.add(new es.Expando({ title: 'with an owner', owner: person }));
+    await space.db.flush();
+    return es.idOf(task);
+  });
+  const names = await bob.run(async (id) => {
+    const task = await until(() => space.db.get(id));
+    await until(() => task.owner?.name === 'Eva', 'the reference resolves');
+    return [task.owner.name, task.owner === space.db.query({ name: 'Eva' }).objects[0]];
+  }, id);
+  assert.deepEqual(names, ['Eva', true]);
+});
+
+test('O05 filters: equality, operators, combination, deleted shown or hidden', async () => {
+  const [ada] = await pair();
+  await createSpace(ada);
+  const results = await ada.run(() => {
+    for (let n = 0; n < 6; n++) space.db.add({ n, even: n % 2 === 0, in: { side: n < 3 ? 'left' : 'right' } });
+    space.db.remove(space.db.query({ n: 5 }).objects[0]);
+    const numbers = (filter, options) => space.db.query(filter, options).objects.map((o) => o.n);
+    return [
+      numbers({ even: true }),
+      numbers({ n: { $gt: 1, $lte: 4 } }),
+      numbers({ n: { $in: [0, 4] } }),
+      numbers({ in: { side: 'right' }, even: true }),
+      numbers({ $or: [{ n: 1 }, { n: 2 }] }),
+      numbers({ $not: { even: true } }),
+      numbers((o) => o.n * 2 === 6),
+      numbers({ even: false }, { deleted: 'show' }),
+      numbers(undefined, { deleted: 'only' }),
+    ];
+  });
+  assert.deepEqual(results, [[0, 2, 4], [2, 3, 4], [0, 4], [4], [1, 2], [1, 3], [3], [1, 3, 5], [5]]);
+});
+
+test('O06 a live query: first result at once, then one callback per burst', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  await add(ada, { n: 0 });
+  await sees(bob, { n: 0 });
+  await bob.run(() => {
+    globalThis.bursts = [];
+    space.db.query().subscribe(({ objects, added }) => bursts.push([objects.length, added.length]));
+    if (bursts.length !== 1) throw new Error('the first result is not there at once');
+  });
+  await ada.run(async () => {
+    for (let n = 1; n <= 50; n++) space.db.add({ n });
+    await space.db.flush();
+  });
+  const bursts = await bob.run(async () => {
+    await until(() => bursts.at(-1)[0] === 51, 'all 51');
+    return bursts;
+  });
+  assert.deepEqual(bursts, [[1, 1], [51, 50]]);
+  const own = await ada.run(async () => {
+    const calls = [];
+    const stop = space.db.query({ own: true }).subscribe(({ objects }) => calls.push(objects.length));
+    for (let n = 0; n < 10; n++) space.db.add({ own: true });
+    await until(() => calls.length > 1);
+    await space.db.flush();
+    stop();
+    space.db.add({ own: true });
+    await space.db.flush();
+    return calls;
+  });
+  assert.deepEqual(own, [0, 10]);
+});
+
+test('O09 concurrent set: the same winner everywhere, the others can be asked for', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await add(ada, { title: 'before' });
+  await sees(bob, { title: 'before' });
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOffline());
+  for (const who of [ada, bob]) {
+    await who.run(
+      async ({ id, name }) => {
+        space.db.get(id).title = name;
+        await space.db.flush();
+      },
+      { id, name: who.name },
+    );
+  }
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  const seen = [];
+  for (const who of [ada, bob]) {
+    seen.push(
+      await who.run(async (id) => {
+        const object = space.db.get(id);
+        await until(() => space.db.conflicts(object, 'title').length === 2, 'the conflict is known');
+        return [object.title, space.db.conflicts(object, 'title')];
+      }, id),
+    );
+  }
+  assert.deepEqual(seen[0], seen[1]);
+  assert.deepEqual(seen[0][1].toSorted(), ['Ada', 'Bob']);
+  assert.equal(seen[0][0], seen[0][1][0]);
+  await ada.run((id) => {
+    space.db.get(id).title = 'settled';
+  }, id);
+  await sees(bob, { title: 'settled' });
+  const left = await bob.run((id) => space.db.conflicts(space.db.get(id), 'title').length, id);
+  assert.equal(left, 0);
+});
+
+test('O13 the JSON of an object equals what was put in, also on the other side and after reopening', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const put = {
+    emoji: '👩‍🚀 é 漢字',
+    empty: '',
+    flag: false,
+    float: -1.5e-7,
+    integer: 9007199254740991,
+    negative: -42,
+    nested: { deep: { deeper: { n: 1 } }, none: null },
+    zero: 0,
+  };
+  const id = await add(ada, put);
+  const text = JSON.stringify(put);
+  const got = [
+    await ada.run((id) => JSON.stringify(space.db.get(id)), id),
+    await bob.run((id) => until(() => space.db.get(id) && JSON.stringify(space.db.get(id))), id),
+    await ada.run(async (id) => {
+      await space.close();
+      await space.open();
+      return JSON.stringify(space.db.get(id));
+    }, id),
+  ];
+  assert.deepEqual(got.map((json) => JSON.parse(json)), Array(3).fill(JSON.parse(text)));
+});
+
+test('O14 toString, keys, iteration and equality of live objects are those of plain ones', async () => {
+  const [ada] = await pair();
+  await createSpace(ada);
+  const seen = await ada.run(() => {
+    const plain = { a: 1, b: { c: null }, d: 'x' };
+    const live = space.db.add(new es.Expando(plain));
+    const pairs = [];
+    for (const key in live) pairs.push([key, live[key] === plain[key]]);
+    return {
+      text: String(live) === String(plain) && `${live.b}` === `${plain.b}`,
+      keys: Object.keys(live),
+      entries: JSON.stringify(Object.entries(live)) === JSON.stringify(Object.entries(plain)),
+      pairs,
+      has: ['a' in live, 'z' in live, Object.hasOwn(live, 'd')],
+      spread: { ...live, b: { ...live.b } },
+      same: live.b === live.b,
+      clone: structuredClone({ ...live, b: { ...live.b } }),
+      assigned: Object.assign({}, live).a,
+      hidden: Object.keys(live).includes('id'),
+    };
+  });
+  assert.deepEqual(seen, {
+    text: true,
+    keys: ['a', 'b', 'd'],
+    entries: true,
+    pairs: [['a', true], ['b', false], ['d', true]],
+    has: [true, false, true],
+    spread: { a: 1, b: { c: null }, d: 'x' },
+    same: true,
+    clone: { a: 1, b: { c: null }, d: 'x' },
+    assigned: 1,
+    hidden: false,
+  });
+});
+
+test('O15 flush resolves after the storage transaction', async () => {
+  const ada = await sharedPeer('Ada');
+  await createSpace(ada);
+  const result = await ada.run(async () => {
+    // Every transaction of the page, as it completes.
+    let completed = 0;
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (stores, mode, options) {
+      const made = transaction.call(this, stores, mode, options);
+      if (mode === 'readwrite') made.addEventListener('complete', () => completed++);
+      return made;
+    };
+    try {
+      space.db.add({ title: 'to be stored' });
+      const before = completed;
+      await space.db.flush();
+      const after = completed;
+      await space.db.flush({ to: 'disk' });
+      return [before < after, (await outcome(space.db.flush())).code];
+    } finally {
+      IDBDatabase.prototype.transaction = transaction;
+    }
+  });
+  assert.deepEqual(result, [true, undefined]);
+});
+
+test('O17 objects created on both sides before joining are there after', async () => {
+  const [ada, bob] = await pair();
+  const key = await share(ada, bob);
+  await add(ada, { by: 'Ada', where: 'shared' });
+  // Bob's own space is untouched by what he joins.
+  await bob.run(async () => {
+    const own = await client.createSpace();
+    own.db.add({ by: 'Bob', where: 'own' });
+    await own.db.flush();
+    globalThis.own = own;
+  });
+  await sees(bob, { by: 'Ada' });
+  await add(bob, { by: 'Bob', where: 'shared' });
+  await sees(ada, { by: 'Bob', where: 'shared' });
+  const found = await bob.run(
+    (key) => [client.getSpace(key).db.query().objects.length, own.db.query().objects.map((o) => o.where)],
+    key,
+  );
+  assert.deepEqual(found, [2, ['own']]);
+});
