@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { add, createSpace, insecureHost, Peer, share, sees, world } from './harness.mjs';
+import { add, createSpace, insecureHost, Peer, sees, share, world } from './harness.mjs';
 
 const { test, peer, sharedPeer, start } = world();
 
@@ -168,7 +168,13 @@ test('C07 clients with different storage names in one page do not see each other
 
 for (const [what, path, type, body, message] of [
   ['a missing module', undefined, undefined, undefined, /HTTP 404/],
-  ['a page instead of the module', '**/other.wasm', 'text/html', '<!doctype html>', /not a WebAssembly module/],
+  [
+    'a page instead of the module',
+    '**/other.wasm',
+    'text/html',
+    '<!doctype html>',
+    /not a WebAssembly module/,
+  ],
   ['a truncated module', '**/other.wasm', 'application/wasm', '\0asm\x01\0\0\0\x01', /damaged/],
 ]) {
   test(`C08 ${what} is WASM_UNAVAILABLE`, async () => {
@@ -181,7 +187,7 @@ for (const [what, path, type, body, message] of [
     assert.equal(code, 'WASM_UNAVAILABLE');
     assert.match(text, message);
     // What failed may be repeated, here with the right address.
-    assert.equal((await ada.run(() => outcome(open()).then((o) => o.code))), undefined);
+    assert.equal(await ada.run(() => outcome(open()).then((o) => o.code)), undefined);
   });
 }
 
@@ -264,7 +270,10 @@ test('C10 a crash of the core rejects all that is pending and sets the status', 
     const states = record(client.status, (status) => status.state);
     const pending = [outcome(other.authenticate('123456')), outcome(other.wait())];
     new Uint8Array(memory.buffer).fill(0xff);
-    pending.push(outcome(() => client.createSpace()), outcome(() => space.db.flush()));
+    pending.push(
+      outcome(() => client.createSpace()),
+      outcome(() => space.db.flush()),
+    );
     const codes = (await Promise.all(pending)).map(({ code }) => code);
     await until(() => client.status.get().state === 'crashed');
     const later = await outcome(() => client.createSpace());
@@ -293,7 +302,12 @@ test('C11 an observable gives its value, each change, nothing after unsubscribe,
     const late = record(invitation, (value) => value.state);
     return { atOnce, counts, late, closed: subscription.closed };
   });
-  assert.deepEqual(result, { atOnce: [0], counts: [0, 1], late: ['CANCELLED', 'error:CANCELLED'], closed: true });
+  assert.deepEqual(result, {
+    atOnce: [0],
+    counts: [0, 1],
+    late: ['CANCELLED', 'error:CANCELLED'],
+    closed: true,
+  });
 });
 
 test('C12 wait({ timeout }) rejects with TIMEOUT', async () => {

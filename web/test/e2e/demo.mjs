@@ -27,7 +27,7 @@ class Visitor extends Peer {
     const context = await browser.newContext({ viewport: desktop, ...options });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
     const page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(limit);
     const visitor = new Visitor(name, page, () => context.close());
     visitor.context = context;
     visitors.push(visitor);
@@ -450,13 +450,59 @@ scene('a page that cannot start says why', async () => {
 
   const blocked = await Visitor.open('blocked');
   await blocked.page.addInitScript(() => {
-    Object.defineProperty(globalThis, 'indexedDB', {
-      get: () => {
-        throw new DOMException('denied', 'SecurityError');
-      },
-    });
+    IDBFactory.prototype.open = () => {
+      throw new DOMException('The operation is insecure.', 'SecurityError');
+    };
   });
   await blocked.page.goto(server.url);
   await blocked.says('This browser does not let the page store anything.');
   await blocked.shot('failed-blocked');
+});
+
+scene('a full storage is told, and loses nothing', async () => {
+  ada.allow(/STORAGE_FULL/);
+  const session = await ada.context.newCDPSession(ada.page);
+  const { origin } = new URL(server.url);
+  await ada.page.setViewportSize(desktop);
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+  await ada.addTask('One too many');
+  await ada.says('The storage of this browser is full.');
+  await ada.says('Storage is full');
+  await ada.shot('storage-full');
+  await session.send('Storage.overrideQuotaForOrigin', { origin });
+  await ada.addTask('Another one');
+  await ada.says('Saved on this device');
+  await ada.page.reload();
+  for (const title of ['One too many', 'Another one']) await ada.box(title).waitFor();
+});
+
+scene('after a crash a reload brings everything back', async () => {
+  const rosa = await Visitor.open('Rosa');
+  rosa.allow(/unreachable|CRASHED/);
+  // An edit that traps, as a bug in the module would.
+  await rosa.page.addInitScript(() => {
+    const { instantiate } = WebAssembly;
+    WebAssembly.instantiate = async (...args) => {
+      const { exports } = await instantiate(...args);
+      const es_apply = (...numbers) => {
+        if (globalThis.trap) throw new WebAssembly.RuntimeError('unreachable');
+        return exports.es_apply(...numbers);
+      };
+      return { exports: { ...exports, es_apply } };
+    };
+  });
+  await rosa.arrive();
+  await rosa.field('Name of the new list').fill('Seeds');
+  await rosa.key('Enter');
+  await rosa.addTask('Poppies');
+  await rosa.says('Saved on this device');
+  await rosa.run(() => {
+    globalThis.trap = true;
+  });
+  await rosa.field('New task').fill('Nettles');
+  await rosa.key('Enter');
+  await rosa.page.getByRole('heading', { name: 'The database engine has stopped' }).waitFor();
+  await rosa.shot('failed-crashed');
+  await rosa.button('Reload the page').click();
+  await rosa.box('Poppies').waitFor();
 });

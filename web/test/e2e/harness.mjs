@@ -286,7 +286,8 @@ export async function share(host, ...guests) {
 /** Waits until an object with that property is there, and gives its JSON. */
 export function sees(peer, filter) {
   return peer.run(
-    (f) => until(() => space.db.query(f).objects.map((o) => JSON.parse(JSON.stringify(o)))[0], JSON.stringify(f)),
+    (f) =>
+      until(() => space.db.query(f).objects.map((o) => JSON.parse(JSON.stringify(o)))[0], JSON.stringify(f)),
     filter,
   );
 }

@@ -1,14 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  accept,
-  add,
-  authenticate,
-  createSpace,
-  offer,
-  sees,
-  share,
-  world,
-} from './harness.mjs';
+import { accept, add, authenticate, createSpace, offer, sees, share, world } from './harness.mjs';
 
 const { test, peer, sharedPeer } = world();
 
@@ -194,7 +185,10 @@ test('I15 decode() reads a code as people paste it, and refuses anything else by
     return results.map(({ code, reason }) => [code, reason]);
   }, code);
   for (const [error] of refused) assert.equal(error, 'INVALID_INVITATION');
-  assert.deepEqual(refused.slice(0, 4).map(([, reason]) => reason), ['empty', 'junk', 'truncated', 'checksum']);
+  assert.deepEqual(
+    refused.slice(0, 4).map(([, reason]) => reason),
+    ['empty', 'junk', 'truncated', 'checksum'],
+  );
 });
 
 test('I16 I17 the code holds no auth code and no key, and is short', async () => {
@@ -206,7 +200,10 @@ test('I16 I17 the code holds no auth code and no key, and is short', async () =>
   const leaks = await ada.run((code) => {
     const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
     const bits = [...code].map((c) => alphabet.indexOf(c).toString(2).padStart(5, '0')).join('');
-    const hex = bits.match(/.{8}/g).map((b) => Number.parseInt(b, 2).toString(16).padStart(2, '0')).join('');
+    const hex = bits
+      .match(/.{8}/g)
+      .map((b) => Number.parseInt(b, 2).toString(16).padStart(2, '0'))
+      .join('');
     const keys = [space.key, client.halo.identity.get().identityKey, client.halo.device.deviceKey];
     return keys.filter((key) => hex.includes(key.toHex().slice(0, 16))).length;
   }, code);
@@ -223,7 +220,10 @@ test('I18 single-use with five guests at once: one is admitted, four are told', 
       const open1 = (n) => open({ config: { storage: { name: `guest${n}` } }, identity: `guest${n}` });
       const clients = await Promise.all([1, 2, 3, 4, 5].map(open1));
       const all = clients.map((client) => outcome(client.acceptInvitation(code).authenticate(authCode)));
-      return { codes: (await Promise.all(all)).map((r) => r.code), spaces: clients.map((c) => c.spaces.get().length) };
+      return {
+        codes: (await Promise.all(all)).map((r) => r.code),
+        spaces: clients.map((c) => c.spaces.get().length),
+      };
     },
     { code, authCode },
   );
@@ -291,9 +291,15 @@ test('I25 what passes the relay holds nothing of the space', async () => {
   await sees(bob, { title: 'a very private title' });
   for (const who of [ada, bob]) {
     const found = await who.run((key) => {
-      const keyBytes = key.match(/../g).map((h) => String.fromCharCode(Number.parseInt(h, 16))).join('');
+      const keyBytes = key
+        .match(/../g)
+        .map((h) => String.fromCharCode(Number.parseInt(h, 16)))
+        .join('');
       const secrets = ['a very private title', key, keyBytes, 'Ada', 'Bob'];
-      return { frames: wire.length, leaks: secrets.filter((secret) => wire.some((frame) => frame.includes(secret))) };
+      return {
+        frames: wire.length,
+        leaks: secrets.filter((secret) => wire.some((frame) => frame.includes(secret))),
+      };
     }, key);
     assert.ok(found.frames > 5, `${found.frames} frames`);
     assert.deepEqual(found.leaks, []);
@@ -342,7 +348,10 @@ test('I26 each state is seen once, in order, on both sides', async () => {
     'SUCCESS',
     'complete',
   ];
-  for (const [who, name] of [[ada, 'offeredStates'], [bob, 'acceptedStates']]) {
+  for (const [who, name] of [
+    [ada, 'offeredStates'],
+    [bob, 'acceptedStates'],
+  ]) {
     const states = await who.run((name) => globalThis[name], name);
     assert.deepEqual(states, order.slice(order.indexOf(states[0])), `${who.name}: ${states}`);
     assert.ok(['INIT', 'CONNECTING'].includes(states[0]), `${who.name}: ${states}`);

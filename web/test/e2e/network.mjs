@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { accept, add, authenticate, createSpace, eventually, offer, Server, sees, share, world } from './harness.mjs';
+import {
+  accept,
+  add,
+  authenticate,
+  createSpace,
+  eventually,
+  offer,
+  Server,
+  sees,
+  share,
+  world,
+} from './harness.mjs';
 
 const { test, peer, sharedPeer } = world();
 
@@ -29,7 +40,9 @@ test('N03 a relay restart: those who were connected go on, others can join', asy
     await share(ada, bob);
     await relay.stop('SIGKILL');
     for (const who of [ada, bob])
-      await who.run(() => until(() => client.mesh.networkStatus.get().state === 'connecting', 'the relay is missed'));
+      await who.run(() =>
+        until(() => client.mesh.networkStatus.get().state === 'connecting', 'the relay is missed'),
+      );
     await add(ada, { made: 'without a relay' });
     await add(bob, { too: 'without a relay' });
     relay = await Server.start('relay', relay.port);
@@ -145,5 +158,8 @@ test('N14 a direct path that dies: nothing is lost or doubled', async () => {
     await until(() => space.db.query().objects.length >= 200, 'all objects arrive');
     return space.db.query().objects.map((o) => o.n);
   });
-  assert.deepEqual(numbers.toSorted((a, b) => a - b), Array.from({ length: 200 }, (_, n) => n));
+  assert.deepEqual(
+    numbers.toSorted((a, b) => a - b),
+    Array.from({ length: 200 }, (_, n) => n),
+  );
 });

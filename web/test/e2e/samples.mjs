@@ -33,16 +33,17 @@ export function readSamples() {
     const begin = lines.findIndex((line, i) => i > from && line.startsWith('import '));
     const end = lines.findIndex((line, i) => i > begin && /^\}\)\(\);?$/.test(line));
     if (from < 0 || begin < 0 || end < 0) throw new Error(`${specPath}: no sample under ${heading}`);
-    samples[name] = lines.slice(begin, end + 1).join('\n').replace(/(\w)!(?=[).,;])/g, '$1');
+    samples[name] = lines
+      .slice(begin, end + 1)
+      .join('\n')
+      .replace(/(\w)!(?=[).,;])/g, '$1');
   }
   return samples;
 }
 
 /** Fills in the two codes that the last sample leaves to its reader. */
 export function filled(sample, { code, authCode }) {
-  return sample
-    .replace('<invitation code here>', code)
-    .replace('<authentication code here>', authCode);
+  return sample.replace('<invitation code here>', code).replace('<authentication code here>', authCode);
 }
 
 /** Runs a sample on a page, as the module script that it is. */

@@ -30,7 +30,9 @@ function presence(who, name, wanted) {
 test('S01 create: one member, me, OWNER', async () => {
   const [ada] = await pair();
   await createSpace(ada);
-  assert.deepEqual(await members(ada), [{ displayName: 'Ada', role: 'OWNER', presence: 'ONLINE', self: true }]);
+  assert.deepEqual(await members(ada), [
+    { displayName: 'Ada', role: 'OWNER', presence: 'ONLINE', self: true },
+  ]);
 });
 
 test('S02 the same object by key and by id', async () => {
@@ -80,7 +82,10 @@ test('S04 objects go both ways, and changes to them', async () => {
     object.title = 'changed by Bob';
     object.tags.b = 2;
   }, id);
-  assert.deepEqual(await sees(ada, { title: 'changed by Bob' }), { tags: { a: 1, b: 2 }, title: 'changed by Bob' });
+  assert.deepEqual(await sees(ada, { title: 'changed by Bob' }), {
+    tags: { a: 1, b: 2 },
+    title: 'changed by Bob',
+  });
   await ada.run((id) => space.db.remove(space.db.get(id)), id);
   await bob.run((id) => until(() => space.db.get(id) === undefined, 'the removal arrives'), id);
 });
@@ -164,7 +169,12 @@ test('S08 objects belong to one space, and queries respect it', async () => {
     const object = one.db.add({ of: 'one' });
     const id = es.idOf(object);
     const moved = await outcome(() => two.db.add(object));
-    return [one.db.query().objects.length, two.db.query().objects.length, two.db.get(id) === undefined, moved.code];
+    return [
+      one.db.query().objects.length,
+      two.db.query().objects.length,
+      two.db.get(id) === undefined,
+      moved.code,
+    ];
   });
   assert.deepEqual(result, [1, 0, true, 'INVALID_ARGUMENT']);
 });
@@ -176,7 +186,9 @@ test('S09 no access to another space of the same peer, and none through a third'
   await add(ada, { title: 'secret' });
   await createSpace(ada);
   await join(ada, bob, { role: 'ADMIN' });
-  await bob.run(() => until(() => space.members.get().find((m) => m.self)?.role === 'ADMIN', 'Bob is an admin'));
+  await bob.run(() =>
+    until(() => space.members.get().find((m) => m.self)?.role === 'ADMIN', 'Bob is an admin'),
+  );
   await join(bob, carol);
   await add(ada, { title: 'shared' });
   await sees(bob, { title: 'shared' });
@@ -223,7 +235,12 @@ test('S11 a closed space gives key and id, refuses db with SPACE_CLOSED, and ope
       () => space.createInvitation(),
     ])
       codes.push((await outcome(call)).code);
-    return { key: space.key.toHex(), id: space.id.length > 0, open: space.isOpen, codes: [...new Set(codes)] };
+    return {
+      key: space.key.toHex(),
+      id: space.id.length > 0,
+      open: space.isOpen,
+      codes: [...new Set(codes)],
+    };
   }, id);
   assert.deepEqual(closed, { key, id: true, open: false, codes: ['SPACE_CLOSED'] });
   await add(bob, { title: 'made meanwhile' });
@@ -254,7 +271,10 @@ test('S13 S14 a late joiner gets the history from the second when the first is a
     return [space.key.toHex(), space.db.query().objects.map((o) => o.n)];
   });
   assert.equal(got[0], key);
-  assert.deepEqual(got[1].toSorted((a, b) => a - b), Array.from({ length: 50 }, (_, n) => n));
+  assert.deepEqual(
+    got[1].toSorted((a, b) => a - b),
+    Array.from({ length: 50 }, (_, n) => n),
+  );
   await carol.run(() => until(() => space.members.get().length === 3, 'three members'));
 });
 

@@ -23,7 +23,10 @@ function check(condition, what) {
 }
 
 function problemsOf(...peers) {
-  return peers.flatMap((peer) => peer?.problems ?? []).map((text) => `\n  ${text}`).join('');
+  return peers
+    .flatMap((peer) => peer?.problems ?? [])
+    .map((text) => `\n  ${text}`)
+    .join('');
 }
 
 /** The server and the browsers of a series of runs. */
@@ -74,7 +77,11 @@ export class Series {
     const created = await host.run(async () => {
       await until(() => globalThis.seen?.spaces.length === 1, 'the first sample makes a space');
       const [client] = seen.clients;
-      return { spaces: client.spaces.get().length, open: seen.spaces[0].isOpen, identity: client.halo.identity.get() };
+      return {
+        spaces: client.spaces.get().length,
+        open: seen.spaces[0].isOpen,
+        identity: client.halo.identity.get(),
+      };
     });
     check(created.spaces === 1 && created.open && created.identity, `create: ${JSON.stringify(created)}`);
 
@@ -95,7 +102,10 @@ export class Series {
 
     await runSample(guest, filled(samples.accept, offered));
     const joined = await guest.run(async () => {
-      const { space, isOpen, state } = await until(() => globalThis.seen?.joined[0], 'the fourth sample joins');
+      const { space, isOpen, state } = await until(
+        () => globalThis.seen?.joined[0],
+        'the fourth sample joins',
+      );
       return { key: space?.key.toHex(), isOpen, state };
     });
     check(joined.state === 'SUCCESS', `P03: authenticate() resolved in state ${joined.state}`);
@@ -129,17 +139,24 @@ export class Series {
       }, "the guest's object and change arrive"),
     );
     if (!this.relayed) return;
-    for (const [peer, name] of [[host, 'host'], [guest, 'guest']]) {
-      const paths = await peer.run((own) =>
-        until(() => {
-          const client = seen.clients.at(-1);
-          const peers = client.mesh.networkStatus.get().peers;
-          const others = peers.filter((p) => !p.identityKey.equals(client.halo.identity.get().identityKey));
-          return others.length > 0 && others.map((p) => p.path);
-        }, `${own} says by which path it is connected`),
+    for (const [peer, name] of [
+      [host, 'host'],
+      [guest, 'guest'],
+    ]) {
+      const paths = await peer.run(
+        (own) =>
+          until(() => {
+            const client = seen.clients.at(-1);
+            const peers = client.mesh.networkStatus.get().peers;
+            const others = peers.filter((p) => !p.identityKey.equals(client.halo.identity.get().identityKey));
+            return others.length > 0 && others.map((p) => p.path);
+          }, `${own} says by which path it is connected`),
         name,
       );
-      check(paths.every((path) => path === 'relayed'), `N13: ${name} says ${paths}`);
+      check(
+        paths.every((path) => path === 'relayed'),
+        `N13: ${name} says ${paths}`,
+      );
     }
   }
 }

@@ -139,7 +139,10 @@ test('T02 two tabs of one profile: both write, see, invite and accept', async ()
   await accept(two, code);
   assert.equal((await authenticate(two, authCode)).code, undefined);
   const joined = await two.run(() => space.key.toHex());
-  await one.run((key) => until(() => client.getSpace(key)?.isOpen, 'the other tab has the space too'), joined);
+  await one.run(
+    (key) => until(() => client.getSpace(key)?.isOpen, 'the other tab has the space too'),
+    joined,
+  );
   // Closing one leaves the other working.
   await two.close();
   await one.run((key) => {
