@@ -214,7 +214,9 @@ func (s *Syncer) Status() []PeerStatus {
 	for _, p := range s.sorted() {
 		st := PeerStatus{Peer: p.id, Stored: p.whole}
 		for _, fs := range s.feeds {
-			if p.allows(fs) {
+			if !p.allows(fs) {
+				st.Stored = st.Stored && fs.log == nil // it does not get it
+			} else {
 				behind, ahead, sure := p.compare(fs)
 				st.Behind += behind
 				st.Ahead += ahead

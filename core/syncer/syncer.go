@@ -75,7 +75,8 @@ type PeerStatus struct {
 	Behind uint64
 	// Ahead is how many this side has and the peer has not acknowledged.
 	Ahead uint64
-	// Stored: the peer has acknowledged everything that is stored here.
+	// Stored: the peer has acknowledged everything that is stored here, so a
+	// ControlOnly peer has not while there are data feeds.
 	Stored bool
 }
 
