@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"os"
 	"time"
 
 	"github.com/hack-pad/safejs"
@@ -28,6 +29,9 @@ import (
 // that takes the api object.
 const readyName = "__echospace_ready"
 
+// crashed is the exit code after a panic, which is also the Go runtime's own.
+const crashed = 2
+
 func main() {
 	log := logger("")
 	yielder, err := tabs.NewYielder()
@@ -41,7 +45,7 @@ func main() {
 		}
 		return p
 	}
-	api := bind.Make(context.Background(), choose, onWake)
+	api := bind.Make(context.Background(), choose, onWake, func() { os.Exit(crashed) })
 	if ready, ok := jsval.Global(readyName); ok {
 		if _, err := ready.Invoke(api); err != nil {
 			log.Error("the page's ready function failed", "err", err)
@@ -78,7 +82,7 @@ func ports(o bind.Options) client.Ports {
 // open opens the profile's database.
 func open(ctx context.Context, e env.Env, name string, o bind.Options, lost func(error)) (client.Storage, error) {
 	if o.Passphrase != "" {
-		return client.Storage{}, errs.New("client.initialize", errs.InvalidArgument, "storage.passphrase is not supported by this version; leave it out")
+		return client.Storage{}, errs.New("client.initialize", errs.Unsupported, "storage.passphrase is not supported by this version; leave it out")
 	}
 	store, err := idbstore.Open(ctx, name, idbstore.Options{Lost: lost})
 	if err != nil {

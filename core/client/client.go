@@ -22,6 +22,7 @@ const (
 	StateOpening State = "opening"
 	StateOpen    State = "open"
 	StateFailed  State = "failed"
+	StateCrashed State = "crashed" // a panic; set by who handles Ports.Crashed
 )
 
 // Status is a Client's state, with the reason when it is not well.
@@ -194,6 +195,7 @@ func (c *Client) fail(s *session, err error) {
 		return
 	}
 	go func() { // owned by nobody else: the session is gone from the Client
+		defer c.rescue()
 		s.close()
 		c.publishClosed(Status{State: StateFailed, Err: err})
 	}()
@@ -300,6 +302,18 @@ func (s *session) spawn(f func(ctx context.Context)) {
 	s.tasks.Add(1)
 	go func() {
 		defer s.tasks.Done()
+		defer s.c.rescue()
 		f(s.ctx)
 	}()
+}
+
+// rescue, deferred by every goroutine, hands a panic to the platform. Without
+// Ports.Crashed the panic goes its way.
+func (c *Client) rescue() {
+	if c.ports.Crashed == nil {
+		return
+	}
+	if reason := recover(); reason != nil {
+		c.ports.Crashed(reason)
+	}
 }

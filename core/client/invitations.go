@@ -218,6 +218,7 @@ func (i *Invitation) meet(ctx context.Context, relay Relay, number int, topic id
 	receiver.Add(1)
 	go func() {
 		defer receiver.Done()
+		defer i.s.c.rescue()
 		i.receive(ctx, rv, number)
 	}()
 	for {

@@ -99,6 +99,7 @@ func (l *link) down() {
 // meet stays under the topic at one relay until frames is closed or ctx is done.
 func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, number mesh.RelayID, frames *outbox[mesh.Frame]) {
 	defer tasks.Done()
+	defer l.sp.s.c.rescue()
 	rv, err := relay.Join(ctx, l.topic)
 	if err != nil {
 		l.sp.s.c.ports.Env.Log.Error("the topic of a space could not be joined", "space", id.Short(l.sp.key), "err", err)
@@ -108,6 +109,7 @@ func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, num
 	receiver.Add(1)
 	go func() {
 		defer receiver.Done()
+		defer l.sp.s.c.rescue()
 		for {
 			ev, err := rv.Recv(ctx)
 			if err != nil {
@@ -195,8 +197,13 @@ func (l *link) carry(did mesh.DirectID, conn transport.DirectConn) bool {
 	l.directs[did] = d
 	l.tasks.Add(2)
 	tasks := l.tasks
-	go func() { defer tasks.Done(); l.directSender(d) }()
-	go func() { defer tasks.Done(); l.directReceiver(did, d) }()
+	for _, f := range []func(){func() { l.directSender(d) }, func() { l.directReceiver(did, d) }} {
+		go func() {
+			defer tasks.Done()
+			defer l.sp.s.c.rescue()
+			f()
+		}()
+	}
 	return true
 }
 

@@ -115,7 +115,11 @@ func (n *network) offline() {
 	var leaving sync.WaitGroup
 	for _, p := range list {
 		leaving.Add(1)
-		go func() { defer leaving.Done(); p.down() }()
+		go func() {
+			defer leaving.Done()
+			defer n.s.c.rescue()
+			p.down()
+		}()
 	}
 	leaving.Wait()
 	for _, r := range relays {

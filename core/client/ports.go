@@ -34,6 +34,9 @@ type Ports struct {
 	// Yield lets the platform handle other events during long work; nil where
 	// threads do that.
 	Yield func(ctx context.Context)
+	// Crashed is told what a goroutine of the Client panicked with. The Client is
+	// of no use after that. Nil lets the panic end the process.
+	Crashed func(reason any)
 }
 
 // Storage is a profile's open storage.

@@ -23,6 +23,7 @@ const (
 	UnsupportedValue   Kind = 12 // a value that no object can hold
 	UnsupportedBrowser Kind = 13 // the browser lacks something that is needed
 	WasmUnavailable    Kind = 14 // the module could not be loaded or compiled
+	Unsupported        Kind = 15 // this version of Echospace cannot do it
 	StorageFull        Kind = 20 // the quota is used up; nothing acknowledged was lost
 	StorageUnavailable Kind = 21 // storage is blocked, closed or failing
 	StorageCorrupt     Kind = 22 // a stored record is damaged or missing
@@ -78,6 +79,7 @@ var codes = map[Kind]string{
 	UnsupportedValue:   "UNSUPPORTED_VALUE",
 	UnsupportedBrowser: "UNSUPPORTED_BROWSER",
 	WasmUnavailable:    "WASM_UNAVAILABLE",
+	Unsupported:        "UNSUPPORTED",
 	StorageFull:        "STORAGE_FULL",
 	StorageUnavailable: "STORAGE_UNAVAILABLE",
 	StorageCorrupt:     "STORAGE_CORRUPT",

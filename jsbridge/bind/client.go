@@ -27,11 +27,12 @@ type Options struct {
 }
 
 // Make gives the api object. ports chooses the technology for one client; wake
-// registers what is called when the network or the page comes back.
-func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func())) safejs.Value {
+// registers what is called when the network or the page comes back; exit ends
+// the module after a crash.
+func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func()), exit func()) safejs.Value {
 	api := object()
 	promises := &jsval.Promises{}
-	b := &binder{ctx: ctx, promises: promises, ports: ports, wake: wake}
+	b := &binder{ctx: ctx, promises: promises, ports: ports, wake: wake, exit: exit}
 	promises.OnCrash = func(err *errs.Error) { b.crashed(err) }
 	hotpath.OnCrash(func(err error) { promises.Crash(err) })
 	s := &scope{ctx: ctx, promises: promises}
@@ -47,19 +48,22 @@ type binder struct {
 	promises *jsval.Promises
 	ports    func(Options) client.Ports
 	wake     func(func()) (release func())
+	exit     func()
 
 	mu      sync.Mutex
 	clients []*client.Client
 }
 
-// crashed tells every client's observers.
+// crashed tells every client's observers and ends the module: what a panic left
+// behind must not be stored or sent. By then every Promise is rejected.
 func (b *binder) crashed(err error) {
 	b.mu.Lock()
 	list := b.clients
 	b.mu.Unlock()
 	for _, c := range list {
-		c.Status.Set(client.Status{State: "crashed", Err: err})
+		c.Status.Set(client.Status{State: client.StateCrashed, Err: err})
 	}
+	go b.exit() // after the call from JavaScript that met the panic has its answer
 }
 
 func readOptions(o safejs.Value) Options {
@@ -80,11 +84,11 @@ func readOptions(o safejs.Value) Options {
 
 // itemsAt gives the items of an array property; none for anything else.
 func itemsAt(o safejs.Value, name string) (items []safejs.Value) {
-	if o.Type() != safejs.TypeObject {
+	if !jsval.Is(o, safejs.TypeObject) {
 		return nil
 	}
 	list, err := o.Get(name)
-	if err != nil || list.Type() != safejs.TypeObject {
+	if err != nil || !jsval.Is(list, safejs.TypeObject) {
 		return nil
 	}
 	n, err := list.Length()
@@ -105,7 +109,7 @@ func stringsAt(o safejs.Value, name string) (out []string) {
 		return []string{s}
 	}
 	for _, v := range itemsAt(o, name) {
-		if v.Type() == safejs.TypeString {
+		if jsval.Is(v, safejs.TypeString) {
 			if s, err := v.String(); err == nil {
 				out = append(out, s)
 			}
@@ -131,9 +135,12 @@ type boundClient struct {
 //	createIdentity({displayName}), updateProfile({displayName}): Promise<{identityKey, displayName}>
 //	createSpace(): Promise<Space>
 //	acceptInvitation(code, {timeout}): Invitation
+//	createDeviceInvitation(), acceptDeviceInvitation(): fail with UNSUPPORTED
 //	observe('status' | 'network' | 'identity' | 'devices' | 'spaces', callback)
 func (b *binder) client(o Options) safejs.Value {
-	c := client.New(b.ports(o))
+	ports := b.ports(o)
+	ports.Crashed = func(reason any) { b.promises.Crash(reason) }
+	c := client.New(ports)
 	b.mu.Lock()
 	b.clients = append(b.clients, c)
 	b.mu.Unlock()
@@ -183,6 +190,11 @@ func (b *binder) client(o Options) safejs.Value {
 		}
 		return bc.invitation(inv), nil
 	})
+	for _, name := range [...]string{"createDeviceInvitation", "acceptDeviceInvitation"} {
+		bc.method(v, name, func(arguments) (any, error) {
+			return nil, errs.New("halo", errs.Unsupported, "this version cannot add devices to an identity; invite to each space instead")
+		})
+	}
 	bc.observables(v, map[string]func(func(any)) func(){
 		"status":  func(f func(any)) func() { return c.Status.Subscribe(func(s client.Status) { f(statusValue(s)) }) },
 		"network": func(f func(any)) func() { return c.Network.Subscribe(func(n client.Network) { f(networkValue(n)) }) },

@@ -10,10 +10,16 @@
 //
 // Since a Go function cannot throw into JavaScript, one that fails at once
 // gives the Error as its result: callers check `instanceof Error` and throw.
-// Functions that give a Promise reject it. A panic rejects every pending
-// Promise with CRASHED and is told to observers of the status.
+// Functions that give a Promise reject it.
+//
+// A panic rejects every pending Promise with CRASHED, is told to observers of
+// the status, and then ends the module; every function answers CRASHED until it
+// has. What kills the Go runtime itself (memory that was overwritten, a panic in
+// an event listener of jsbridge) cannot be told from inside: it shows on the page
+// as the end of the promise that go.run() gave.
 //
 // Objects live in package hotpath's exports under the space's handle; the
-// functions add, get, update, remove and query of a space are the slow, plain
-// door to the same database for pages without the TypeScript package.
+// functions add, get, update, remove, restore and query of a space (objects.go)
+// are the slow, plain door to the same database for pages without the TypeScript
+// package: every call copies whole objects, value by value.
 package bind

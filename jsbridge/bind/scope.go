@@ -79,7 +79,7 @@ func (a arguments) at(i int) safejs.Value {
 
 // text is the string at i, or errs.InvalidArgument.
 func (a arguments) text(op string, i int) (string, error) {
-	if a.at(i).Type() != safejs.TypeString {
+	if !jsval.Is(a.at(i), safejs.TypeString) {
 		return "", errs.New(op, errs.InvalidArgument, "argument %d must be a string", i+1)
 	}
 	return a.at(i).String()
@@ -87,7 +87,7 @@ func (a arguments) text(op string, i int) (string, error) {
 
 // callback is the function at i, or errs.InvalidArgument.
 func (a arguments) callback(op string, i int) (safejs.Value, error) {
-	if a.at(i).Type() != safejs.TypeFunction {
+	if !jsval.Is(a.at(i), safejs.TypeFunction) {
 		return safejs.Undefined(), errs.New(op, errs.InvalidArgument, "argument %d must be a function", i+1)
 	}
 	return a.at(i), nil
@@ -100,9 +100,12 @@ func (s *scope) fn(f func(args arguments) (any, error)) safejs.Func {
 		defer func() {
 			if p := recover(); p != nil {
 				s.promises.Crash(p)
-				result = jsval.FromError(errs.New("bind", errs.Crashed, "the core crashed, reload the page: %v", p))
+				result = jsval.FromError(s.promises.Crashed())
 			}
 		}()
+		if err := s.promises.Crashed(); err != nil {
+			return jsval.FromError(err)
+		}
 		out, err := f(args)
 		if err != nil {
 			return jsval.FromError(err)

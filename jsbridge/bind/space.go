@@ -21,7 +21,7 @@ import (
 //	createInvitation({authMethod, multiUse, persistent, timeout, expires, role}): Invitation
 //	postMessage(channel, bytes): Promise<void>; listen(channel, callback({data, from})): stop
 //	waitUntilReady(), open(), close(): Promise<void>; flush({to, timeout}): Promise<void>
-//	onChange(callback): stop
+//	add, get, update, remove, restore, query, onChange: see objects.go
 //	observe('state' | 'members' | 'invitations' | 'sync', callback)
 func (bc *boundClient) space(sp *client.Space) safejs.Value {
 	bc.mu.Lock()
@@ -39,6 +39,7 @@ func (bc *boundClient) space(sp *client.Space) safejs.Value {
 	bc.spaces[sp] = v
 	bc.mu.Unlock()
 	bc.spaceMessages(v, sp)
+	bc.bindObjects(v, sp)
 	bc.async(v, "open", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Open(ctx) })
 	bc.async(v, "close", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Close(ctx) })
 	bc.async(v, "waitUntilReady", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.WaitUntilReady(ctx) })
@@ -64,14 +65,6 @@ func (bc *boundClient) space(sp *client.Space) safejs.Value {
 			return nil, err
 		}
 		return bc.invitation(inv), nil
-	})
-	bc.method(v, "onChange", func(args arguments) (any, error) {
-		cb, err := args.callback("onChange", 0)
-		if err != nil {
-			return nil, err
-		}
-		sp.OnChange(func() { bc.call(cb) })
-		return bc.unsubscriber(func() { sp.OnChange(nil) }), nil
 	})
 	bc.observables(v, map[string]func(func(any)) func(){
 		"state":   func(f func(any)) func() { return sp.State.Subscribe(func(s client.SpaceState) { f(string(s)) }) },
@@ -122,7 +115,7 @@ func (bc *boundClient) spaceMessages(v safejs.Value, sp *client.Space) {
 
 func flushTarget(o safejs.Value) (client.FlushTarget, error) {
 	to := ""
-	if o.Type() == safejs.TypeObject {
+	if jsval.Is(o, safejs.TypeObject) {
 		to = jsval.String(o, "to")
 	}
 	switch t := client.FlushTarget(to); t {
@@ -137,7 +130,7 @@ func flushTarget(o safejs.Value) (client.FlushTarget, error) {
 // invitationOptions reads {authMethod, multiUse, persistent, timeout, expires, role}.
 func invitationOptions(o safejs.Value) (out client.InvitationOptions, err error) {
 	const op = "space.createInvitation"
-	if o.Type() != safejs.TypeObject {
+	if !jsval.Is(o, safejs.TypeObject) {
 		return out, nil
 	}
 	switch method := jsval.String(o, "authMethod"); method {
@@ -174,7 +167,7 @@ func invitationOptions(o safejs.Value) (out client.InvitationOptions, err error)
 // number reads a number property that may exceed 32 bits; zero if absent.
 func number(o safejs.Value, name string) float64 {
 	v, err := o.Get(name)
-	if err != nil || v.Type() != safejs.TypeNumber {
+	if err != nil || !jsval.Is(v, safejs.TypeNumber) {
 		return 0
 	}
 	f, _ := v.Float()

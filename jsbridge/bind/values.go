@@ -13,7 +13,7 @@ import (
 
 // milliseconds reads a duration from a number property; zero if it is absent.
 func milliseconds(o safejs.Value, name string) time.Duration {
-	if o.Type() != safejs.TypeObject {
+	if !jsval.Is(o, safejs.TypeObject) {
 		return 0
 	}
 	return time.Duration(jsval.Int(o, name)) * time.Millisecond

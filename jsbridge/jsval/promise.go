@@ -23,10 +23,10 @@ func Await(ctx context.Context, promise safejs.Value) (safejs.Value, error) {
 	if err := ContextError(ctx, op); err != nil {
 		return safejs.Undefined(), err
 	}
-	if promise.Type() != safejs.TypeObject && promise.Type() != safejs.TypeFunction {
+	if !Is(promise, safejs.TypeObject) && !Is(promise, safejs.TypeFunction) {
 		return promise, nil
 	}
-	if then, err := promise.Get("then"); err != nil || then.Type() != safejs.TypeFunction {
+	if then, err := promise.Get("then"); err != nil || !Is(then, safejs.TypeFunction) {
 		return promise, nil
 	}
 	type outcome struct {
@@ -169,6 +169,16 @@ func (p *Promises) Crash(reason any) {
 	if p.OnCrash != nil {
 		p.OnCrash(p.crash)
 	}
+}
+
+// Crashed gives the error of the Crash, or nil.
+func (p *Promises) Crashed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crash == nil {
+		return nil
+	}
+	return p.crash
 }
 
 // Pending is the number of Promises that are not settled.

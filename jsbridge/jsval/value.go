@@ -26,6 +26,13 @@ func Global(path ...string) (v safejs.Value, ok bool) {
 	return v, true
 }
 
+// Is tells whether v is of that type. Unlike v.Type(), which panics at a bigint,
+// it takes any value: a bigint is of no type.
+func Is(v safejs.Value, t safejs.Type) (is bool) {
+	defer func() { is = recover() == nil && is }()
+	return v.Type() == t
+}
+
 // New calls the constructor of that global name.
 func New(name string, args ...any) (safejs.Value, error) {
 	c, ok := Global(name)
@@ -39,7 +46,7 @@ func New(name string, args ...any) (safejs.Value, error) {
 // String gives a property that is a string, and "" if it is anything else.
 func String(v safejs.Value, name string) string {
 	p, err := v.Get(name)
-	if err != nil || p.Type() != safejs.TypeString {
+	if err != nil || !Is(p, safejs.TypeString) {
 		return ""
 	}
 	s, _ := p.String()
@@ -49,7 +56,7 @@ func String(v safejs.Value, name string) string {
 // Int gives a property that is a number, truncated, and 0 if it is anything else.
 func Int(v safejs.Value, name string) int {
 	p, err := v.Get(name)
-	if err != nil || p.Type() != safejs.TypeNumber {
+	if err != nil || !Is(p, safejs.TypeNumber) {
 		return 0
 	}
 	n, _ := p.Int()
@@ -80,8 +87,8 @@ func Uint8Array(b []byte) (safejs.Value, error) {
 // owns it. Anything else is an errs.InvalidArgument.
 func Bytes(v safejs.Value) ([]byte, error) {
 	const op = "jsval.Bytes"
-	if v.Type() != safejs.TypeObject {
-		return nil, errs.New(op, errs.InvalidArgument, "want a Uint8Array or an ArrayBuffer, got %v", v.Type())
+	if !Is(v, safejs.TypeObject) {
+		return nil, errs.New(op, errs.InvalidArgument, "want a Uint8Array or an ArrayBuffer, got no object")
 	}
 	u8, ok := Global("Uint8Array")
 	if !ok {
@@ -108,7 +115,7 @@ func view(u8, v safejs.Value) (safejs.Value, error) {
 	args := []any{v}
 	if buf, err := v.Get("buffer"); err == nil && !buf.IsUndefined() {
 		args = []any{buf, Int(v, "byteOffset"), Int(v, "byteLength")}
-	} else if n, err := v.Get("byteLength"); err != nil || n.Type() != safejs.TypeNumber {
+	} else if n, err := v.Get("byteLength"); err != nil || !Is(n, safejs.TypeNumber) {
 		return v, errs.New(op, errs.InvalidArgument, "want a Uint8Array or an ArrayBuffer, got another object")
 	}
 	out, err := u8.New(args...)

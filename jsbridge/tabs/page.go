@@ -36,7 +36,7 @@ func Current() State {
 		s.Visible = jsval.String(doc, "visibilityState") != "hidden"
 	}
 	if nav, ok := jsval.Global("navigator"); ok {
-		if v, err := nav.Get("onLine"); err == nil && v.Type() == safejs.TypeBoolean {
+		if v, err := nav.Get("onLine"); err == nil && jsval.Is(v, safejs.TypeBoolean) {
 			s.Online = jsval.Bool(nav, "onLine")
 		}
 	}

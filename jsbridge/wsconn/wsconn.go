@@ -76,7 +76,7 @@ func newConn(ws safejs.Value, opened func()) (*conn, error) {
 // onMessage queues a message.
 func (c *conn) onMessage(ev safejs.Value) {
 	data, err := ev.Get("data")
-	if err != nil || data.Type() == safejs.TypeString {
+	if err != nil || jsval.Is(data, safejs.TypeString) {
 		c.drop(codeNotOurs, errs.New("wsconn.Recv", errs.PeerMisbehaved, "the other side sent a text message; only binary ones are taken"))
 		return
 	}

@@ -130,7 +130,7 @@ export class Client {
   #follow(connection: Connection): void {
     const { runtime, raw, stops } = connection;
     stops.push(
-      runtime.call(() => raw.observe('status', (value) => this.#status.next(statusOf(value)))),
+      runtime.call(() => raw.observe('status', (value) => this.#statusChanged(connection, statusOf(value)))),
       runtime.call(() => raw.observe('network', (value) => this.#network.next(networkOf(value)))),
       observeOutside(
         (cb: (values: RawSpace[]) => void) => runtime.call(() => raw.observe('spaces', cb)),
@@ -139,6 +139,13 @@ export class Client {
       ...this.halo.follow(connection),
       runtime.onCrash((error) => this.#status.next({ ...this.#status.value, state: 'crashed', error })),
     );
+  }
+
+  #statusChanged(connection: Connection, status: ClientStatus): void {
+    const { state, error } = status;
+    if (state === 'crashed') connection.runtime.crash(error);
+    else if (state === 'closed' && error) queueMicrotask(() => this.#disconnect(connection, status));
+    else this.#status.next(status);
   }
 
   /**
@@ -163,7 +170,9 @@ export class Client {
     this.#disconnect(connection);
   }
 
-  #disconnect({ runtime, stops }: Connection): void {
+  #disconnect(connection: Connection, status = closed): void {
+    if (this.#connection !== connection) return;
+    const { runtime, stops } = connection;
     if (!runtime.crashed) {
       for (const stop of stops) stop();
       for (const space of this.#known.values()) space.forget();
@@ -174,7 +183,7 @@ export class Client {
     this.#spaces.next([]);
     this.#network.next(offline);
     this.halo.clear();
-    if (this.#status.value.state !== 'crashed') this.#status.next(closed);
+    if (this.#status.value.state !== 'crashed') this.#status.next(status);
   }
 
   /**
@@ -281,7 +290,11 @@ function rawOptions({ config = {} }: ClientOptions): Parameters<Runtime['api']['
 }
 
 function statusOf({ state, error, storage }: RawStatus): ClientStatus {
-  return { state, storage, ...(error && { error: toEchospaceError(error) }) };
+  return {
+    state: state === 'failed' ? 'closed' : state,
+    storage,
+    ...(error && { error: toEchospaceError(error) }),
+  };
 }
 
 function networkOf({ state, relay, peers }: RawNetwork): NetworkStatus {

@@ -51,7 +51,11 @@ export class Halo {
     return identityOf(await runtime.guard(runtime.call(() => f(raw))));
   }
 
-  /** Invites a further device of this identity. Hosting starts at once. */
+  /**
+   * Invites a further device of this identity. Hosting starts at once.
+   *
+   * @throws UNSUPPORTED by this version of the core.
+   */
   createInvitation(options: InvitationOptions = {}): CancellableInvitation {
     const { runtime, raw } = this.#connection('createInvitation');
     return CancellableInvitation.of(
@@ -63,7 +67,8 @@ export class Halo {
   /**
    * Makes this device one of the inviting identity.
    *
-   * @throws IDENTITY_EXISTS, INVALID_INVITATION or VERSION_UNSUPPORTED.
+   * @throws IDENTITY_EXISTS, INVALID_INVITATION, VERSION_UNSUPPORTED, or
+   *   UNSUPPORTED by this version of the core.
    */
   acceptInvitation(
     invitation: Invitation | DecodedInvitation | string,

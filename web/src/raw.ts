@@ -20,7 +20,8 @@ export interface RawApi {
 }
 
 export interface RawStatus {
-  state: 'closed' | 'opening' | 'open' | 'crashed';
+  /** `failed`: could not be opened, or lost its storage; it is closed. */
+  state: 'closed' | 'opening' | 'open' | 'failed' | 'crashed';
   error?: Error;
   storage: { persistent: boolean; usage?: number; quota?: number };
 }

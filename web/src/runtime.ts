@@ -40,6 +40,12 @@ export function openRuntime(url: string): Promise<Runtime> {
   return opened;
 }
 
+function crashOf(cause: unknown): EchospaceError {
+  if (cause instanceof EchospaceError && cause.code === 'CRASHED') return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new EchospaceError('CRASHED', `the core has crashed: ${why}; reload the page`, { cause });
+}
+
 /** A running module: its API, its hot path, and what happens when it dies. */
 export class Runtime {
   readonly #exports: RawExports;
@@ -109,8 +115,7 @@ export class Runtime {
   /** Ends everything that waits for the module. Only the first call counts. */
   crash(cause: unknown): void {
     if (this.#crash) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    this.#crash = new EchospaceError('CRASHED', `the core has crashed: ${why}; reload the page`, { cause });
+    this.#crash = crashOf(cause);
     this.#forget();
     for (const reject of [...this.#rejecters, ...this.#crashListeners]) reject(this.#crash);
     this.#rejecters.clear();
@@ -133,7 +138,7 @@ export class Runtime {
       }
       this.#rejecters.add(reject);
       promise
-        .then(resolve, (error) => reject(toEchospaceError(error)))
+        .then(resolve, (error) => reject(this.#errorOf(error)))
         .finally(() => this.#rejecters.delete(reject));
     });
   }
@@ -150,8 +155,15 @@ export class Runtime {
     } catch (error) {
       throw this.#crash ?? toEchospaceError(error);
     }
-    if (result instanceof Error) throw toEchospaceError(result);
+    if (result instanceof Error) throw this.#errorOf(result);
     return result;
+  }
+
+  /** An error of the core. One that says that the core has crashed ends everything. */
+  #errorOf(raw: unknown): EchospaceError {
+    const error = toEchospaceError(raw);
+    if (error.code === 'CRASHED') this.crash(error);
+    return this.#crash ?? error;
   }
 
   /** Calls an export. A trap in it is a crash, since Go cannot go on. */
@@ -190,7 +202,7 @@ export class Runtime {
     if (output.length === 0) return errorOfKind(1, 'the core refused without a reason');
     const reader = new Reader(output);
     reader.array();
-    return errorOfKind(reader.int(), reader.str());
+    return this.#errorOf(errorOfKind(reader.int(), reader.str()));
   }
 
   /** A call that gives bytes; a negative length says that it failed. */
@@ -233,7 +245,7 @@ export class Runtime {
     return out === 0 ? undefined : this.#output(out);
   }
 
-  /** The values that were set concurrently at a path: an array, the winner first. */
+  /** The values that were set concurrently at a path: an array of bin, the winner first; an empty one is a deletion. */
   conflicts(handle: number, request: Writer): Uint8Array {
     return this.#query(request.bytes, (e, length) => e.es_conflicts(handle, length));
   }

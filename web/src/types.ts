@@ -16,7 +16,10 @@ export interface ClientOptions {
       name?: string;
       /** Asks the browser not to evict what is stored; on by default. The client's status says if it was granted. */
       persistent?: boolean;
-      /** Encrypts the keys of this profile, beyond what the browser does. There is no way to recover it. */
+      /**
+       * Encrypts the keys of this profile, beyond what the browser does. There is no way to recover it.
+       * `initialize()` refuses it with UNSUPPORTED until the core can do this.
+       */
       passphrase?: string;
     };
     /** Where `echospace.wasm` is; by default beside the module that this code is in. */
@@ -30,7 +33,7 @@ export interface ClientOptions {
 export interface ClientStatus {
   /** `crashed` is final: reload the page. */
   readonly state: 'closed' | 'opening' | 'open' | 'crashed';
-  /** Why the client crashed or could not be opened. */
+  /** Why the client crashed, could not be opened, or was closed by itself (another version took its storage). */
   readonly error?: EchospaceError;
   readonly storage: {
     /** True if the browser has promised not to evict what is stored. */
