@@ -3,5 +3,5 @@
 // hands the api object of jsbridge/bind to globalThis.__echospace_ready. It
 // decides nothing else.
 //
-// Except for this file the package exists only for js.
+// Except for this file and native.go the package exists only for js.
 package main
