@@ -1,0 +1,1 @@
+export function joinSegments(module: Uint8Array): Buffer<ArrayBuffer>;
