@@ -44,7 +44,7 @@ func seeds(t *testing.T, quick int, f func(t *testing.T, seed uint64)) {
 func TestSim_T01_T04_fleet(t *testing.T) {
 	seeds(t, 30, func(t *testing.T, seed uint64) {
 		f := newFleet(t, seed, 2+int(seed%3))
-		s := script{fleet: f, copies: map[*peer][]storage.Entry{}}
+		s := script{fleet: f, copies: map[*peer][]storage.Entry{}, start: time.Now()}
 		for range 8 + f.rng.IntN(16) {
 			s.step()
 		}
@@ -58,6 +58,7 @@ type script struct {
 	*fleet
 	copies map[*peer][]storage.Entry
 	acks   []ack
+	start  time.Time
 	n      int
 }
 
@@ -69,7 +70,9 @@ type ack struct {
 
 func (s *script) step() {
 	p := s.peers[s.rng.IntN(len(s.peers))]
-	switch what := s.rng.IntN(24); {
+	what := s.rng.IntN(24)
+	s.t.Logf("%v: step %d of %s, offline: %v", time.Since(s.start), what, p.name, p.offline)
+	switch {
 	case what < 9:
 		s.edits(p)
 	case what < 11:
@@ -129,24 +132,21 @@ func (s *script) fill(p *peer) {
 	p.flush(client.FlushStore)
 }
 
-// damage spoils a block that another disk holds too.
+// damage spoils a block that every disk holds.
 func (s *script) damage(p *peer) {
-	s.mu.Lock()
 	var shared []string
 	for key := range p.blocks() {
-		for _, o := range s.peers {
-			if o != p && o.blocks()[key] {
-				shared = append(shared, key)
-				break
-			}
+		if !slices.ContainsFunc(s.peers, func(o *peer) bool { return !o.blocks()[key] }) {
+			shared = append(shared, key)
 		}
 	}
-	s.mu.Unlock()
 	if len(shared) == 0 {
 		return
 	}
 	slices.Sort(shared)
 	key := shared[s.rng.IntN(len(shared))]
+	ref, _ := feed.ParseBlockKey([]byte(key))
+	s.t.Logf("damaged: block %d of feed %s", ref.Seq, id.Short(ref.Feed))
 	p.fault(func() {
 		p.disk, _ = p.disk.Reopen(0)
 		s.ok(p.disk.Corrupt([]byte(key), memstore.FlipBit))
