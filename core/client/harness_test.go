@@ -34,6 +34,8 @@ type world struct {
 	hub    *memsignal.Hub
 	net    *memnet.Network
 	direct bool // false: everything is relayed
+	wrap   func(transport.Direct) transport.Direct
+	log    env.Logger // of the clients made from now on; nil: the usual
 	people int
 }
 
@@ -77,10 +79,16 @@ func (keepOpen) Close() error { return nil }
 func (w *world) client(p *profile) *client.Client {
 	w.t.Helper()
 	e := testEnv()
+	if w.log != nil {
+		e.Log = w.log
+	}
 	w.people++
 	var direct transport.Direct
 	if w.direct {
 		direct = w.net.Direct(fmt.Sprint("node", w.people))
+		if w.wrap != nil {
+			direct = w.wrap(direct)
+		}
 	}
 	ports := client.Ports{
 		Env: e,
@@ -306,4 +314,21 @@ func next[T any](t *testing.T, c <-chan T) T {
 		t.Fatal("nothing came")
 	}
 	panic("unreachable")
+}
+
+// contents are the records of all objects of the space, deleted ones too, in
+// the order of creation.
+func contents(t *testing.T, sp *client.Space) (records []byte) {
+	t.Helper()
+	query := wire.AppendUint(wire.AppendNil(wire.AppendArray(nil, 2)), 1)
+	ok(t, sp.Objects("test", func(db *objectdb.DB) error {
+		n, ids, err := db.OpenQuery(query)
+		if err != nil {
+			return err
+		}
+		defer db.CloseQuery(n)
+		records = bytes.Clone(db.ReadMany(ids))
+		return nil
+	}))
+	return records
 }

@@ -53,6 +53,7 @@ type Invitation struct {
 	machine machine
 	cancel  context.CancelFunc
 	frames  []*outbox[invite.Frame] // per relay; nil while offline
+	stays   *sync.WaitGroup         // of these
 	at      map[id.PeerID]int       // the relay where a peer is
 	wake    chan struct{}
 	over    chan struct{} // closed at the end
@@ -183,18 +184,25 @@ func (i *Invitation) up(relays []Relay) {
 	}
 	ctx, cancel := context.WithCancel(i.s.ctx)
 	i.cancel, i.frames, i.at = cancel, nil, map[id.PeerID]int{}
+	stays := &sync.WaitGroup{}
+	i.stays = stays
 	inv := i.Value.Get()
 	for n, relay := range relays {
 		frames := newOutbox[invite.Frame]()
 		i.frames = append(i.frames, frames)
-		i.s.spawn(func(context.Context) { i.meet(ctx, relay, n, inv.Topic(), frames) })
+		stays.Add(1)
+		i.s.spawn(func(context.Context) {
+			defer stays.Done()
+			i.meet(ctx, relay, n, inv.Topic(), frames)
+		})
 	}
 }
 
-// down leaves the topic.
+// down leaves the topic. When it returns the stay is over, so that nothing of
+// it is taken for the next one.
 func (i *Invitation) down() {
 	i.mu.Lock()
-	cancel, frames := i.cancel, i.frames
+	cancel, frames, stays := i.cancel, i.frames, i.stays
 	i.cancel, i.frames = nil, nil
 	i.mu.Unlock()
 	if cancel == nil {
@@ -203,7 +211,10 @@ func (i *Invitation) down() {
 	for _, f := range frames {
 		f.close() // what is queued may still leave
 	}
-	time.AfterFunc(closeGrace, cancel) // then the stay ends
+	grace := time.AfterFunc(closeGrace, cancel)
+	stays.Wait()
+	grace.Stop()
+	cancel()
 }
 
 // meet stays under the topic at one relay until its outbox is closed.
