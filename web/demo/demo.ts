@@ -111,6 +111,10 @@ async function start(): Promise<void> {
     invitation = undefined;
   };
   addEventListener('hashchange', follow);
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault(); // the address names the list
+    byId('content').focus();
+  });
   if (isNew) byId('new-list').focus();
   follow();
 }

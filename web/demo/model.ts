@@ -43,8 +43,11 @@ export class Model {
     });
   }
 
+  /** All lists, by name. */
   get lists(): List[] {
-    return [...this.#lists.values()];
+    return [...this.#lists.values()].sort(
+      (a, b) => a.name.localeCompare(b.name) || (a.space.id < b.space.id ? -1 : 1),
+    );
   }
 
   /** The list that is open; undefined if there is none. */

@@ -12,8 +12,18 @@ export function announce(text: string): void {
   repeat(byId('polite'), text);
 }
 
+/** Where messages are heard and seen: behind an open dialog, all of the page is inert. */
+function stage(): Element {
+  return [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
+}
+
+function bring(element: HTMLElement, to: Element): void {
+  if (element.parentElement !== to) to.append(element);
+}
+
 /** Sets the text of a live region; the same text twice is said twice. */
 function repeat(region: HTMLElement, text: string): void {
+  bring(region, stage());
   region.textContent = '';
   requestAnimationFrame(() => setText(region, text));
 }
@@ -39,6 +49,7 @@ function reveal(does: { label: string; run: () => void } | undefined): void {
   action = does?.run;
   setText(button, does?.label ?? '');
   show(button, does !== undefined);
+  bring(byId('toast'), stage());
   show(byId('toast'), true);
   clearTimeout(timer);
 }
@@ -59,8 +70,13 @@ export function hideToast(): void {
   show(byId('toast'), false);
 }
 
-/** Makes the toast's button work. */
+/** Makes the toast's button work, and keeps what is said when a dialog closes. */
 export function wireToast(): void {
+  for (const dialog of document.querySelectorAll('dialog')) {
+    dialog.addEventListener('close', () => {
+      for (const id of ['toast', 'polite', 'assertive']) bring(byId(id), stage());
+    });
+  }
   byId('toast-action').addEventListener('click', () => {
     const run = action;
     hideToast();

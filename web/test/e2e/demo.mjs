@@ -27,7 +27,7 @@ class Visitor extends Peer {
     const context = await browser.newContext({ viewport: desktop, ...options });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
     const page = await context.newPage();
-    page.setDefaultTimeout(limit);
+    page.setDefaultTimeout(15000);
     const visitor = new Visitor(name, page, () => context.close());
     visitor.context = context;
     visitors.push(visitor);
@@ -461,15 +461,28 @@ scene('a page that cannot start says why', async () => {
 
 scene('a full storage is told, and loses nothing', async () => {
   ada.allow(/STORAGE_FULL/);
-  const session = await ada.context.newCDPSession(ada.page);
-  const { origin } = new URL(server.url);
   await ada.page.setViewportSize(desktop);
-  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+  // A full disk shows as a transaction that the browser aborts for that reason.
+  await ada.run(() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...args) {
+      const request = put.apply(this, args);
+      if (globalThis.full) {
+        const error = new DOMException('', 'QuotaExceededError');
+        Object.defineProperty(this.transaction, 'error', { value: error });
+        this.transaction.abort();
+      }
+      return request;
+    };
+    globalThis.full = true;
+  });
   await ada.addTask('One too many');
   await ada.says('The storage of this browser is full.');
   await ada.says('Storage is full');
   await ada.shot('storage-full');
-  await session.send('Storage.overrideQuotaForOrigin', { origin });
+  await ada.run(() => {
+    globalThis.full = false;
+  });
   await ada.addTask('Another one');
   await ada.says('Saved on this device');
   await ada.page.reload();
@@ -488,7 +501,8 @@ scene('after a crash a reload brings everything back', async () => {
         if (globalThis.trap) throw new WebAssembly.RuntimeError('unreachable');
         return exports.es_apply(...numbers);
       };
-      return { exports: { ...exports, es_apply } };
+      const value = { ...exports, es_apply };
+      return Object.create(WebAssembly.Instance.prototype, { exports: { value } });
     };
   });
   await rosa.arrive();
