@@ -3,7 +3,8 @@ package keys
 import (
 	"context"
 	"crypto/ed25519"
-	"math/big"
+
+	"filippo.io/edwards25519"
 
 	"github.com/echospace/echospace/core/errs"
 )
@@ -119,29 +120,10 @@ func belowPrime(v [32]byte) bool {
 	return v[0] < 0xed
 }
 
-// checkOnCurve checks that x² = (y² - 1) / (d·y² + 1) has a solution. A
-// quotient is a square exactly if the product is, which Jacobi's symbol tells.
-// It is slow (tens of microseconds) and of public values only.
+// checkOnCurve checks that x² = (y² - 1) / (d·y² + 1) has a solution. It is
+// slow (tens of microseconds) and of public values only.
 func checkOnCurve(public [32]byte) error {
-	one := big.NewInt(1)
-	p := new(big.Int).Lsh(one, 255)
-	p.Sub(p, big.NewInt(19))
-	// d = -121665/121666
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665)).Mod(d, p)
-
-	var be [32]byte
-	for i, c := range public {
-		be[31-i] = c
-	}
-	be[0] &= 0x7f
-	y2 := new(big.Int).SetBytes(be[:])
-	y2.Mul(y2, y2).Mod(y2, p)
-	u := new(big.Int).Sub(y2, one)
-	v := new(big.Int).Mul(d, y2)
-	v.Add(v, one)
-	uv := u.Mul(u, v)
-	if big.Jacobi(uv.Mod(uv, p), p) < 0 {
+	if _, err := new(edwards25519.Point).SetBytes(public[:]); err != nil {
 		return errs.New("keys.CheckPublic", errs.BadKey, "the public key %x is not a point of the curve", public[:])
 	}
 	return nil
