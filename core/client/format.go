@@ -32,6 +32,9 @@ func checkFormat(ctx context.Context, st storage.Store) error {
 	if err := r.Done(op); err != nil {
 		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: %w", err)
 	}
+	if v == 0 {
+		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: no version has the number 0")
+	}
 	if v > formatVersion {
 		return errs.New(op, errs.VersionUnsupported, "the profile has format %d and this Echospace reads up to %d; load the newer version", v, formatVersion)
 	}
