@@ -168,6 +168,9 @@ func (s *session) lock(ctx context.Context, inv id.InvitationID) (release func()
 func (s *session) rehost() {
 	s.spawn(func(ctx context.Context) {
 		records, err := s.keyring.List(ctx, invitationRecords)
+		if ctx.Err() != nil {
+			return // closed again already
+		}
 		if err != nil {
 			s.c.ports.Env.Log.Error("the persistent invitations could not be read", "err", err)
 			return
