@@ -9,7 +9,7 @@ import { JoinDialog } from './join.js';
 import { ListsView } from './listsview.js';
 import { Model } from './model.js';
 import { PeopleView } from './peopleview.js';
-import { wireToast } from './say.js';
+import { hideToast, wireToast } from './say.js';
 import { Settings } from './settings.js';
 import { wireShortcuts } from './shortcuts.js';
 import { TasksView } from './tasksview.js';
@@ -31,6 +31,7 @@ const hints: Readonly<Record<string, string>> = {
 };
 
 function fail(error: EchospaceError): void {
+  hideToast();
   for (const dialog of document.querySelectorAll('dialog')) dialog.close();
   showScreen('failed');
   const crashed = error.code === 'CRASHED';

@@ -38,6 +38,7 @@ export function toast(text: string, does?: { label: string; run: () => void }): 
 
 /** Shows what went wrong, in plain words, until it is taken note of. */
 export function complain(error: unknown): void {
+  if (byId('app').hidden) return; // the page says so itself
   const text = explain(error);
   setText(byId('toast-text'), text);
   repeat(byId('assertive'), text);

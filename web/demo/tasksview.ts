@@ -84,7 +84,7 @@ export class TasksView {
       icon('trash'),
     );
     const row = make('li', { class: 'task' }, make('label', { class: 'box' }, box), title, remove);
-    box.addEventListener('change', () => attempt(() => list.tick(task, box.checked)));
+    box.addEventListener('change', () => this.#tick(list, row, task, box.checked));
     title.addEventListener('click', () => this.#editTitle(list, row, task));
     remove.addEventListener('click', () => this.#remove(list, row, task));
     row.addEventListener('animationend', () => row.classList.remove('fresh'));
@@ -134,6 +134,14 @@ export class TasksView {
       if (event.key === 'Enter') end(true, true);
       if (event.key === 'Escape') end(false, true);
     });
+  }
+
+  /** Ticks; the focus goes on if the row does not match the filter any more. */
+  #tick(list: List, row: Element, task: LiveTask, done: boolean): void {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    attempt(() => list.tick(task, done));
+    this.render();
+    if (!row.isConnected) (next?.querySelector('input') ?? this.#add).focus();
   }
 
   #remove(list: List, row: Element, task: LiveTask): void {

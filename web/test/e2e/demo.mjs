@@ -27,7 +27,7 @@ class Visitor extends Peer {
     const context = await browser.newContext({ viewport: desktop, ...options });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
     const page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(limit);
     const visitor = new Visitor(name, page, () => context.close());
     visitor.context = context;
     visitors.push(visitor);
@@ -197,6 +197,12 @@ scene('tasks by keyboard: add, tick, move, rename, delete, undo, filter', async 
   await ada.key('2');
   await ada.box('Lemons').waitFor();
   assert.deepEqual(await ada.titles(), ['Oat milk', 'Coffee', 'Lemons']);
+  await ada.box('Coffee').focus();
+  await ada.key('Space');
+  await ada.box('Coffee').waitFor({ state: 'detached' });
+  assert.equal(await ada.run(() => document.activeElement.ariaLabel), 'Lemons', 'the focus goes on');
+  await ada.key('1');
+  await ada.box('Coffee').uncheck();
   await ada.page.getByRole('radio', { name: 'All 4' }).check();
   assert.deepEqual([await ada.count('All'), await ada.count('Open'), await ada.count('Done')], [4, 3, 1]);
   await ada.says('Saved on this device');
