@@ -4,10 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha512"
 
-	"filippo.io/edwards25519"
-
 	"github.com/echospace/echospace/core/env"
-	"github.com/echospace/echospace/core/invite/ristretto"
+	"github.com/gtank/ristretto255"
 )
 
 // Context is what both sides must agree on. A difference in any field gives
@@ -27,25 +25,24 @@ type Message struct {
 // Party is one side of one run.
 type Party struct {
 	session []byte
-	scalar  *edwards25519.Scalar
+	scalar  *ristretto255.Scalar
 	message Message
 }
 
 // New draws a secret scalar and makes this side's Message, which carries data.
 // It keeps copies of what it is handed.
 func New(e env.Env, c Context, data []byte) *Party {
-	zero := edwards25519.NewScalar()
-	s := edwards25519.NewScalar()
-	for s.Equal(zero) == 1 {
-		// It fails for another length only, and then leaves zero.
-		_, _ = s.SetUniformBytes(e.Bytes(SeedSize))
+	s := ristretto255.NewScalar()
+	for s.Equal(ristretto255.NewScalar()) == 1 {
+		s.FromUniformBytes(e.Bytes(SeedSize))
 	}
 	return newParty(s, c, data)
 }
 
-func newParty(s *edwards25519.Scalar, c Context, data []byte) *Party {
+func newParty(s *ristretto255.Scalar, c Context, data []byte) *Party {
 	p := &Party{session: append([]byte(nil), c.Session...), scalar: s}
-	p.message.Point = ristretto.Encode(new(edwards25519.Point).ScalarMult(s, generator(c)))
+	y := ristretto255.NewElement().ScalarMult(s, generator(c))
+	y.Encode(p.message.Point[:0])
 	p.message.Data = append([]byte(nil), data...)
 	return p
 }

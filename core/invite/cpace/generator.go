@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"crypto/sha512"
 
-	"filippo.io/edwards25519"
-
 	"github.com/echospace/echospace/core/errs"
-	"github.com/echospace/echospace/core/invite/ristretto"
+	"github.com/gtank/ristretto255"
 )
 
 // Sizes in bytes.
@@ -64,21 +62,22 @@ func generatorString(c Context) []byte {
 
 // generator is calculate_generator: the group element that both sides of a
 // session with the same code share.
-func generator(c Context) *edwards25519.Point {
-	return ristretto.FromUniform(sha512.Sum512(generatorString(c)))
+func generator(c Context) *ristretto255.Element {
+	h := sha512.Sum512(generatorString(c))
+	return ristretto255.NewElement().FromUniformBytes(h[:])
 }
 
 // multiply is scalar_mult_vfy: s times the encoded point, refusing what is not
 // the canonical encoding of a point, and a result that is the identity, with
 // errs.BadKey.
-func multiply(s *edwards25519.Scalar, point []byte) ([]byte, error) {
-	p, err := ristretto.Decode(point)
-	if err != nil {
+func multiply(s *ristretto255.Scalar, point []byte) ([]byte, error) {
+	p := ristretto255.NewElement()
+	if err := p.Decode(point); err != nil {
 		return nil, errs.New("cpace", errs.BadKey, "%x is not the canonical encoding of a point", point)
 	}
-	k := ristretto.Encode(p.ScalarMult(s, p))
-	if k == [ristretto.Size]byte{} {
+	k := ristretto255.NewElement().ScalarMult(s, p)
+	if k.Equal(ristretto255.NewElement().Zero()) == 1 {
 		return nil, errs.New("cpace", errs.BadKey, "%x gives the identity", point)
 	}
-	return k[:], nil
+	return k.Encode(nil), nil
 }
