@@ -14,9 +14,18 @@ import { reporterOptions } from './reporter.mjs';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const results = join(root, 'web/test-output/e2e.jsonl');
 
-const files = ['thepage', 'client', 'invitations', 'spaces', 'objects', 'network', 'storage', 'demo'].map(
-  (name) => join(root, 'web/test/e2e', `${name}.mjs`),
-);
+const files = [
+  'thepage',
+  'client',
+  'invitations',
+  'spaces',
+  'objects',
+  'network',
+  'storage',
+  'loading',
+  'plain',
+  'demo',
+].map((name) => join(root, 'web/test/e2e', `${name}.mjs`));
 
 mkdirSync(dirname(results), { recursive: true });
 rmSync(results, { force: true });

@@ -234,9 +234,17 @@ test('T07 a new version that opens while an old tab is up is not blocked, and th
   const status = await old.run(async () => {
     await until(() => client.status.get().state !== 'open', 'the status changes');
     const { state, error } = client.status.get();
-    return { state, code: error?.code, call: (await outcome(client.createSpace())).code };
+    return {
+      state,
+      code: error?.code,
+      call: (await outcome(() => client.createSpace())).code,
+      again: (await outcome(client.initialize())).code,
+    };
   });
-  assert.notEqual(status.state, 'open');
-  assert.ok(status.code, JSON.stringify(status));
-  assert.ok(status.call, JSON.stringify(status));
+  assert.deepEqual(status, {
+    state: 'closed',
+    code: 'VERSION_UNSUPPORTED',
+    call: 'NOT_INITIALIZED',
+    again: 'VERSION_UNSUPPORTED',
+  });
 });

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { Expando, idOf, isRemoved, type QueryResult, type Space } from '@echospace/client';
+import { Core } from '../../src/db/database.js';
+import { writeScalar } from '../../src/db/values.js';
+import type { RawSpace } from '../../src/raw.js';
+import type { Runtime } from '../../src/runtime.js';
+import { Writer } from '../../src/wire.js';
 import { makeSpace, settled } from './support.js';
 
 interface Task {
@@ -286,6 +291,29 @@ describe('Database', () => {
     const { objects } = roomy.db.query<{ n: number; text: string }>();
     assert.equal(objects.length, 5000);
     assert.ok(objects.every(({ n, text }, i) => n === i && text === `object ${i}`));
+  });
+
+  test('O09 what was set concurrently is read as the core gives it, deletions too', () => {
+    const object = space.db.add({ title: 'a' });
+    assert.deepEqual(space.db.conflicts(object, 'title'), []);
+    const writes: ((w: Writer) => void)[] = [
+      (w) => w.str('winner'),
+      () => undefined,
+      (w) => writeScalar(w, 7n),
+    ];
+    const encoded = new Writer();
+    encoded.array(writes.length);
+    for (const write of writes) {
+      const value = new Writer();
+      write(value);
+      encoded.bin(value.bytes);
+    }
+    // Conflicts need a second person, whom only the browser tests have.
+    const runtime = { conflicts: () => encoded.bytes } as unknown as Runtime;
+    const raw = { handle: 1 } as RawSpace;
+    const core = new Core({ runtime, raw, isOpen: true, mayWrite: true });
+    const there = core.properties.proxy;
+    assert.deepEqual(core.conflicts(there, 'title'), ['winner', undefined, 7n]);
   });
 
   test('S11 a closed space refuses with SPACE_CLOSED and works again when it is open', async () => {
