@@ -167,6 +167,56 @@ test('I10 already a member: ALREADY_MEMBER with the key, and nothing is written'
   assert.equal(await ada.run(() => space.members.get().length), 2);
 });
 
+test('I12 expiry: EXPIRED on the host, gone from the invitations, and a late guest is told', async () => {
+  const [ada, bob] = await pair();
+  await createSpace(ada);
+  const { code } = await ada.run(() => {
+    globalThis.offered = space.createInvitation({ expires: Date.now() + 1200 });
+    return { code: offered.get().code };
+  });
+  assert.deepEqual(await ends(ada, 'offered'), { state: 'EXPIRED', code: 'INVITATION_EXPIRED' });
+  await ada.run(() => until(() => space.invitations.get().length === 0, 'it is gone'));
+  const late = await bob.run(async (code) => {
+    const accepted = await outcome(() => client.acceptInvitation(code));
+    return accepted.code ?? (await outcome(client.acceptInvitation(code).wait())).code;
+  }, code);
+  assert.equal(late, 'INVITATION_EXPIRED');
+});
+
+test('I13 persistent: hosted again after a reload with the same code', async () => {
+  const ada = await peer('Ada');
+  const bob = await sharedPeer('Bob');
+  const key = await createSpace(ada);
+  const { code, authCode } = await offer(ada, { persistent: true });
+  await accept(bob, code);
+  assert.equal((await authenticate(bob, wrong(authCode))).code, 'WRONG_AUTH_CODE');
+  await bob.run(() => accepted.cancel());
+  await ada.reload();
+  await ada.open();
+  const again = await ada.run(async (key) => {
+    const { invitations } = client.getSpace(key);
+    const [invitation] = await until(
+      () => invitations.get().length > 0 && invitations.get(),
+      'it is hosted again',
+    );
+    return invitation.get();
+  }, key);
+  assert.deepEqual([again.code, again.authCode], [code, authCode]);
+  await accept(bob, code);
+  assert.equal((await authenticate(bob, wrong(authCode))).code, 'WRONG_AUTH_CODE');
+  assert.equal((await authenticate(bob, authCode)).code, undefined);
+});
+
+test('I14 non-persistent: gone after a reload', async () => {
+  const ada = await peer('Ada');
+  const key = await createSpace(ada);
+  await offer(ada);
+  await ada.reload();
+  await ada.open();
+  await ada.run(() => until(() => client.mesh.networkStatus.get().state === 'online', 'online'));
+  assert.equal(await ada.run((k) => client.getSpace(k).invitations.get().length, key), 0);
+});
+
 test('I15 decode() reads a code as people paste it, and refuses anything else by name', async () => {
   const [ada] = await pair();
   await createSpace(ada);
