@@ -66,7 +66,7 @@ const HOT = [
     'internal/sync',
     'sync/atomic',
   ],
-  ...['bytes', 'cmp', 'compress/flate', 'encoding/binary', 'math/bits', 'unicode/utf8'],
+  ...['bytes', 'cmp', 'encoding/binary', 'math/bits', 'unicode/utf8'],
   ...['edwards25519/...', 'sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
   ...['core/crdt/...', 'core/objectdb', 'core/wire', 'jsbridge/hotpath'].map((name) => `./${name}`),
