@@ -64,11 +64,12 @@ type session struct {
 	// opening serialises the opening of spaces, which waits.
 	opening sync.Mutex
 
-	mu     sync.Mutex
-	self   *self // nil until there is an identity
-	spaces map[id.SpaceKey]*Space
-	hosted map[id.InvitationID]*Invitation
-	joined map[id.InvitationID]*Invitation
+	mu      sync.Mutex
+	closing bool
+	self    *self // nil until there is an identity
+	spaces  map[id.SpaceKey]*Space
+	hosted  map[id.InvitationID]*Invitation
+	joined  map[id.InvitationID]*Invitation
 }
 
 // New makes a closed Client.
@@ -161,9 +162,10 @@ func (s *session) load(ctx context.Context) (err error) {
 
 // close ends everything of the session and waits for it.
 func (s *session) close() {
-	for _, sp := range s.allSpaces() {
-		sp.shut(errs.New("client", errs.Closed, "the client was destroyed"))
-	}
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.shutSpaces()
 	for _, inv := range s.allInvitations() {
 		inv.abandon()
 	}
@@ -175,11 +177,18 @@ func (s *session) close() {
 		release()
 	}
 	s.tasks.Wait()
+	s.shutSpaces() // what a task of the session was just opening
 	if s.storage.Store != nil {
 		_ = s.storage.Store.Close() // nothing acknowledged depends on it
 	}
 	if s.freeSlot != nil {
 		s.freeSlot()
+	}
+}
+
+func (s *session) shutSpaces() {
+	for _, sp := range s.allSpaces() {
+		sp.shut(errs.New("client", errs.Closed, "the client was destroyed"))
 	}
 }
 
@@ -297,8 +306,14 @@ func (c *Client) Space(key id.SpaceKey) *Space {
 	return s.spaces[key]
 }
 
-// spawn runs f until the session ends; close waits for it.
+// spawn runs f until the session ends; close waits for it. Once close has begun
+// it does nothing.
 func (s *session) spawn(f func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return
+	}
 	s.tasks.Add(1)
 	go func() {
 		defer s.tasks.Done()

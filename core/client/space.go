@@ -136,9 +136,10 @@ func (sp *Space) start() error {
 	}
 	r.link = newLink(sp, r)
 	sp.readonly = !sp.core.MayWrite()
-	sp.mu.Unlock()
+	// Before the mutex is given back, and with it the right to shut.
 	r.spawn(sp.loop)
 	r.spawn(r.store.run)
+	sp.mu.Unlock()
 	sp.s.net.attach(r.link)
 	sp.tellMembers()
 	sp.State.Set(SpaceOpen)

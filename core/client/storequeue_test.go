@@ -45,9 +45,8 @@ func TestStoreQueue_T03_order(t *testing.T) {
 		synctest.Wait() // the queue pauses
 		q.add(log.job("e", true))
 		st.SetFull(false)
-		for len(log) < 8 {
-			time.Sleep(retryStore)
-		}
+		time.Sleep(retryStore)
+		synctest.Wait()
 		st.SetFull(true)
 		q.add(log.job("f", true))
 		synctest.Wait()
