@@ -22,6 +22,7 @@ const files = [
   'objects',
   'network',
   'storage',
+  'profiles',
   'loading',
   'plain',
   'demo',
