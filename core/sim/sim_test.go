@@ -44,7 +44,7 @@ func seeds(t *testing.T, quick int, f func(t *testing.T, seed uint64)) {
 // TestSim_T01_T04_fleet lets random peers edit, come, go, crash with loss of
 // their last writes, and be put back to older copies.
 func TestSim_T01_T04_fleet(t *testing.T) {
-	seeds(t, 30, func(t *testing.T, seed uint64) {
+	seeds(t, 20, func(t *testing.T, seed uint64) {
 		f := newFleet(t, seed, 2+int(seed%3))
 		s := script{fleet: f, copies: map[*peer][]storage.Entry{}, start: time.Now()}
 		for range 8 + f.rng.IntN(16) {

@@ -18,5 +18,11 @@
 // Build seals them into signed blocks and gives an Intake; the caller stores
 // it; Stored registers it; only then may it be sent.
 //
-// A Space is not safe for concurrent use: callers serialise.
+// Life of an own feed whose end storage lost: the peers bring it, and the writer
+// goes on behind it; or, if another block was built there, the writer leaves
+// the forked feed for a new incarnation, and CloseLeft closes it. Writing says
+// which feed would be extended, so that the caller can wait for its end.
+//
+// A Space is not safe for concurrent use: callers serialise. Repacks are refused
+// by name: everything here counts on one record per place and branch.
 package space
