@@ -162,9 +162,6 @@ func (s *session) load(ctx context.Context) (err error) {
 
 // close ends everything of the session and waits for it.
 func (s *session) close() {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
 	s.shutSpaces()
 	for _, inv := range s.allInvitations() {
 		inv.abandon()
@@ -176,6 +173,9 @@ func (s *session) close() {
 	for _, release := range s.release {
 		release()
 	}
+	s.mu.Lock()
+	s.closing = true // no task is added while they are waited for
+	s.mu.Unlock()
 	s.tasks.Wait()
 	s.shutSpaces() // what a task of the session was just opening
 	if s.storage.Store != nil {
@@ -306,8 +306,8 @@ func (c *Client) Space(key id.SpaceKey) *Space {
 	return s.spaces[key]
 }
 
-// spawn runs f until the session ends; close waits for it. Once close has begun
-// it does nothing.
+// spawn runs f until the session ends; close waits for it. Once it waits, spawn
+// does nothing.
 func (s *session) spawn(f func(ctx context.Context)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
