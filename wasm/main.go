@@ -72,6 +72,7 @@ func ports(o bind.Options) client.Ports {
 		Slot:       func(ctx context.Context) (uint32, func(), error) { return tabs.AcquireSlot(ctx, name) },
 		Lock:       func(ctx context.Context, lock string) (func(), error) { return tabs.Lock(ctx, name+"/"+lock) },
 		Tabs:       &siblings{name: name, log: e.Log},
+		Visible:    visible,
 	}
 	if _, ok := jsval.Global("RTCPeerConnection"); ok {
 		p.Direct = rtc.New(rtc.Options{Clock: e.Clock, Log: e.Log})

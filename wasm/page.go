@@ -42,6 +42,17 @@ func (s *siblings) Listen(fn func([]byte)) (release func()) {
 	}
 }
 
+// visible is client.Ports.Visible.
+func visible(fn func(bool)) (release func()) {
+	fn(tabs.Current().Visible)
+	release, err := tabs.Watch(func(ev tabs.Event) { fn(ev.State.Visible) })
+	if err != nil {
+		fn(true) // nobody would tell that it is seen again
+		return func() {}
+	}
+	return release
+}
+
 // onWake calls fn when the network or the page is back.
 func onWake(fn func()) (release func()) {
 	release, err := tabs.Watch(func(ev tabs.Event) {

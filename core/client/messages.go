@@ -186,6 +186,7 @@ func (sp *Space) Listen(channel string, fn func(ChannelMessage)) (cancel func())
 	sp.mu.Lock()
 	sp.listens[channel] = append(sp.listens[channel], l)
 	sp.mu.Unlock()
+	sp.s.net.following().poke()
 	return func() {
 		l.mu.Lock()
 		l.gone = true

@@ -53,6 +53,9 @@ type network struct {
 	relays       []Relay // nil while offline
 	participants map[participant]struct{}
 	closed       bool
+	left         bool       // by GoOffline
+	away         bool       // left to a visible tab
+	attending    *attending // nil unless the page can be hidden
 	wake         chan struct{}
 }
 
@@ -68,7 +71,7 @@ func (n *network) online() {
 	n.switching.Lock()
 	defer n.switching.Unlock()
 	n.mu.Lock()
-	if n.relays != nil || n.closed {
+	if n.relays != nil || n.closed || n.left || n.away {
 		n.mu.Unlock()
 		return
 	}
@@ -135,10 +138,46 @@ func (n *network) close() {
 	n.offline()
 }
 
+// setAway leaves the network to another tab, or takes part again unless the
+// client was told to be offline.
+func (n *network) setAway(away bool) {
+	n.mu.Lock()
+	changed := n.away != away
+	n.away = away
+	n.mu.Unlock()
+	switch {
+	case !changed:
+	case away:
+		n.offline()
+	default:
+		n.online()
+	}
+}
+
+func (n *network) follow(d *attending) {
+	n.mu.Lock()
+	n.attending = d
+	n.mu.Unlock()
+}
+
+func (n *network) following() *attending {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.attending
+}
+
+// setLeft notes what the page asked for.
+func (n *network) setLeft(left bool) {
+	n.mu.Lock()
+	n.left = left
+	n.mu.Unlock()
+}
+
 func (n *network) attach(p participant) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.participants[p] = struct{}{}
+	n.attending.poke() // it may be what brings an absent tab back
 	if n.relays != nil {
 		p.up(n.relays)
 	}
@@ -181,11 +220,13 @@ func (c *Client) GoOffline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.net.setLeft(true)
 	s.net.offline()
 	return ctx.Err()
 }
 
-// GoOnline joins the network again; harmless when online.
+// GoOnline joins the network again; harmless when online. A hidden tab of which
+// another one is visible joins when it is seen.
 func (c *Client) GoOnline(ctx context.Context) error {
 	s, err := c.must("mesh.goOnline")
 	if err != nil {
@@ -194,6 +235,7 @@ func (c *Client) GoOnline(ctx context.Context) error {
 	if s.ctx.Err() != nil {
 		return errs.New("mesh.goOnline", errs.Closed, "the client was destroyed")
 	}
+	s.net.setLeft(false)
 	s.net.online()
 	return ctx.Err()
 }

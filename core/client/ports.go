@@ -31,6 +31,10 @@ type Ports struct {
 	// Tabs carries news to the other engines of the profile; nil where there
 	// is only one.
 	Tabs Tabs
+	// Visible calls fn with whether somebody can see the page, at once and after
+	// each change, until release. Nil where there is no page: then the engine is
+	// always on the network.
+	Visible func(fn func(visible bool)) (release func())
 	// Yield lets the platform handle other events during long work; nil where
 	// threads do that.
 	Yield func(ctx context.Context)

@@ -17,6 +17,7 @@ const (
 	tabIdentity = 1 // the identity was made or changed; no body
 	tabSpace    = 2 // a space's record was stored; body: its key
 	tabBlocks   = 3 // blocks were stored; body: [space, header, [block...]]
+	tabPresence = 4 // whether the sender can be seen; body: [slot, visible]
 )
 
 // maxTabRun bounds the bytes of blocks in one message.
@@ -57,6 +58,7 @@ func (s *session) listenTabs() {
 			s.c.ports.Env.Log.Warn("a message of another tab was not taken", "err", err)
 		}
 	}))
+	s.attend()
 }
 
 func (s *session) tabMessage(msg []byte) error {
@@ -79,6 +81,8 @@ func (s *session) tabMessage(msg []byte) error {
 		s.spawnReload(&key)
 	case tabBlocks:
 		return s.tabBlocks(body)
+	case tabPresence:
+		return s.presence(body)
 	}
 	return nil // a newer tab may say more
 }

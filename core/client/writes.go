@@ -180,6 +180,7 @@ func (sp *Space) Flush(ctx context.Context, to FlushTarget) error {
 	sp.answer(r)
 	sp.mu.Unlock()
 	r.poke()
+	sp.s.net.following().poke()
 	select {
 	case err := <-w.done:
 		if err != nil || to != FlushDisk {

@@ -125,6 +125,7 @@ type boundClient struct {
 	c *client.Client
 
 	mu          sync.Mutex
+	sleep       func() // ends what keepAwake began; nil while the client is closed
 	spaces      map[*client.Space]safejs.Value
 	invitations map[*client.Invitation]safejs.Value
 }
@@ -217,10 +218,11 @@ func (b *binder) client(o Options) safejs.Value {
 
 // keepAwake has the client told when the network or the page is back.
 func (bc *boundClient) keepAwake(wake func(func()) func()) {
-	release := wake(bc.c.Wake)
-	bc.scope.mu.Lock()
-	bc.scope.releases = append(bc.scope.releases, release)
-	bc.scope.mu.Unlock()
+	bc.mu.Lock()
+	defer bc.mu.Unlock()
+	if bc.sleep == nil {
+		bc.sleep = wake(bc.c.Wake)
+	}
 }
 
 func (bc *boundClient) destroy(ctx context.Context) error {
@@ -235,10 +237,15 @@ func (bc *boundClient) reset(ctx context.Context) error {
 	return err
 }
 
-// forget gives back the handles of spaces that are gone.
+// forget lets go of the page's events and gives back the handles of spaces that
+// are gone.
 func (bc *boundClient) forget() {
 	bc.mu.Lock()
 	defer bc.mu.Unlock()
+	if bc.sleep != nil {
+		bc.sleep()
+		bc.sleep = nil
+	}
 	for sp, v := range bc.spaces {
 		hotpath.Release(jsval.Int(v, "handle"))
 		delete(bc.spaces, sp)
