@@ -201,6 +201,10 @@ func TestProfile_T04_flippedBitChangesNothing(t *testing.T) {
 			if n := count(sp); n != len(objects)-missing {
 				t.Errorf("%s: %d objects, %d were made", where, n, len(objects))
 			}
+			if bytes.HasPrefix(e.Key, []byte("k/s/invitation/")) {
+				// Persistent invitations are taken up after the profile is open.
+				eventually(t, where+" is reported", func() bool { return log.has("persistent") })
+			}
 			ok(t, c.Destroy(ctx))
 			switch said := len(log.lines) > 0; {
 			case said:
