@@ -26,7 +26,7 @@ import (
 )
 
 // generous bounds every wait of a test: it is reached only by a failure.
-const generous = 60 * time.Second
+const generous = 3 * time.Minute
 
 // world is what the clients of a test share: a relay and a network.
 type world struct {
