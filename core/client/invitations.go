@@ -191,10 +191,11 @@ func (i *Invitation) up(relays []Relay) {
 		frames := newOutbox[invite.Frame]()
 		i.frames = append(i.frames, frames)
 		stays.Add(1)
-		i.s.spawn(func(context.Context) {
+		go func() { // down waits for it
 			defer stays.Done()
+			defer i.s.c.rescue()
 			i.meet(ctx, relay, n, inv.Topic(), frames)
-		})
+		}()
 	}
 }
 

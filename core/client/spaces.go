@@ -108,7 +108,7 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 	if err != nil {
 		return nil, err
 	}
-	var quarantine storage.Batch
+	var repairs storage.Batch
 	for _, h := range headers {
 		fid, ok := feed.ParseHeaderKey(h.Key)
 		if !ok {
@@ -119,12 +119,17 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 			return nil, err
 		}
 		for _, d := range core.Load(h, blocks) {
+			if d.Mended != nil {
+				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(rec.Key), "feed", id.Short(fid), "err", d.Err)
+				repairs.Put(d.Key, d.Mended)
+				continue
+			}
 			s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(rec.Key), "feed", id.Short(fid), "err", d.Err)
-			setAside(&quarantine, d.Key, h, blocks)
+			setAside(&repairs, d.Key, h, blocks)
 		}
 	}
-	if quarantine.Len() > 0 {
-		if err := store.Apply(ctx, &quarantine, storage.Strict); err != nil {
+	if repairs.Len() > 0 {
+		if err := store.Apply(ctx, &repairs, storage.Strict); err != nil {
 			return nil, err
 		}
 	}

@@ -135,6 +135,10 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, e
 	return b, nil
 }
 
+// Sign makes the signature anew. Ed25519 is deterministic: it is the one that
+// the block had when its device made it.
+func (b *Block) Sign(ctx context.Context, s keys.Signer) error { return b.sign(ctx, s) }
+
 func (b *Block) sign(ctx context.Context, s keys.Signer) error {
 	sig, err := s.Sign(ctx, b.signed())
 	if err != nil {

@@ -72,6 +72,10 @@ func checkLinks(h *SignedHeader, prev Ref, blocks []*Block) error {
 	return nil
 }
 
+// VerifySig checks the signature that b carries by itself: an errs.CorruptBlock
+// if there is none or it is not that of the feed's device.
+func (b *Block) VerifySig(h *SignedHeader) error { return verifySig(h, b) }
+
 func verifySig(h *SignedHeader, b *Block) error {
 	const op = "feed.VerifyRun"
 	if len(b.Sig) != sigSize {

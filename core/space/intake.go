@@ -1,6 +1,8 @@
 package space
 
 import (
+	"context"
+
 	"bytes"
 	"sort"
 
@@ -150,6 +152,9 @@ func (s *Space) Commit(in *Intake) (Effects, error) {
 type Damage struct {
 	Key []byte
 	Err error
+	// Mended is what the record must say, if that is known: the block was
+	// taken, and the record is to be replaced. Nil: it is to be set aside.
+	Mended []byte
 }
 
 // Load takes one feed from storage: its header record and its block records
@@ -166,20 +171,47 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 	}
 	f := s.feed(h)
 	blocks := make([]*feed.Block, 0, len(records))
-	for _, rec := range records {
+	f.damaged = false
+	for i, rec := range records {
 		b, err := readRecord(rec)
+		if err == nil && i == len(records)-1 {
+			var mended []byte
+			if mended, err = s.checkEnd(h, b); mended != nil {
+				damage = append(damage, Damage{Key: rec.Key, Err: err, Mended: mended})
+				err = nil
+			}
+		}
 		if err != nil {
 			damage = append(damage, Damage{Key: rec.Key, Err: err})
+			f.damaged = true
 			continue
 		}
 		blocks = append(blocks, b)
 	}
 	f.orphans = f.link(blocks)
-	f.damaged = len(damage) > 0 || len(f.orphans) > 0
+	f.damaged = f.damaged || len(f.orphans) > 0
 	if len(f.orphans) > 0 {
 		s.env.Log.Warn("stored blocks wait for a missing one", "space", id.Short(s.key), "feed", id.Short(h.ID()), "blocks", len(f.orphans), "from", f.orphans[0].Seq)
 	}
 	return damage
+}
+
+// checkEnd verifies the signature of a feed's last block, by which everybody
+// else takes in the run that ends there. The hashes do not cover it, and a
+// peer that is given a wrong one leaves. Of this device's own blocks it is made
+// again. A block without one is not the end of a run that was taken in: what
+// followed it is missing.
+func (s *Space) checkEnd(h *feed.SignedHeader, b *feed.Block) (mended []byte, err error) {
+	if b.Sig == nil {
+		return nil, nil
+	}
+	if err = b.VerifySig(h); err == nil || h.Device != s.self.Device {
+		return nil, err
+	}
+	if err := b.Sign(context.Background(), s.self.Signer); err != nil {
+		return nil, err
+	}
+	return b.Encode(), err
 }
 
 func readRecord(rec storage.Entry) (*feed.Block, error) {
