@@ -12,15 +12,14 @@ import (
 	"github.com/echospace/echospace/jsbridge/jsval"
 )
 
-// scope owns the js.Funcs of one bound object and releases them together.
+// scope owns the js.Funcs of one bound object. They stay callable, since the
+// page may hold them: after the end they fail with errs.Closed.
 type scope struct {
 	ctx      context.Context
 	promises *jsval.Promises
 
-	mu       sync.Mutex
-	funcs    []safejs.Func
-	releases []func()
-	over     bool
+	mu    sync.Mutex
+	funcs []safejs.Func
 }
 
 // object makes an empty JavaScript object.
@@ -175,9 +174,6 @@ func (s *scope) call(cb safejs.Value, args ...any) {
 // unsubscriber gives JavaScript a function that calls cancel once.
 func (s *scope) unsubscriber(cancel func()) safejs.Func {
 	once := sync.OnceFunc(cancel)
-	s.mu.Lock()
-	s.releases = append(s.releases, once)
-	s.mu.Unlock()
 	return s.fn(func(arguments) (any, error) {
 		once()
 		return nil, nil
@@ -188,18 +184,5 @@ func (s *scope) unsubscriber(cancel func()) safejs.Func {
 func report(err error) {
 	if console, ok := jsval.Global("console"); ok {
 		_, _ = console.Call("error", jsval.FromError(err)) // nowhere else to go
-	}
-}
-
-// release ends every subscription. The functions stay callable, since the page
-// may hold them: they fail with errs.Closed through the client's state. Their
-// memory is given back when the page lets go of the whole client.
-func (s *scope) release() {
-	s.mu.Lock()
-	releases := s.releases
-	s.releases = nil
-	s.mu.Unlock()
-	for _, r := range releases {
-		r()
 	}
 }

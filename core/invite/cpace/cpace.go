@@ -34,15 +34,16 @@ type Party struct {
 func New(e env.Env, c Context, data []byte) *Party {
 	s := ristretto255.NewScalar()
 	for s.Equal(ristretto255.NewScalar()) == 1 {
-		s.FromUniformBytes(e.Bytes(SeedSize))
+		// It fails for another length only, and then leaves zero.
+		_, _ = s.SetUniformBytes(e.Bytes(SeedSize))
 	}
 	return newParty(s, c, data)
 }
 
 func newParty(s *ristretto255.Scalar, c Context, data []byte) *Party {
 	p := &Party{session: append([]byte(nil), c.Session...), scalar: s}
-	y := ristretto255.NewElement().ScalarMult(s, generator(c))
-	y.Encode(p.message.Point[:0])
+	y := ristretto255.NewIdentityElement().ScalarMult(s, generator(c))
+	copy(p.message.Point[:], y.Bytes())
 	p.message.Data = append([]byte(nil), data...)
 	return p
 }

@@ -64,20 +64,25 @@ func generatorString(c Context) []byte {
 // session with the same code share.
 func generator(c Context) *ristretto255.Element {
 	h := sha512.Sum512(generatorString(c))
-	return ristretto255.NewElement().FromUniformBytes(h[:])
+	// It fails for another length only, and then gives the identity.
+	g, err := ristretto255.NewIdentityElement().SetUniformBytes(h[:])
+	if err != nil {
+		return ristretto255.NewIdentityElement()
+	}
+	return g
 }
 
 // multiply is scalar_mult_vfy: s times the encoded point, refusing what is not
 // the canonical encoding of a point, and a result that is the identity, with
 // errs.BadKey.
 func multiply(s *ristretto255.Scalar, point []byte) ([]byte, error) {
-	p := ristretto255.NewElement()
-	if err := p.Decode(point); err != nil {
+	p, err := ristretto255.NewIdentityElement().SetCanonicalBytes(point)
+	if err != nil {
 		return nil, errs.New("cpace", errs.BadKey, "%x is not the canonical encoding of a point", point)
 	}
-	k := ristretto255.NewElement().ScalarMult(s, p)
-	if k.Equal(ristretto255.NewElement().Zero()) == 1 {
+	k := ristretto255.NewIdentityElement().ScalarMult(s, p)
+	if k.Equal(ristretto255.NewIdentityElement()) == 1 {
 		return nil, errs.New("cpace", errs.BadKey, "%x gives the identity", point)
 	}
-	return k.Encode(nil), nil
+	return k.Bytes(), nil
 }

@@ -4,6 +4,7 @@ package rtc
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hack-pad/safejs"
 
@@ -99,4 +100,16 @@ func TestText_N12(t *testing.T) {
 	if err := p.b.Err(); !errs.Is(err, errs.PeerMisbehaved) {
 		t.Fatalf("Err: %v", err)
 	}
+}
+
+// waitFor waits until ok.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 5000 {
+		if ok() {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Fatalf("no %s", what)
 }

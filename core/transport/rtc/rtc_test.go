@@ -468,15 +468,3 @@ func FuzzDecodeSignal(f *testing.F) {
 		}
 	})
 }
-
-// waitFor waits until ok.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 5000 {
-		if ok() {
-			return
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	t.Fatalf("no %s", what)
-}
