@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/invite"
 	"github.com/echospace/echospace/core/keys"
@@ -114,34 +116,62 @@ func (i *Invitation) hostTurn(ctx context.Context) (again bool) {
 // admit judges a guest's introduction and answers the machine.
 func (i *Invitation) admit(ctx context.Context, a invite.Admit) {
 	h := i.host
-	payload, err := i.admitOnce(ctx, a)
+	in, err := introduced(a)
+	if err == nil {
+		err = i.admitOnce(ctx, in)
+	}
+	known := errs.Is(err, errs.AlreadyMember)
+	var payload []byte
+	if err == nil || known {
+		var e error
+		if payload, e = h.space.admission(ctx, in.Device); e != nil {
+			// Of a member, a device that was not heard of: it gets the key.
+			err, known = errors.Join(err, e), false
+		}
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	var told error
 	switch {
 	case err == nil:
-		if err := h.m.Admitted(a.Conn, payload); err != nil {
-			i.s.c.ports.Env.Log.Warn("an admitted guest could not be told", "err", err)
-		}
+		told = h.m.Admitted(a.Conn, payload)
+	case known:
+		told = h.m.Known(a.Conn, payload)
 	case errs.Is(err, errs.AlreadyMember):
 		h.m.Refused(a.Conn, errs.AlreadyMember, h.space.key[:])
 	default:
 		i.s.c.ports.Env.Log.Warn("a guest was refused", "err", err)
 		h.m.Refused(a.Conn, errs.KindOf(err), nil)
 	}
+	if told != nil {
+		i.s.c.ports.Env.Log.Warn("an admitted guest could not be told", "err", told)
+	}
+}
+
+// introduced reads who a guest says it is, and checks that it is.
+func introduced(a invite.Admit) (space.Introduction, error) {
+	in, err := space.DecodeIntroduction(a.Introduction.Body)
+	if err != nil {
+		return in, err
+	}
+	return in, keys.Verify([32]byte(in.Device), a.Binding, a.Introduction.Proof)
 }
 
 // admitOnce admits a guest. A single-use invitation is taken from the keyring
 // before that: should this engine die between the two, nobody was admitted,
 // rather than a second one later.
-func (i *Invitation) admitOnce(ctx context.Context, a invite.Admit) ([]byte, error) {
+func (i *Invitation) admitOnce(ctx context.Context, in space.Introduction) error {
 	h := i.host
 	once := h.kept && !h.rec.inv.MultiUse
 	if once {
 		if err := i.forget(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	payload, err := i.admission(ctx, a)
+	inv := i.Value.Get().ID
+	_, err := h.space.writeControl(ctx, func(core *space.Space) (*space.Intake, error) {
+		return core.Admit(ctx, in, h.role, inv)
+	})
 	if err != nil && once { // the next guest may be the one
 		if err := i.store(ctx); err != nil {
 			i.s.c.ports.Env.Log.Error("a persistent invitation will not outlive a restart", "invitation", id.Short(h.rec.inv.ID), "err", err)
@@ -149,31 +179,45 @@ func (i *Invitation) admitOnce(ctx context.Context, a invite.Admit) ([]byte, err
 			h.kept = true
 		}
 	}
-	return payload, err
+	return err
 }
 
-func (i *Invitation) admission(ctx context.Context, a invite.Admit) ([]byte, error) {
-	in, err := space.DecodeIntroduction(a.Introduction.Body)
+// maxControls is how many bytes of control feeds an admission carries. The
+// guest of a space with more is sent them when it meets a member.
+const maxControls = 512 << 10
+
+// admission makes what a guest that is a member by now is handed.
+func (sp *Space) admission(ctx context.Context, guest id.DeviceKey) ([]byte, error) {
+	sp.mu.Lock()
+	if sp.run == nil {
+		sp.mu.Unlock()
+		return nil, sp.closedError("invitation")
+	}
+	a, err := sp.core.Admission(guest)
+	known := sp.core.Feeds()
+	sp.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if err := keys.Verify([32]byte(in.Device), a.Binding, a.Introduction.Proof); err != nil {
-		return nil, err
+	size := 0
+	for _, f := range known {
+		if f.Header.Kind != feed.Control || len(f.Heads) == 0 {
+			continue
+		}
+		// Of a forked feed the first branch; sessions bring the others.
+		blocks, err := sp.stored(ctx, feed.Ref{Feed: f.Header.ID()}, f.Heads[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range blocks {
+			size += len(b)
+		}
+		a.Controls = append(a.Controls, space.ControlFeed{Header: f.Header.Encode(), Blocks: blocks})
 	}
-	sp := i.host.space
-	inv := i.Value.Get().ID
-	if _, err := sp.writeControl(ctx, func(core *space.Space) (*space.Intake, error) {
-		return core.Admit(ctx, in, i.host.role, inv)
-	}); err != nil {
-		return nil, err
+	if size > maxControls {
+		a.Controls = nil
 	}
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
-	if sp.run == nil {
-		return nil, sp.closedError("invitation")
-	}
-	sp.run.dirty.members = true
-	return sp.core.Admission(in.Device)
+	return a.Encode(), nil
 }
 
 // hostEnded forgets an ended invitation, before anybody hears that it ended.

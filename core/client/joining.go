@@ -153,7 +153,7 @@ func (i *Invitation) guestTurn(ctx context.Context) (again bool) {
 		g.answer(out.Rejected)
 	}
 	if out.Joined != nil {
-		err := i.join(ctx, out.Joined.Payload)
+		err := i.join(ctx, *out.Joined)
 		i.mu.Lock()
 		if err != nil {
 			g.m.Failed(err)
@@ -198,15 +198,20 @@ func (i *Invitation) introduction(ctx context.Context, binding []byte) (invite.I
 	return in, nil
 }
 
-// join stores what the host gave and opens the space.
-func (i *Invitation) join(ctx context.Context, payload []byte) error {
-	rec, err := space.DecodeAdmission(payload, i.guest.me.device())
+// join stores what the host gave and opens the space. Who was a member before
+// may have it; then nothing is stored.
+func (i *Invitation) join(ctx context.Context, j invite.Joined) error {
+	a, err := space.DecodeAdmission(j.Payload, i.guest.me.device())
 	if err != nil {
 		return err
 	}
-	if _, err := i.s.adopt(ctx, rec); err != nil {
+	known, err := i.s.adopt(ctx, a)
+	if err != nil {
 		return err
 	}
-	i.guest.learn(rec.Key[:])
+	i.guest.learn(a.Key[:])
+	if j.Known && known {
+		return errs.New("client.acceptInvitation", errs.AlreadyMember, "this identity is a member already").With("spaceKey", a.Key[:])
+	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/echospace/echospace/core/errs"
@@ -205,20 +207,29 @@ func (sp *Space) syncOutput(r *runtime, out syncer.Output) {
 
 // read fetches stored blocks for the sync engine.
 func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
-	entries, err := sp.s.storage.Store.Scan(ctx, feed.BlockRange(rd.Feed, rd.From.Seq+1, rd.To.Seq+1), 0)
+	blocks, err := sp.stored(ctx, rd.From, rd.To)
 	if err != nil {
 		sp.s.c.ports.Env.Log.Error("blocks could not be read for a peer", "space", id.Short(sp.key), "err", err)
-		entries = nil
 	}
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	if sp.run != r {
 		return
 	}
-	path, ok := sp.core.Log(rd.Feed).Path(rd.From, rd.To)
-	if !ok {
-		path = nil
+	r.sync.ReadDone(rd, blocks)
+	r.poke()
+}
+
+// stored reads the encoded blocks of a feed behind from (the empty feed if its
+// Seq is 0) up to to; fewer if one of them is not there.
+func (sp *Space) stored(ctx context.Context, from, to feed.Ref) ([][]byte, error) {
+	entries, err := sp.s.storage.Store.Scan(ctx, feed.BlockRange(to.Feed, from.Seq+1, to.Seq+1), 0)
+	if err != nil {
+		return nil, err
 	}
+	sp.mu.Lock()
+	path, _ := sp.core.Log(to.Feed).Path(from, to)
+	sp.mu.Unlock()
 	blocks := make([][]byte, 0, len(path))
 	for _, ref := range path {
 		raw := find(entries, feed.BlockKey(ref))
@@ -227,17 +238,16 @@ func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
 		}
 		blocks = append(blocks, raw)
 	}
-	r.sync.ReadDone(rd, blocks)
-	r.poke()
+	return blocks, nil
 }
 
+// find gives the value under key, of entries in the order of their keys.
 func find(entries []storage.Entry, key []byte) []byte {
-	for _, e := range entries {
-		if string(e.Key) == string(key) {
-			return e.Value
-		}
+	at, ok := slices.BinarySearchFunc(entries, key, func(e storage.Entry, key []byte) int { return bytes.Compare(e.Key, key) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return entries[at].Value
 }
 
 // heldRun is a received run that waits: for the storing of what it follows, or

@@ -3,9 +3,11 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/invite"
 	"github.com/echospace/echospace/core/mesh"
@@ -14,7 +16,12 @@ import (
 // join lets guest into a new single-use invitation of sp.
 func join(t *testing.T, sp *client.Space, guest *client.Client) *client.Space {
 	t.Helper()
-	inv, err := sp.CreateInvitation(client.InvitationOptions{})
+	return joinAs(t, sp, guest, credential.Editor)
+}
+
+func joinAs(t *testing.T, sp *client.Space, guest *client.Client, role credential.Role) *client.Space {
+	t.Helper()
+	inv, err := sp.CreateInvitation(client.InvitationOptions{Role: role})
 	ok(t, err)
 	v := inv.Value.Get()
 	g, err := guest.AcceptInvitation(v.Code, client.AcceptOptions{})
@@ -233,6 +240,57 @@ func TestInvite_I10_alreadyMember(t *testing.T) {
 	if n := len(a.Members.Get()); n != 2 {
 		t.Fatalf("%d members", n)
 	}
+}
+
+// A guest whose storage failed just after it was admitted is a member without
+// the space. The next invitation hands it over.
+func TestInvite_I10_memberWithoutTheSpace(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	host := w.person("Ada")
+	a, err := host.CreateSpace(ctx)
+	ok(t, err)
+	guest, _, disk := faulty(t, w)
+	inv, err := a.CreateInvitation(client.InvitationOptions{})
+	ok(t, err)
+	disk.SetFull(true)
+	g, err := guest.AcceptInvitation(inv.Value.Get().Code, client.AcceptOptions{})
+	ok(t, err)
+	code(t, g.Authenticate(ctx, inv.Value.Get().AuthCode), errs.StorageFull)
+	if guest.Space(a.Key()) != nil {
+		t.Fatal("the guest has the space: the test proves nothing")
+	}
+	eventually(t, "the host has it as a member", func() bool { return len(a.Members.Get()) == 2 })
+	disk.SetFull(false)
+	b := join(t, a, guest)
+	x := put(t, a, "title", "for who came back")
+	eventually(t, "it replicates", func() bool { return record(b, x) != nil })
+	if n := len(a.Members.Get()); n != 2 {
+		t.Fatalf("%d members", n)
+	}
+}
+
+// The admission brings the members: who was just admitted has its rights, and
+// meets another newcomer, although the one who admitted them is gone.
+func TestShare_S13_newcomersWithoutTheirHost(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	host, bob, eve := w.person("Ada"), w.person("Bob"), w.person("Eve")
+	a, err := host.CreateSpace(ctx)
+	ok(t, err)
+	bobs := joinAs(t, a, bob, credential.Admin)
+	ok(t, bob.GoOffline(ctx))
+	_, err = bobs.CreateInvitation(client.InvitationOptions{})
+	ok(t, err)
+	_, err = bob.UpdateProfile(ctx, "Bob the admin")
+	ok(t, err)
+	eves := join(t, a, eve)
+	ok(t, host.Destroy(ctx))
+	ok(t, bob.GoOnline(ctx))
+	x, y := put(t, bobs, "title", "of Bob"), put(t, eves, "title", "of Eve")
+	eventually(t, "Eve has Bob's", func() bool { return record(eves, x) != nil })
+	eventually(t, "Bob has Eve's", func() bool { return record(bobs, y) != nil })
+	eventually(t, "Eve sees Bob's new name", func() bool {
+		return slices.ContainsFunc(eves.Members.Get(), func(m client.Member) bool { return m.Name == "Bob the admin" })
+	})
 }
 
 func TestInvite_I23_I24_accepting(t *testing.T) {

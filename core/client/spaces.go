@@ -46,28 +46,42 @@ func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 	return sp, nil
 }
 
-// adopt stores the record of a space that admitted this device and opens it. A
-// space that is there already is given as it is.
-func (s *session) adopt(ctx context.Context, rec space.Record) (*Space, error) {
+// adopt stores, in one batch, what admits this device to a space, and opens it.
+// Of a space that was here before it says so and changes nothing.
+func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.mu.Lock()
-	known := s.spaces[rec.Key]
+	known = s.spaces[a.Key] != nil
 	s.mu.Unlock()
-	if known != nil {
-		return known, nil
+	if known {
+		return true, nil
+	}
+	me, err := s.identity("client.acceptInvitation")
+	if err != nil {
+		return false, err
+	}
+	core, err := s.readSpace(ctx, me, a.Record)
+	if err != nil {
+		return false, err
+	}
+	intakes, err := core.TakeControls(a.Controls)
+	if err != nil {
+		return false, err
 	}
 	var b storage.Batch
-	s.keyring.Put(&b, spaceRecords+rec.Key.String(), rec.Encode())
+	s.keyring.Put(&b, spaceRecords+a.Key.String(), a.Record.Encode())
+	for _, in := range intakes {
+		in.AddTo(&b)
+	}
 	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
-		return nil, err
+		return false, err
 	}
-	sp, err := s.loadSpace(ctx, rec)
-	if err != nil {
-		return nil, err
+	if _, err := s.addSpace(core); err != nil {
+		return false, err
 	}
-	s.postTabs(tabSpace, rec.Key[:])
-	return sp, nil
+	s.postTabs(tabSpace, a.Key[:])
+	return false, nil
 }
 
 // loadSpaces opens every space of the keyring.

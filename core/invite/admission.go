@@ -66,17 +66,10 @@ func (h *Host) ask() {
 // admitted somebody who will not hear of it. A payload over MaxMessage is an
 // errs.TooLarge, and the Admit is still to be answered.
 func (h *Host) Admitted(c Conn, payload []byte) error {
-	const op = "invite.Admitted"
-	g := h.asking[c]
-	switch {
-	case len(payload) > MaxMessage:
-		return errs.New(op, errs.TooLarge, "a payload of %d bytes, limit %d", len(payload), MaxMessage)
-	case h.ended != nil:
-		return errs.New(op, errs.Closed, "the invitation has ended as %v", h.ended.State)
-	case g == nil:
-		return errs.New(op, errs.Closed, "the guest %x was not to be admitted", c.Session)
+	g, err := h.asked("invite.Admitted", c, payload)
+	if err != nil {
+		return err
 	}
-	delete(h.asking, c)
 	a := &admission{body: g.intro.Body, payload: payload, since: h.now}
 	if len(h.admissions) >= maxAdmissions {
 		h.admissions = h.admissions[1:]
@@ -97,9 +90,42 @@ func (h *Host) Admitted(c Conn, payload []byte) error {
 	return nil
 }
 
+// Known answers an Admit: the guest is a member already. It takes nobody's
+// place, but is handed the payload all the same, since it may have lost the
+// space between its admission and its own store. One that has the space ends
+// with errs.AlreadyMember, and the host waits for the next; for one that opens
+// it, the invitation has done what it was for. Errors are those of Admitted.
+func (h *Host) Known(c Conn, payload []byte) error {
+	g, err := h.asked("invite.Known", c, payload)
+	if err != nil {
+		return err
+	}
+	if h.live(g) {
+		g.stage = stageKnown
+		g.ch.push(message{typ: msgKnown, payload: payload})
+	}
+	h.settle()
+	return nil
+}
+
+// asked takes the answer to an Admit: it gives the guest that c names.
+func (h *Host) asked(op string, c Conn, payload []byte) (*guestLink, error) {
+	g := h.asking[c]
+	switch {
+	case len(payload) > MaxMessage:
+		return nil, errs.New(op, errs.TooLarge, "a payload of %d bytes, limit %d", len(payload), MaxMessage)
+	case h.ended != nil:
+		return nil, errs.New(op, errs.Closed, "the invitation has ended as %v", h.ended.State)
+	case g == nil:
+		return nil, errs.New(op, errs.Closed, "the guest %x was not to be admitted", c.Session)
+	}
+	delete(h.asking, c)
+	return g, nil
+}
+
 // Refused answers an Admit with no: the guest ends with an error of that kind
-// and the payload, the host waits for the next. For errs.AlreadyMember the
-// payload is the space's key.
+// and the payload, the host waits for the next. For errs.AlreadyMember, where
+// Known has nothing to hand over, the payload is the space's key.
 func (h *Host) Refused(c Conn, kind errs.Kind, payload []byte) {
 	g := h.asking[c]
 	delete(h.asking, c)
@@ -125,18 +151,21 @@ func (h *Host) hand(g *guestLink, payload []byte) {
 	g.ch.push(message{typ: msgAdmitted, payload: payload})
 }
 
-// opened is the guest's word that the space is open there: Success.
+// opened is the guest's word that the space is open there: Success. Somebody
+// who is being admitted meanwhile comes before who was a member already.
 func (h *Host) opened(g *guestLink) {
 	h.admissions = slices.DeleteFunc(h.admissions, func(a *admission) bool { return a.guest == g })
 	g.over, g.overAt = true, h.now
 	if h.ended != nil {
 		return
 	}
-	if h.inv.MultiUse {
+	switch {
+	case h.inv.MultiUse:
 		h.steps.jump(Success)
-		return
+	case g.stage == stageKnown && h.committed():
+	default:
+		h.finish(&Ended{State: Success}, errs.InvitationUsed)
 	}
-	h.finish(&Ended{State: Success}, errs.InvitationUsed)
 }
 
 // giveUpReturns stops waiting for admitted guests that were lost. A single-use

@@ -61,6 +61,7 @@ func goldenWire() []golden {
 		{"proven", message{typ: msgProven, tag: []byte{3}}.encode()},
 		{"wrong", message{typ: msgWrong, attempts: 2}.encode()},
 		{"admitted", message{typ: msgAdmitted, payload: []byte("keys")}.encode()},
+		{"known", message{typ: msgKnown, payload: []byte("keys")}.encode()},
 		{"end", message{typ: msgEnd, kind: errs.AlreadyMember, payload: []byte("key")}.encode()},
 		{"hello frame", frame{kind: frameHello, tag: tag, body: []byte{9}}.encode()},
 		{"answer frame", frame{kind: frameAnswer, tag: tag, body: []byte{9}}.encode()},

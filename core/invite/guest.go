@@ -50,7 +50,12 @@ type Introduce struct {
 }
 
 // Joined is an admission.
-type Joined struct{ Payload []byte }
+type Joined struct {
+	Payload []byte
+	// Known: the guest was a member before. If it has the space, the answer is
+	// Failed with an errs.AlreadyMember.
+	Known bool
+}
 
 // Guest accepts one invitation. The zero value is not usable; see NewGuest.
 type Guest struct {

@@ -184,9 +184,9 @@ func (g *Guest) message(h *hostLink, b []byte) error {
 	case m.typ == msgWrong && h.pending:
 		h.pending, h.stage = false, stageReady
 		g.reject(h, int(m.attempts))
-	case m.typ == msgAdmitted && h.stage == stageIntroduced:
+	case (m.typ == msgAdmitted || m.typ == msgKnown) && h.stage == stageIntroduced:
 		h.stage, g.joined = stageAdmitted, true
-		g.out.Joined = &Joined{Payload: m.payload}
+		g.out.Joined = &Joined{Payload: m.payload, Known: m.typ == msgKnown}
 	default:
 		return errs.New("invite.Guest", errs.PeerMisbehaved, "message %d does not fit stage %d", m.typ, h.stage)
 	}

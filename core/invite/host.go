@@ -32,7 +32,7 @@ type HostOutput struct {
 	// Debit asks to store the spent attempts, strictly, and to call Debited.
 	// No guest is judged meanwhile.
 	Debit *Debit
-	// Admit asks to admit guests: call Admitted or Refused for each. A
+	// Admit asks to admit guests: call Admitted, Known or Refused for each. A
 	// single-use Host asks for one at a time.
 	Admit []Admit
 	// Dropped are guests that went, and why; for the log.

@@ -20,6 +20,7 @@ const (
 	stageProven                  // the guest may introduce itself
 	stageIntroduced              // the host's caller decides
 	stageAdmitted                // the payload is on its way
+	stageKnown                   // likewise, to who was a member before
 )
 
 // guestLink is one guest's session at the host.
@@ -183,7 +184,7 @@ func (h *Host) message(g *guestLink, b []byte) error {
 		h.judging = append(h.judging, g)
 	case m.typ == msgIntroduce && (g.stage == stageProven || g.stage == stageReady && !shared):
 		h.introduce(g, m.intro)
-	case m.typ == msgOpened && g.stage == stageAdmitted:
+	case m.typ == msgOpened && (g.stage == stageAdmitted || g.stage == stageKnown):
 		h.opened(g)
 	default:
 		err = errs.New("invite.Host", errs.PeerMisbehaved, "message %d does not fit stage %d", m.typ, g.stage)

@@ -393,6 +393,80 @@ func TestInvite_I10_alreadyMember(t *testing.T) {
 	}
 }
 
+// A guest that is a member already is handed the space all the same: it may
+// have lost it. What the guest says decides what comes of the invitation.
+func TestInvite_I10_knownGuest(t *testing.T) {
+	known := func(n *node, a Admit) {
+		if err := n.host.Known(a.Conn, []byte("keys again")); err != nil {
+			n.p.t.Fatal(err)
+		}
+	}
+	t.Run("has the space", func(t *testing.T) {
+		p := newPump(t, 21)
+		inv := testInvitation(p)
+		h, g := p.addHost(inv, 0), p.addGuest(inv)
+		h.admit = known
+		g.onJoined = func(n *node) { n.guest.Failed(final(errs.AlreadyMember)) }
+		if err := g.authenticate("123456"); errs.KindOf(err) != errs.AlreadyMember {
+			t.Fatal(err)
+		}
+		p.pass(time.Second)
+		if h.ended != nil || h.host.State() != Connecting {
+			t.Fatalf("host is %v", h.host.State())
+		}
+		h.admit = nil
+		if err := p.addGuest(inv).authenticate("123456"); err != nil {
+			t.Fatalf("the invitation was not used up, but: %v", err)
+		}
+	})
+	t.Run("lost the space", func(t *testing.T) {
+		p := newPump(t, 22)
+		inv := testInvitation(p)
+		h, g := p.addHost(inv, 0), p.addGuest(inv)
+		h.admit = known
+		if err := g.authenticate("123456"); err != nil {
+			t.Fatal(err)
+		}
+		if string(g.joined[0]) != "keys again" {
+			t.Fatalf("payload %q", g.joined[0])
+		}
+		p.pass(time.Second)
+		wantEnd(t, h, Success, errs.OK)
+		wantEnd(t, g, Success, errs.OK)
+	})
+	t.Run("beside one that is being admitted", func(t *testing.T) {
+		p := newPump(t, 23)
+		inv := testInvitation(p)
+		h := p.addHost(inv, 0)
+		var asked []Admit
+		h.admit = func(_ *node, a Admit) { asked = append(asked, a) }
+		member, guest := p.addGuest(inv), p.addGuest(inv)
+		_ = member.guest.Authenticate("123456")
+		p.collect()
+		p.deliver()
+		member.onJoined = func(*node) {} // opens it later
+		known(h, asked[0])
+		_ = guest.guest.Authenticate("123456")
+		p.collect()
+		p.deliver()
+		if len(asked) != 2 {
+			t.Fatalf("asked for %d", len(asked))
+		}
+		member.guest.Opened()
+		p.collect()
+		p.deliver()
+		if h.ended != nil {
+			t.Fatal("the host ended while another guest was being admitted")
+		}
+		h.accept(asked[1])
+		p.collect()
+		p.deliver()
+		wantEnd(t, member, Success, errs.OK)
+		wantEnd(t, guest, Success, errs.OK)
+		wantEnd(t, h, Success, errs.OK)
+	})
+}
+
 func TestInvite_I11_knownKey(t *testing.T) {
 	right, wrong := keys.NewSigningKey([32]byte{1}), keys.NewSigningKey([32]byte{2})
 	public := right.Public()

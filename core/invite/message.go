@@ -24,6 +24,7 @@ const (
 	msgWrong     messageType = 19 // host: attempts left
 	msgAdmitted  messageType = 20 // host: payload
 	msgEnd       messageType = 21 // host: kind of error, payload; nothing follows
+	msgKnown     messageType = 22 // host: payload, for a guest that is a member already
 )
 
 // message is one sealed message. Which fields it has is up to its type.
@@ -34,7 +35,7 @@ type message struct {
 	intro    Introduction          // introduce
 	attempts uint64                // welcome, wrong
 	kind     errs.Kind             // bye, end
-	payload  []byte                // admitted, end
+	payload  []byte                // admitted, end, known
 }
 
 // fields is the length of a type's array, 0 for what is no type.
@@ -42,7 +43,7 @@ func (t messageType) fields() int {
 	switch t {
 	case msgOpened, msgPresent:
 		return 1
-	case msgStart, msgConfirm, msgBye, msgWelcome, msgReply, msgProven, msgWrong, msgAdmitted:
+	case msgStart, msgConfirm, msgBye, msgWelcome, msgReply, msgProven, msgWrong, msgAdmitted, msgKnown:
 		return 2
 	case msgEnd:
 		return 3
@@ -66,7 +67,7 @@ func (m message) encode() []byte {
 		b = wire.AppendUint(b, m.attempts)
 	case msgBye:
 		b = wire.AppendUint(b, uint64(m.kind))
-	case msgAdmitted:
+	case msgAdmitted, msgKnown:
 		b = wire.AppendBytes(b, m.payload)
 	case msgEnd:
 		b = wire.AppendBytes(wire.AppendUint(b, uint64(m.kind)), m.payload)
@@ -101,7 +102,7 @@ func decodeMessage(b []byte) (message, error) {
 		if r.Err() == nil && m.kind == errs.OK {
 			r.Fail(errs.New(op, errs.Malformed, "an end without an error"))
 		}
-	case msgAdmitted:
+	case msgAdmitted, msgKnown:
 		m.payload = r.Bytes(MaxMessage)
 	}
 	return m, r.Done(op)

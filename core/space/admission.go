@@ -5,6 +5,7 @@ import (
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -74,29 +75,122 @@ func (s *Space) Admit(ctx context.Context, in Introduction, role credential.Role
 	return s.BuildControl(ctx, claim)
 }
 
-// Admission is what the host hands to a guest that it admitted: the record to
-// keep. The bytes hold keys; they travel sealed.
-func (s *Space) Admission(guest id.DeviceKey) ([]byte, error) {
+// ControlFeed is a control feed as an admission carries it.
+type ControlFeed struct {
+	Header []byte   // encoded
+	Blocks [][]byte // encoded, in order from the first; the last is signed
+}
+
+// Admission is what a host hands to a guest that it admitted: the record to
+// keep, and the control feeds, so that the guest knows the members, and its own
+// rights, before it meets anybody.
+type Admission struct {
+	Record
+	Controls []ControlFeed
+}
+
+// Limits of what an admission carries.
+const (
+	maxRecord   = 1 << 20
+	maxControls = 4096
+	maxRun      = 1 << 16 // blocks of a feed
+)
+
+// Admission makes the admission of a guest, which is a member's device by now.
+// The caller adds the control feeds as they are stored.
+func (s *Space) Admission(guest id.DeviceKey) (Admission, error) {
 	proof, err := s.membership.Proof(guest)
 	if err != nil {
-		return nil, err
+		return Admission{}, err
 	}
-	return Record{Key: s.key, Secrets: s.secrets, Proof: proof}.Encode(), nil
+	return Admission{Record: Record{Key: s.key, Secrets: s.secrets, Proof: proof}}, nil
+}
+
+// Encode gives [1, record, [[header, [block...]]...]]. The bytes hold keys;
+// they travel sealed.
+func (a Admission) Encode() []byte {
+	b := wire.AppendArray(nil, 3)
+	b = wire.AppendUint(b, 1)
+	b = wire.AppendBytes(b, a.Record.Encode())
+	b = wire.AppendArray(b, len(a.Controls))
+	for _, f := range a.Controls {
+		b = wire.AppendBytes(wire.AppendArray(b, 2), f.Header)
+		b = wire.AppendArray(b, len(f.Blocks))
+		for _, blk := range f.Blocks {
+			b = wire.AppendBytes(b, blk)
+		}
+	}
+	return b
 }
 
 // DecodeAdmission reads an admission as the guest named by self and checks that
-// it admits that device to the space it names.
-func DecodeAdmission(b []byte, self id.DeviceKey) (Record, error) {
+// it admits that device to the space it names. The feeds share memory with b
+// and are checked by TakeControls.
+func DecodeAdmission(b []byte, self id.DeviceKey) (a Admission, err error) {
 	const op = "space.DecodeAdmission"
-	rec, err := DecodeRecord(b)
+	r := wire.NewReader(b)
+	r.Array(3)
+	readVersion(r, 1)
+	record := r.Bytes(maxRecord)
+	for n := r.ArrayLen(maxControls); n > 0 && r.Err() == nil; n-- {
+		r.Array(2)
+		f := ControlFeed{Header: r.Bytes(feed.MaxBlock)}
+		for m := r.ArrayLen(maxRun); m > 0 && r.Err() == nil; m-- {
+			f.Blocks = append(f.Blocks, r.Bytes(feed.MaxBlock))
+		}
+		a.Controls = append(a.Controls, f)
+	}
+	if err := r.Done(op); err != nil {
+		return a, err
+	}
+	if a.Record, err = DecodeRecord(record); err != nil {
+		return a, err
+	}
+	if len(a.Secrets.Controls) == 0 {
+		return a, errs.New(op, errs.Malformed, "the admission to space %s holds no control key", id.Short(a.Key))
+	}
+	_, err = credential.VerifyProof(a.Key, self, a.Proof)
+	return a, err
+}
+
+// TakeControls verifies the control feeds of an admission and takes them in.
+// The caller stores the Intakes with the record, in one batch, before anybody
+// else sees the Space. A feed of a device that nothing shows to be a member's
+// is left out, as is what is stored already; a feed that does not verify is an
+// error of Receive, and then the Space is not to be used.
+func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake, err error) {
+	for again := true; again; {
+		again = false
+		left := feeds[:0:0]
+		for _, f := range feeds {
+			in, err := s.takeControl(f)
+			switch {
+			case errs.Is(err, errs.UnknownFeed):
+				left = append(left, f) // another feed may bring the admission of its device
+			case err != nil:
+				return nil, err
+			case in != nil:
+				list = append(list, in)
+				again = true
+			}
+		}
+		feeds = left
+	}
+	return list, nil
+}
+
+func (s *Space) takeControl(f ControlFeed) (*Intake, error) {
+	h, err := feed.DecodeHeader(f.Header)
 	if err != nil {
-		return rec, err
+		return nil, err
 	}
-	if len(rec.Secrets.Controls) == 0 {
-		return rec, errs.New(op, errs.Malformed, "the admission to space %s holds no control key", id.Short(rec.Key))
+	if h.Kind != feed.Control {
+		return nil, errs.New("space.TakeControls", errs.Malformed, "feed %s is no control feed", id.Short(h.ID()))
 	}
-	if _, err := credential.VerifyProof(rec.Key, self, rec.Proof); err != nil {
-		return rec, err
+	in, err := s.Receive(h, f.Blocks)
+	if err != nil || in == nil {
+		return nil, err
 	}
-	return rec, nil
+	_, err = s.Commit(in)
+	return in, err
 }

@@ -73,13 +73,35 @@ func (e *engine) join() *engine {
 	in, err := e.Admit(ctx, space.Introduction{Identity: guest.self.Identity, Device: guest.self.Device, Chain: guest.self.Chain}, credential.Editor, id.InvitationID{})
 	ok(e.t, err)
 	e.store(in)
-	b, err := e.Admission(guest.self.Device)
+	a, err := space.DecodeAdmission(e.admission(guest.self.Device).Encode(), guest.self.Device)
 	ok(e.t, err)
-	guest.rec, err = space.DecodeAdmission(b, guest.self.Device)
-	ok(e.t, err)
+	guest.rec = a.Record
 	guest.reopen(guest.st)
+	list, err := guest.TakeControls(a.Controls)
+	ok(e.t, err)
+	for _, in := range list {
+		guest.save(in)
+	}
 	guest.pull(e)
 	return guest
+}
+
+// admission is what a guest that was admitted is handed.
+func (e *engine) admission(guest id.DeviceKey) space.Admission {
+	e.t.Helper()
+	a, err := e.Admission(guest)
+	ok(e.t, err)
+	for _, f := range e.Feeds() {
+		if f.Header.Kind != feed.Control {
+			continue
+		}
+		var blocks [][]byte
+		for _, rec := range e.records(f.Header.ID()) {
+			blocks = append(blocks, rec.Value)
+		}
+		a.Controls = append(a.Controls, space.ControlFeed{Header: f.Header.Encode(), Blocks: blocks})
+	}
+	return a
 }
 
 func (e *engine) save(in *space.Intake) {
