@@ -38,6 +38,7 @@ type InvitationValue struct {
 	// Space is the space's key: on the host always, on the guest once it is
 	// known (SUCCESS, or ALREADY_MEMBER).
 	Space *id.SpaceKey
+	Ended bool  // State is the last; a host for several guests goes on after SUCCESS
 	Err   error // with a final state other than SUCCESS
 }
 
@@ -165,7 +166,7 @@ func (i *Invitation) passed(states []invite.State, ended *invite.Ended) {
 		i.Value.Update(func(v InvitationValue) InvitationValue {
 			v.State = st
 			if n == len(states)-1 && ended != nil {
-				v.Err = ended.Err
+				v.Ended, v.Err = true, ended.Err
 			}
 			if n == len(states)-1 && i.guest != nil && i.guest.space != nil {
 				v.Space = i.guest.space

@@ -261,3 +261,34 @@ func TestClient_unsupportedIsSaid(t *testing.T) {
 		refused(client.acceptDeviceInvitation('x', {}), 'UNSUPPORTED', 'acceptDeviceInvitation');
 	`)
 }
+
+// An invitation that has ended, and that the page has let go of, is gone.
+func TestInvitation_isForgotten(t *testing.T) {
+	newPage(t).run(t, `
+		const [client, space] = await open();
+		const before = api.functions();
+		const offer = async () => {
+			const invitation = space.createInvitation({});
+			const states = [];
+			const stop = invitation.observe('value', ({state}) => states.push(state));
+			same(space.createInvitation({}) === invitation, false, 'another one');
+			await invitation.cancel();
+			await until(() => states.at(-1) === 'CANCELLED', 'it ends');
+			stop();
+		};
+		let others = [];
+		const end = space.observe('invitations', (list) => { others = list; });
+		for (let n = 0; n < 20; n++) await offer();
+		same(others.length, 20, 'those under way are held');
+		for (const invitation of others) await invitation.cancel();
+		await until(() => others.length === 0, 'all have ended');
+		end();
+		const most = api.functions();
+		same(most >= before + 20 * 2 * 4, true, 'functions were made: ' + (most - before));
+		await until(() => {
+			for (let n = 0; n < 256; n++) new Array(1 << 16).fill(n); // for the browser's collector
+			for (let n = 0; n < 50; n++) client.acceptInvitation('x'.repeat(1 << 16)); // for Go's
+			return api.functions() < before + 20;
+		}, 'the functions are gone, but for ' + (api.functions() - before));
+	`)
+}

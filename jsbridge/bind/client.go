@@ -26,17 +26,23 @@ type Options struct {
 	LogLevel    string
 }
 
-// Make gives the api object. ports chooses the technology for one client; wake
+// Make gives the api object: version, createClient(options), and functions(),
+// the number of functions made here that the page still holds. ports chooses the technology for one client; wake
 // registers what is called when the network or the page comes back; exit ends
 // the module after a crash.
 func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func()), exit func()) safejs.Value {
 	api := object()
 	promises := &jsval.Promises{}
-	b := &binder{ctx: ctx, promises: promises, ports: ports, wake: wake, exit: exit}
+	functions, err := jsval.NewFunctions()
+	if err != nil {
+		panic(err) // a browser without FinalizationRegistry, which is older than any that runs the module
+	}
+	s := &scope{ctx: ctx, promises: promises, functions: functions}
+	b := &binder{scope: s, ports: ports, wake: wake, exit: exit}
 	promises.OnCrash = func(err *errs.Error) { b.crashed(err) }
 	hotpath.OnCrash(func(err error) { promises.Crash(err) })
-	s := &scope{ctx: ctx, promises: promises}
 	set(api, "version", client.Version)
+	s.method(api, "functions", func(arguments) (any, error) { return functions.Live(), nil })
 	s.method(api, "createClient", func(args arguments) (any, error) {
 		return b.client(readOptions(args.at(0))), nil
 	})
@@ -44,11 +50,10 @@ func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func(
 }
 
 type binder struct {
-	ctx      context.Context
-	promises *jsval.Promises
-	ports    func(Options) client.Ports
-	wake     func(func()) (release func())
-	exit     func()
+	*scope
+	ports func(Options) client.Ports
+	wake  func(func()) (release func())
+	exit  func()
 
 	mu      sync.Mutex
 	clients []*client.Client
@@ -146,7 +151,7 @@ func (b *binder) client(o Options) safejs.Value {
 	b.clients = append(b.clients, c)
 	b.mu.Unlock()
 	bc := &boundClient{
-		scope: &scope{ctx: b.ctx, promises: b.promises}, c: c,
+		scope: b.scope, c: c,
 		spaces: map[*client.Space]safejs.Value{}, invitations: map[*client.Invitation]safejs.Value{},
 	}
 	v := object()

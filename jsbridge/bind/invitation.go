@@ -10,7 +10,8 @@ import (
 	"github.com/echospace/echospace/core/client"
 )
 
-// invitation binds an invitation, or gives the object that was made of it:
+// invitation binds an invitation, or gives the object that was made of it. Once
+// it has ended only the page holds that object:
 //
 //	get(): {invitationId, kind, authMethod, authCode?, swarmKey, state, code,
 //	        multiUse, persistent, timeout?, expires?, spaceKey?, error?}
@@ -26,6 +27,13 @@ func (bc *boundClient) invitation(inv *client.Invitation) safejs.Value {
 	bc.mu.Lock()
 	bc.invitations[inv] = v
 	bc.mu.Unlock()
+	inv.Value.Subscribe(func(i client.InvitationValue) {
+		if i.Ended {
+			bc.mu.Lock()
+			delete(bc.invitations, inv)
+			bc.mu.Unlock()
+		}
+	})
 	bc.method(v, "get", func(arguments) (any, error) { return invitationValue(inv.Value.Get()), nil })
 	bc.async(v, "cancel", func(ctx context.Context, _ arguments) (any, error) { return nil, inv.Cancel(ctx) })
 	bc.async(v, "authenticate", func(ctx context.Context, args arguments) (any, error) {

@@ -12,14 +12,13 @@ import (
 	"github.com/echospace/echospace/jsbridge/jsval"
 )
 
-// scope owns the js.Funcs of one bound object. They stay callable, since the
-// page may hold them: after the end they fail with errs.Closed.
+// scope makes the methods of bound objects. They stay callable as long as the
+// page holds them: after the end of what they speak for they fail with
+// errs.Closed.
 type scope struct {
-	ctx      context.Context
-	promises *jsval.Promises
-
-	mu    sync.Mutex
-	funcs []safejs.Func
+	ctx       context.Context
+	promises  *jsval.Promises
+	functions *jsval.Functions
 }
 
 // object makes an empty JavaScript object.
@@ -92,10 +91,10 @@ func (a arguments) callback(op string, i int) (safejs.Value, error) {
 	return a.at(i), nil
 }
 
-// fn makes a JavaScript function of f; it lives as long as the scope. An error
-// is given to the caller as an Error value.
-func (s *scope) fn(f func(args arguments) (any, error)) safejs.Func {
-	made, err := safejs.FuncOf(func(_ safejs.Value, args []safejs.Value) (result any) {
+// fn makes a JavaScript function of f. An error is given to the caller as an
+// Error value.
+func (s *scope) fn(f func(args arguments) (any, error)) safejs.Value {
+	made, err := s.functions.New(func(args []safejs.Value) (result any) {
 		defer func() {
 			if p := recover(); p != nil {
 				s.promises.Crash(p)
@@ -124,9 +123,6 @@ func (s *scope) fn(f func(args arguments) (any, error)) safejs.Func {
 	if err != nil {
 		panic(err)
 	}
-	s.mu.Lock()
-	s.funcs = append(s.funcs, made)
-	s.mu.Unlock()
 	return made
 }
 
@@ -172,7 +168,7 @@ func (s *scope) call(cb safejs.Value, args ...any) {
 }
 
 // unsubscriber gives JavaScript a function that calls cancel once.
-func (s *scope) unsubscriber(cancel func()) safejs.Func {
+func (s *scope) unsubscriber(cancel func()) safejs.Value {
 	once := sync.OnceFunc(cancel)
 	return s.fn(func(arguments) (any, error) {
 		once()

@@ -3,6 +3,8 @@
 //
 //   - Await turns a Promise into a blocking call, Promises the reverse: it makes
 //     Promises that are settled on every path, a panic included.
+//   - Functions makes JavaScript functions that live as long as JavaScript holds
+//     them.
 //   - Listen registers an event handler and gives the function that removes it.
 //   - Bytes, Uint8Array carry bytes; Error and FromError carry errors, in the
 //     shape of the TypeScript class EchospaceError.
@@ -13,7 +15,8 @@
 // and do not panic.
 //
 // Every js.Func made here is released: a handler's by the function that Listen
-// gives, a Promise's when it settled.
+// gives, a Promise's when it settled, the one that all of a Functions share by
+// its Release.
 //
 // Except for this file the package exists only for js.
 package jsval

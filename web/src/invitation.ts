@@ -50,9 +50,16 @@ export class CancellableInvitation extends Observable<Invitation> {
       if (code)
         source.error(value.error ?? new EchospaceError(code, `the invitation has ended: ${value.state}`));
       else if (value.state === 'SUCCESS' && (isGuest || !value.multiUse)) source.complete();
+      if (source.ended) release();
     };
-    runtime.call(() => raw.observe('value', (value) => accept(invitationOf(value))));
-    runtime.onCrash((error) => source.error(error));
+    // An ended invitation lives as long as the page holds it.
+    const held: (() => void)[] = [];
+    const release = () => {
+      for (const stop of held.splice(0)) stop();
+    };
+    held.push(runtime.onCrash((error) => source.error(error)));
+    held.push(runtime.call(() => raw.observe('value', (value) => accept(invitationOf(value)))));
+    if (source.ended) release();
   }
 
   /** @internal Gives the face of an invitation that this device offers. */

@@ -9,6 +9,8 @@ export type RawUnsubscribe = () => void;
 
 export interface RawApi {
   readonly version: string;
+  /** How many functions of the core the page still holds. */
+  functions(): number;
   createClient(options: {
     relay: string[];
     iceServers: { urls: string[]; username?: string; credential?: string }[];

@@ -183,7 +183,8 @@ async function main() {
         passed++;
         say(`run ${number + 1}: ${Date.now() - began} ms`);
       } catch (error) {
-        say(`run ${number + 1}: ${error.stack ?? error}`);
+        // The stack does not have what was added to the message since.
+        say(`run ${number + 1}: FAILED: ${error.message}\n${error.stack}`);
       }
     }
   } finally {
