@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
+import { stripLines } from './lines.mjs';
 import { joinSegments } from './segments.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -120,7 +121,7 @@ const parts = {
     const file = 'web/dist/echospace.wasm';
     const env = { GOOS: 'js', GOARCH: 'wasm' };
     run('go', ['build', '-trimpath', '-ldflags=-s -w', ...inlining(), '-o', file, './wasm'], env);
-    writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file))));
+    writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file)), stripLines));
   },
 
   async compress() {

@@ -1,1 +1,1 @@
-export function joinSegments(module: Uint8Array): Buffer<ArrayBuffer>;
+export function joinSegments(module: Uint8Array, edit?: (memory: Buffer) => void): Buffer<ArrayBuffer>;

@@ -79,6 +79,13 @@ function readSegments(section) {
   });
 }
 
+/** What the segments make of the memory, from address 0. */
+function memoryOf(segments) {
+  const memory = Buffer.alloc(Math.max(0, ...segments.map(({ start, bytes }) => start + bytes.length)));
+  for (const { start, bytes } of segments) memory.set(bytes, start);
+  return memory;
+}
+
 function join(segments) {
   const joined = [];
   let end = Number.NEGATIVE_INFINITY;
@@ -100,17 +107,26 @@ function writeSegments(segments) {
   return Buffer.concat(parts);
 }
 
+/** Gives the segments with what `edit` makes of the memory, inside of them. */
+function edited(segments, edit) {
+  if (!edit) return segments;
+  const memory = memoryOf(segments);
+  edit(memory);
+  return segments.map(({ start, bytes }) => ({ start, bytes: memory.subarray(start, start + bytes.length) }));
+}
+
 /**
  * Gives the module with neighbouring data segments joined. Memory starts as
- * zeros, so it holds the same after instantiation.
+ * zeros, so it holds the same after instantiation, but for what `edit` changes
+ * in it: that gets the memory from address 0 and may change what is in a segment.
  */
-export function joinSegments(module) {
+export function joinSegments(module, edit) {
   const reader = new Reader(module);
   const parts = [reader.slice(8)]; // magic and version
   while (reader.at < module.length) {
     const id = reader.byte();
     const section = reader.slice(reader.uint());
-    const body = id === DATA_SECTION ? writeSegments(join(readSegments(section))) : section;
+    const body = id === DATA_SECTION ? writeSegments(join(edited(readSegments(section), edit))) : section;
     parts.push(Buffer.from([id]), uint(body.length), body);
   }
   return Buffer.concat(parts);

@@ -1,0 +1,1 @@
+export function stripLines(memory: Buffer): void;
