@@ -72,6 +72,7 @@ const HOT = [
   ],
   ...['bytes', 'cmp', 'encoding/binary', 'math/bits', 'unicode/utf8'],
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
+  ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
   ...['core/crdt/...', 'core/objectdb', 'core/wire', 'jsbridge/hotpath'].map((name) => `./${name}`),
 ];

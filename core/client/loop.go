@@ -91,26 +91,36 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 		if !more {
 			return max(next, time.Millisecond)
 		}
-		if y := sp.s.c.ports.Yield; y != nil {
-			y(ctx)
-		}
+		sp.s.yield()
 	}
 }
 
 // rest makes a function to call between pieces of long work: about once a slice
 // it lets the platform handle other events.
-func (sp *Space) rest() func() {
-	ports := sp.s.c.ports
-	if ports.Yield == nil {
-		return func() {}
-	}
-	last := ports.Env.Clock.Now()
+func (s *session) rest() func() {
+	clock := s.c.ports.Env.Clock
+	last := clock.Now()
 	return func() {
-		if ports.Env.Clock.Now().Sub(last) > slice {
-			ports.Yield(sp.s.ctx)
-			last = ports.Env.Clock.Now()
+		if clock.Now().Sub(last) > slice {
+			s.yield()
+			last = clock.Now()
 		}
 	}
+}
+
+// yield lets the platform handle other events.
+func (s *session) yield() {
+	if y := s.c.ports.Yield; y != nil {
+		y(s.ctx)
+	}
+}
+
+// sliced makes a function that says when the slice of time that begins now is
+// over.
+func (s *session) sliced() (over func() bool) {
+	clock := s.c.ports.Env.Clock
+	start := clock.Now()
+	return func() bool { return clock.Now().Sub(start) > slice }
 }
 
 // exchange moves messages between swarm and sync engine and takes received
@@ -128,8 +138,9 @@ func (sp *Space) exchange(r *runtime, start time.Time) (all mesh.Output, more bo
 		}
 		out := r.sync.Ready()
 		sp.syncOutput(r, out)
-		took := sp.takeRuns(r)
-		if e.Clock.Now().Sub(start) > slice {
+		took := sp.takeRuns(r, start)
+		settled := sp.settle(r, start)
+		if !settled || e.Clock.Now().Sub(start) > slice {
 			return all, true
 		}
 		if len(net.Events) == 0 && len(out.Messages) == 0 && len(out.Runs) == 0 && !took {
@@ -250,8 +261,8 @@ func find(entries []storage.Entry, key []byte) []byte {
 	return entries[at].Value
 }
 
-// heldRun is a received run that waits: for the storing of what it follows, or
-// for the admission of its feed.
+// heldRun is a received run that waits: for its turn, for the storing of what it
+// follows, or for the admission of its feed.
 type heldRun struct {
 	syncer.Run
 	header *feed.SignedHeader
@@ -269,16 +280,28 @@ func (sp *Space) hold(r *runtime, runs []syncer.Run) {
 	}
 }
 
-// takeRuns verifies received runs whose feed is not being stored and hands
-// them to storage. It reports whether it took any.
-func (sp *Space) takeRuns(r *runtime) (took bool) {
+// takeRuns verifies received runs and hands them to storage: those that follow
+// what is stored, or is on its way there. It ends with the slice of time that
+// began at start, and reports whether it took any.
+func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 	kept := r.runs[:0]
-	for _, run := range r.runs {
-		if r.busy[run.header.ID()] > 0 {
-			kept = append(kept, run)
+	for i, run := range r.runs {
+		if took && sp.s.c.ports.Env.Clock.Now().Sub(start) > slice {
+			kept = append(kept, r.runs[i:]...)
+			break
+		}
+		if r.writeErr != nil { // storage refuses; what waits for it is enough
+			r.sync.Rejected(run.Peer, run.Feed)
 			continue
 		}
-		in, err := sp.core.Receive(run.header, run.Blocks)
+		var after *space.Intake
+		if b := r.busy[run.header.ID()]; b != nil {
+			if after = b.last; !after.Follows(run.Blocks[0]) {
+				kept = append(kept, run)
+				continue
+			}
+		}
+		in, err := sp.core.Receive(run.header, run.Blocks, after)
 		switch {
 		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld:
 			kept = append(kept, run)
@@ -307,16 +330,27 @@ func (sp *Space) refuse(r *runtime, run syncer.Run, err error) {
 	r.swarm.Disconnect(mesh.SessionID(run.Peer), errs.New("client.receive", errs.PeerMisbehaved, "a refused block: %w", err))
 }
 
-// enqueueReceived stores a verified run and then takes it in. While it is being
-// stored, later runs of the feed wait.
+// enqueueReceived has a verified run shown, stores it, and then takes it in.
 func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer) {
 	fid := in.Header.ID()
-	r.busy[fid]++
-	var b storage.Batch
-	in.AddTo(&b)
-	r.store.add(storeJob{batch: b, done: func(err error) {
+	if r.busy[fid] == nil {
+		r.busy[fid] = &storing{}
+	}
+	r.busy[fid].count++
+	r.busy[fid].last = in
+	var job storeJob
+	in.AddTo(&job.batch)
+	sp.core.Show(in)
+	// Runs and own edits build on it from now on: it keeps its place.
+	job.refused = func(err error) {
 		sp.mu.Lock()
-		if r.busy[fid]--; r.busy[fid] == 0 {
+		sp.storeFailed(r, err)
+		sp.mu.Unlock()
+		r.poke()
+	}
+	job.done = func(err error) {
+		sp.mu.Lock()
+		if r.busy[fid].count--; r.busy[fid].count == 0 {
 			delete(r.busy, fid)
 		}
 		switch {
@@ -325,6 +359,9 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 			r.sync.Rejected(from, fid)
 			sp.storeFailed(r, err)
 		default:
+			if r.writeErr != nil {
+				r.writeErr, r.dirty.sync = nil, true
+			}
 			sp.commit(r, in)
 		}
 		sp.mu.Unlock()
@@ -332,20 +369,29 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 		if err == nil {
 			sp.s.postBlocks(sp.key, in)
 		}
-	}})
+	}
+	r.store.add(job)
 }
 
-// commit takes a stored run into the state and announces it.
+// commit takes a stored run into the state and announces it. The next turn
+// applies it.
 func (sp *Space) commit(r *runtime, in *space.Intake) {
-	eff, err := sp.core.Commit(in)
-	if err != nil {
+	if err := sp.core.Commit(in); err != nil {
 		sp.s.c.ports.Env.Log.Error("a stored run does not link", "space", id.Short(sp.key), "err", err)
 		return
 	}
 	r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), nil)
+}
+
+// settle applies what waits until the slice of time that began at start is
+// over; done tells whether that was all.
+func (sp *Space) settle(r *runtime, start time.Time) (done bool) {
+	clock := sp.s.c.ports.Env.Clock
+	eff, done := sp.core.Settle(func() bool { return clock.Now().Sub(start) > slice })
 	if eff.Members {
 		sp.membersChanged(r)
 	}
+	return done
 }
 
 // share is what a peer gets. One that proved a membership of which no

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/invite"
 	"github.com/echospace/echospace/core/mesh"
+	"github.com/echospace/echospace/core/storage"
 )
 
 // join lets guest into a new single-use invitation of sp.
@@ -354,4 +357,41 @@ func TestTabs_T02_twoTabsOfOneProfile(t *testing.T) {
 	c, err := two.CreateSpace(ctx)
 	ok(t, err)
 	eventually(t, "a space of one tab is in the other", func() bool { return one.Space(c.Key()) != nil })
+}
+
+// gatedStore holds its Applies up while it is shut.
+type gatedStore struct {
+	storage.Store
+	mu sync.RWMutex
+}
+
+func (g *gatedStore) Apply(ctx context.Context, b *storage.Batch, d storage.Durability) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.Store.Apply(ctx, b, d)
+}
+
+// What somebody else writes shows before it is stored, but is not acknowledged.
+func TestShare_S04_showsBeforeItIsStored(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	host := w.person("Ada")
+	p := newProfile()
+	gate := &gatedStore{Store: p.store}
+	p.store = gate
+	guest := w.open(p)
+	_, err := guest.CreateIdentity(ctx, "Bob")
+	ok(t, err)
+	a, err := host.CreateSpace(ctx)
+	ok(t, err)
+	b := join(t, a, guest)
+	put(t, a, "title", "first")
+	ok(t, a.Flush(ctx, client.FlushPeer))
+	gate.mu.Lock()
+	x := put(t, a, "title", "second")
+	eventually(t, "it shows", func() bool { return record(b, x) != nil })
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	code(t, a.Flush(short, client.FlushPeer), errs.Timeout)
+	gate.mu.Unlock()
+	ok(t, a.Flush(ctx, client.FlushPeer))
 }

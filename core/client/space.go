@@ -82,7 +82,7 @@ type runtime struct {
 
 	sessions map[mesh.SessionID]mesh.PeerInfo
 	runs     []heldRun
-	busy     map[id.FeedID]int // runs of the feed that are being stored
+	busy     map[id.FeedID]*storing
 
 	writing   bool // a block of own edits is being stored
 	recall    recall
@@ -93,6 +93,12 @@ type runtime struct {
 	writeErr  error
 	dirty     dirty
 	heard     []func() // deliveries of channel messages
+}
+
+// storing are the runs of a feed that are on their way to storage.
+type storing struct {
+	count int
+	last  *space.Intake
 }
 
 // dirty is what observers are to be told after a step.
@@ -115,7 +121,7 @@ func (sp *Space) start() error {
 		client:   sp.s.c,
 		wake:     make(chan struct{}, 1),
 		sessions: map[mesh.SessionID]mesh.PeerInfo{},
-		busy:     map[id.FeedID]int{},
+		busy:     map[id.FeedID]*storing{},
 	}
 	r.ctx, r.cancel = context.WithCancel(sp.s.ctx)
 	sp.mu.Lock()
@@ -124,7 +130,7 @@ func (sp *Space) start() error {
 	for _, f := range sp.core.Feeds() {
 		r.sync.AddFeed(f.Header, sp.core.Log(f.Header.ID()))
 	}
-	r.store = newStoreQueue(sp.s.storage.Store, sp.rest())
+	r.store = newStoreQueue(sp.s.storage.Store, sp.s.rest())
 	r.talk = mesh.NewGossip(sp.s.c.ports.Env)
 	var err error
 	if r.swarm, err = sp.newSwarm(); err != nil {

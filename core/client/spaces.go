@@ -147,6 +147,9 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 			return nil, err
 		}
 	}
+	for done := false; !done; s.yield() {
+		_, done = core.Settle(s.sliced())
+	}
 	core.Ready()
 	return core, core.EnsureWriter(ctx)
 }

@@ -125,6 +125,7 @@ func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, refusal error) {
 		if q.store.Apply(ctx, &group, d) == nil {
 			for _, j := range jobs {
 				j.done(nil)
+				q.rest()
 			}
 			return nil, nil
 		}

@@ -123,7 +123,7 @@ func (sp *Space) takeStored(header []byte, blocks [][]byte) error {
 	if err != nil {
 		return err
 	}
-	in, err := sp.core.Receive(h, blocks)
+	in, err := sp.core.Receive(h, blocks, nil)
 	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
 		// An earlier message was missed: the network or a peer brings them,
 		// and storing them once more does no harm.

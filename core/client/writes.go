@@ -77,7 +77,7 @@ const (
 // believed.
 func (sp *Space) recalls(r *runtime, now time.Time) bool {
 	fid, ok := sp.core.Writing(feed.Data)
-	if !ok || r.recall.over || r.busy[fid] == 0 && !r.sync.Lacks(fid) {
+	if !ok || r.recall.over || r.busy[fid] == nil && !r.sync.Lacks(fid) {
 		r.recall.since = time.Time{}
 		return false
 	}

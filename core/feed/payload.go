@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // First byte of what is sealed.
@@ -13,6 +14,10 @@ const (
 	rawPayload      = 0
 	deflatedPayload = 1
 )
+
+// deflaters and inflaters are kept between blocks: making one of them takes
+// longer, and more memory, than a small block is worth.
+var deflaters, inflaters sync.Pool
 
 // minDeflate is below what deflate ever shrinks enough to be worth a try.
 const minDeflate = 64
@@ -32,10 +37,15 @@ func pack(payload []byte) []byte {
 func deflate(payload []byte) []byte {
 	buf := bytes.NewBuffer(make([]byte, 0, len(payload)/2+64))
 	buf.WriteByte(deflatedPayload)
-	w, err := flate.NewWriter(buf, flate.DefaultCompression)
-	if err != nil {
-		return nil
+	w, ok := deflaters.Get().(*flate.Writer)
+	if !ok {
+		var err error
+		if w, err = flate.NewWriter(nil, flate.DefaultCompression); err != nil {
+			return nil
+		}
 	}
+	defer deflaters.Put(w)
+	w.Reset(buf)
 	// A bytes.Buffer takes every write.
 	_, werr := w.Write(payload)
 	cerr := w.Close()
@@ -65,11 +75,18 @@ func unpack(packed []byte, limit int) ([]byte, error) {
 
 func inflate(body []byte, limit int) ([]byte, error) {
 	src := bytes.NewReader(body)
-	r := flate.NewReader(src)
-	out, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
+	r, ok := inflaters.Get().(io.ReadCloser)
+	if !ok {
+		r = flate.NewReader(src)
+	} else if err := r.(flate.Resetter).Reset(src, nil); err != nil {
 		return nil, fmt.Errorf("the payload does not inflate: %w", err)
 	}
+	defer inflaters.Put(r)
+	buf := bytes.NewBuffer(make([]byte, 0, min(4*len(body)+bytes.MinRead, limit+1+bytes.MinRead)))
+	if _, err := buf.ReadFrom(io.LimitReader(r, int64(limit)+1)); err != nil {
+		return nil, fmt.Errorf("the payload does not inflate: %w", err)
+	}
+	out := buf.Bytes()
 	if len(out) > limit {
 		return nil, fmt.Errorf("the payload inflates to more than %d bytes", limit)
 	}

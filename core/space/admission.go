@@ -187,10 +187,13 @@ func (s *Space) takeControl(f ControlFeed) (*Intake, error) {
 	if h.Kind != feed.Control {
 		return nil, errs.New("space.TakeControls", errs.Malformed, "feed %s is no control feed", id.Short(h.ID()))
 	}
-	in, err := s.Receive(h, f.Blocks)
+	in, err := s.Receive(h, f.Blocks, nil)
 	if err != nil || in == nil {
 		return nil, err
 	}
-	_, err = s.Commit(in)
-	return in, err
+	if err := s.Commit(in); err != nil {
+		return nil, err
+	}
+	s.Settle(nil)
+	return in, nil
 }

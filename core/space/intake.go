@@ -20,6 +20,7 @@ type Intake struct {
 	Header *feed.SignedHeader
 	Blocks []*feed.Block
 	isNew  bool // the header is not stored yet
+	shown  bool // see Show
 	// bursts of own data blocks, each with the block that it ends at.
 	bursts []written
 }
@@ -59,15 +60,25 @@ func (e *Effects) add(o Effects) {
 	e.Objects = e.Objects || o.Objects
 }
 
+// end is the last block.
+func (in *Intake) end() feed.Ref { return in.Blocks[len(in.Blocks)-1].Ref() }
+
+// Follows reports whether an encoded block is the one behind the Intake.
+func (in *Intake) Follows(raw []byte) bool {
+	b, err := feed.DecodeBlock(raw)
+	return err == nil && b.From() == in.end().Seq+1 && b.Prev == in.end().Hash
+}
+
 // Receive verifies a run of encoded blocks of another engine against the feed
 // that it extends. It changes nothing; blocks that are stored already are left
-// out, and nil means that none was new.
+// out, and nil means that none was new. after, if it is not nil, is the last
+// Intake of the feed that is being stored: the run may follow it.
 //
 // Errors: errs.UnknownFeed for a feed of no member (its admission may still
 // arrive), errs.CorruptBlock, errs.BadSignature and errs.Malformed for what is
 // wrong for good, errs.MissingDependency for a run that does not link to a
 // stored block.
-func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte) (*Intake, error) {
+func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte, after *Intake) (*Intake, error) {
 	const op = "space.Receive"
 	if err := s.checkHeader(op, h); err != nil {
 		return nil, err
@@ -88,13 +99,13 @@ func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte) (*Intake, error) {
 		return nil, nil
 	}
 	prev := feed.Ref{Feed: h.ID(), Seq: blocks[0].Seq - 1, Hash: blocks[0].Prev}
-	if prev.Seq > 0 && !log.Has(prev) {
+	if prev.Seq > 0 && !log.Has(prev) && (after == nil || after.end() != prev) {
 		return nil, errs.New(op, errs.MissingDependency, "block %d of feed %s follows one that is not here", blocks[0].Seq, id.Short(h.ID()))
 	}
 	if err := feed.VerifyRun(h, prev, blocks); err != nil {
 		return nil, err
 	}
-	return &Intake{Header: h, Blocks: blocks, isNew: !known}, nil
+	return &Intake{Header: h, Blocks: blocks, isNew: !known || !f.kept}, nil
 }
 
 func decodeBlocks(f id.FeedID, raw [][]byte) ([]*feed.Block, error) {
@@ -133,19 +144,67 @@ func (s *Space) Header(f id.FeedID, encoded []byte) (*feed.SignedHeader, error) 
 	return feed.DecodeHeader(encoded)
 }
 
-// Commit takes a stored Intake into the state. The caller makes sure that
-// Intakes of one feed are committed in the order they were received.
-func (s *Space) Commit(in *Intake) (Effects, error) {
+// Show has Settle apply the changes of a verified Intake before it is stored:
+// what somebody else writes just now is seen two milliseconds earlier, and the
+// processor works while storage does. They are in the state for good then, but
+// neither passed on nor acknowledged before Commit: until then their author is
+// who keeps them. The caller stores the Intake before whatever is built from
+// now on. Own feeds and control feeds are left to Commit.
+func (s *Space) Show(in *Intake) {
+	if in.Header.Kind != feed.Data || s.own(in.Header) {
+		return
+	}
 	f := s.feed(in.Header)
-	if left := f.link(in.Blocks); len(left) > 0 {
-		return Effects{}, errs.New("space.Commit", errs.MissingDependency, "block %d of feed %s follows one that is not here", left[0].Seq, id.Short(in.Header.ID()))
+	for blocks := in.Blocks; len(blocks) > 0; {
+		n, err := feed.Group(blocks)
+		if err != nil || n == 0 {
+			return // a verified run is one of whole changes
+		}
+		f.waiting = append(f.waiting, blocks[:n])
+		blocks = blocks[n:]
+	}
+	in.shown, s.unsettled = true, true
+}
+
+// Commit indexes a stored Intake and, unless it was shown, has Settle apply its
+// changes. The caller makes sure that Intakes of one feed are committed in the
+// order they were received.
+func (s *Space) Commit(in *Intake) error {
+	f := s.feed(in.Header)
+	f.kept = true
+	var left []*feed.Block
+	if in.shown {
+		left = f.index(in.Blocks)
+	} else {
+		left = f.link(in.Blocks)
+	}
+	if len(left) > 0 {
+		return errs.New("space.Commit", errs.MissingDependency, "block %d of feed %s follows one that is not here", left[0].Seq, id.Short(in.Header.ID()))
 	}
 	f.orphans = f.link(f.orphans)
-	eff := s.settle()
+	s.unsettled = true
+	s.watch(f)
+	if s.own(in.Header) { // the writer follows its feed before it builds again
+		eff, _ := s.Settle(nil)
+		s.untold.add(eff)
+	}
+	return nil
+}
+
+// Settle applies the changes that wait, control before data, until none can be
+// applied or enough, which may be nil, says so between two of them; done tells
+// which. It is to be called after Show and Commit.
+func (s *Space) Settle(enough func() bool) (eff Effects, done bool) {
+	eff, s.untold = s.untold, Effects{}
+	if !s.unsettled {
+		return eff, true
+	}
+	if done = s.settle(&eff, enough); done {
+		s.unsettled = false
+	}
 	s.follow(&s.control)
 	s.follow(&s.data)
-	s.watch(f)
-	return eff, nil
+	return eff, done
 }
 
 // Damage is a stored record that could not be read.
@@ -170,6 +229,7 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 		return []Damage{{Key: header.Key, Err: err}}
 	}
 	f := s.feed(h)
+	f.kept = true
 	blocks := make([]*feed.Block, 0, len(records))
 	f.damaged = false
 	for i, rec := range records {
@@ -189,6 +249,7 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 		blocks = append(blocks, b)
 	}
 	f.orphans = f.link(blocks)
+	s.unsettled = true
 	f.damaged = f.damaged || len(f.orphans) > 0
 	if len(f.orphans) > 0 {
 		s.env.Log.Warn("stored blocks wait for a missing one", "space", id.Short(s.key), "feed", id.Short(h.ID()), "blocks", len(f.orphans), "from", f.orphans[0].Seq)
@@ -253,15 +314,24 @@ func (f *feedState) link(blocks []*feed.Block) (left []*feed.Block) {
 	return left
 }
 
+// index indexes blocks that follow one another; it gives those that do not
+// follow what is there.
+func (f *feedState) index(blocks []*feed.Block) (left []*feed.Block) {
+	for i, b := range blocks {
+		if f.log.Add(b.Seq, b.Hash(), b.Prev) != nil {
+			return blocks[i:]
+		}
+	}
+	return nil
+}
+
 // add indexes a whole change and queues it.
 func (f *feedState) add(change []*feed.Block) bool {
 	if n, err := feed.Group(change); err != nil || n != len(change) {
 		return false
 	}
-	for _, b := range change {
-		if f.log.Add(b.Seq, b.Hash(), b.Prev) != nil {
-			return false
-		}
+	if len(f.index(change)) > 0 {
+		return false
 	}
 	f.waiting = append(f.waiting, change)
 	return true
@@ -269,47 +339,53 @@ func (f *feedState) add(change []*feed.Block) bool {
 
 // Ready applies what was loaded and takes up the own feeds.
 func (s *Space) Ready() Effects {
-	eff := s.settle()
+	eff, _ := s.Settle(nil)
 	s.adopt(&s.control)
 	s.adopt(&s.data)
 	return eff
 }
 
-// settle applies waiting blocks, control before data, until none can be.
-func (s *Space) settle() (all Effects) {
-	for {
-		progress := false
+// settle applies waiting changes until none can be, or it is enough.
+func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
+	for progress := true; progress; {
+		progress = false
 		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
 			for _, f := range s.feeds {
 				if f.header.Kind != kind || len(f.waiting) == 0 {
 					continue
 				}
-				if s.drain(f, &all) {
-					progress = true
+				n, stopped := s.drain(f, all, enough)
+				progress = progress || n > 0
+				if stopped {
+					return false
 				}
 			}
 		}
-		if !progress {
-			return all
-		}
 	}
+	return true
 }
 
-// drain applies what it can of a feed's waiting changes.
-func (s *Space) drain(f *feedState, all *Effects) (progress bool) {
+// drain applies what it can of a feed's waiting changes, and tells how many
+// that were and whether it was enough.
+func (s *Space) drain(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
 	kept := f.waiting[:0]
-	for _, change := range f.waiting {
+	for i, change := range f.waiting {
+		if applied > 0 && enough != nil && enough() {
+			kept = append(kept, f.waiting[i:]...)
+			stopped = true
+			break
+		}
 		eff, done := s.apply(f, change)
 		all.add(eff)
-		if !done {
+		if done {
+			applied++
+		} else {
 			kept = append(kept, change)
-			continue
 		}
-		progress = true
 	}
 	clear(f.waiting[len(kept):])
 	f.waiting = kept
-	return progress
+	return applied, stopped
 }
 
 // node is the place of a change in the causal graph.
@@ -329,8 +405,13 @@ func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
 		return Effects{}, false
 	}
 	at := node(change)
-	if f.header.Kind == feed.Data && !s.db.Ready(at) {
-		return Effects{}, false
+	if f.header.Kind == feed.Data {
+		if s.db.Has(at.Ref) {
+			return Effects{}, true // another way brought it too
+		}
+		if !s.db.Ready(at) {
+			return Effects{}, false
+		}
 	}
 	payload, err := feed.OpenParts(change, key)
 	if err == nil && f.header.Kind == feed.Control {

@@ -43,8 +43,10 @@ type Space struct {
 	proven   map[id.DeviceKey]credential.MemberInfo
 	admitted *credential.MemberInfo
 
-	feeds map[id.FeedID]*feedState
-	db    *objectdb.DB
+	feeds     map[id.FeedID]*feedState
+	unsettled bool // changes may wait that can be applied
+	untold    Effects
+	db        *objectdb.DB
 
 	control, data writer
 	flights       map[id.FeedID]int  // Intakes of own feeds that are being stored
@@ -61,6 +63,7 @@ type feedState struct {
 	waiting [][]*feed.Block
 	// orphans are stored blocks that follow a damaged one.
 	orphans []*feed.Block
+	kept    bool // the header is stored
 	damaged bool // a record of it was, or is missing
 	forked  bool // as was said in the log
 	faulty  bool // likewise

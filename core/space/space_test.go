@@ -198,7 +198,7 @@ func (e *engine) pullLine(from *engine, h *feed.SignedHeader, head feed.Ref) boo
 		ok(e.t, err)
 		raw = append(raw, b)
 	}
-	in, err := e.Receive(h, raw)
+	in, err := e.Receive(h, raw, nil)
 	if errs.Is(err, errs.UnknownFeed) {
 		return false
 	}
@@ -207,8 +207,8 @@ func (e *engine) pullLine(from *engine, h *feed.SignedHeader, head feed.Ref) boo
 		return false
 	}
 	e.save(in)
-	_, err = e.Commit(in)
-	ok(e.t, err)
+	ok(e.t, e.Commit(in))
+	e.Settle(nil)
 	return true
 }
 
@@ -479,7 +479,7 @@ func TestSpace_receiveRefusesRepack(t *testing.T) {
 			h = f.Header
 		}
 	}
-	if _, err := b.Receive(h, [][]byte{repack.Encode()}); !errs.Is(err, errs.VersionUnsupported) {
+	if _, err := b.Receive(h, [][]byte{repack.Encode()}, nil); !errs.Is(err, errs.VersionUnsupported) {
 		t.Fatalf("Receive: %v", err)
 	}
 }

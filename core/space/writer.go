@@ -194,6 +194,7 @@ func (s *Space) seal(ctx context.Context, w *writer, key keys.Secret, deltas []f
 // one kind come in the order in which they were built.
 func (s *Space) Stored(in *Intake) error {
 	f := s.feed(in.Header)
+	f.kept = true
 	for _, b := range in.Blocks {
 		if err := f.log.Add(b.Seq, b.Hash(), b.Prev); err != nil {
 			return err
