@@ -45,3 +45,10 @@ async function open({ config, identity } = {}) {
 }
 
 Object.assign(globalThis, { es, until, outcome, record, open });
+
+// A page that opens its client as soon as it can, as an application does.
+if (new URL(location).searchParams.has('start')) {
+  open().then(() => {
+    globalThis.startedIn = performance.now();
+  });
+}
