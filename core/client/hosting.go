@@ -209,6 +209,9 @@ func (sp *Space) admission(ctx context.Context, guest id.DeviceKey) ([]byte, err
 		if err != nil {
 			return nil, err
 		}
+		sp.mu.Lock()
+		blocks = sp.core.Vouch(f.Header.ID(), blocks)
+		sp.mu.Unlock()
 		for _, b := range blocks {
 			size += len(b)
 		}

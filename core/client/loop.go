@@ -227,7 +227,7 @@ func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
 	if sp.run != r {
 		return
 	}
-	r.sync.ReadDone(rd, blocks)
+	r.sync.ReadDone(rd, sp.core.Vouch(rd.Feed, blocks))
 	r.poke()
 }
 
