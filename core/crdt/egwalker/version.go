@@ -1,0 +1,141 @@
+package egwalker
+
+import "slices"
+
+// heap is a binary heap of events, the greatest first, without doubles: of
+// equal ones the marks are joined.
+type heap struct{ rows []marked }
+
+type marked struct {
+	event Event
+	mark  uint8
+}
+
+func (h *heap) push(e Event, mark uint8) {
+	h.rows = append(h.rows, marked{e, mark})
+	for i := len(h.rows) - 1; i > 0; {
+		up := (i - 1) / 2
+		if h.rows[up].event >= h.rows[i].event {
+			return
+		}
+		h.rows[up], h.rows[i] = h.rows[i], h.rows[up]
+		i = up
+	}
+}
+
+// pop gives the greatest event with all its marks.
+func (h *heap) pop() marked {
+	top := h.take()
+	for len(h.rows) > 0 && h.rows[0].event == top.event {
+		top.mark |= h.take().mark
+	}
+	return top
+}
+
+func (h *heap) take() marked {
+	top := h.rows[0]
+	last := len(h.rows) - 1
+	h.rows[0] = h.rows[last]
+	h.rows = h.rows[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= last {
+			return top
+		}
+		if down+1 < last && h.rows[down+1].event > h.rows[down].event {
+			down++
+		}
+		if h.rows[i].event >= h.rows[down].event {
+			return top
+		}
+		h.rows[i], h.rows[down] = h.rows[down], h.rows[i]
+		i = down
+	}
+}
+
+// Marks of diff.
+const (
+	ofA = 1 << iota
+	ofB
+	shared = ofA | ofB
+)
+
+// diff gives the events that only version a, and only version b, has in its
+// past, both in descending order. It costs the events back to the last that is
+// in both. The slices are valid until the next call.
+func (s *Sequence) diff(a, b []Event) (onlyA, onlyB []Event) {
+	if slices.Equal(a, b) {
+		return nil, nil
+	}
+	h := &s.scratch.heap
+	h.rows = h.rows[:0]
+	onlyA, onlyB = s.scratch.onlyA[:0], s.scratch.onlyB[:0]
+	open := 0 // rows that are not shared
+	push := func(e Event, mark uint8) {
+		h.push(e, mark)
+		if mark != shared {
+			open++
+		}
+	}
+	for _, e := range a {
+		push(e, ofA)
+	}
+	for _, e := range b {
+		push(e, ofB)
+	}
+	for open > 0 {
+		top := marked{event: h.rows[0].event}
+		for len(h.rows) > 0 && h.rows[0].event == top.event {
+			m := h.take().mark
+			top.mark |= m
+			if m != shared {
+				open--
+			}
+		}
+		switch top.mark {
+		case ofA:
+			onlyA = append(onlyA, top.event)
+		case ofB:
+			onlyB = append(onlyB, top.event)
+		}
+		for _, p := range s.Parents(top.event) {
+			push(p, top.mark)
+		}
+	}
+	s.scratch.onlyA, s.scratch.onlyB = onlyA, onlyB
+	return onlyA, onlyB
+}
+
+// base is the last event that everything follows which versions a and b have
+// in their past and it has not; none if there is none. Where a is the frontier,
+// the events after base in the order of their numbers are those that follow it.
+func (s *Sequence) base(a, b []Event) Event {
+	if len(a) == 0 || len(b) == 0 {
+		return none
+	}
+	h := &s.scratch.heap
+	h.rows = h.rows[:0]
+	for _, e := range a {
+		h.push(e, 0)
+	}
+	for _, e := range b {
+		h.push(e, 0)
+	}
+	for len(h.rows) > 0 {
+		e := h.pop().event
+		if len(h.rows) == 0 {
+			return e
+		}
+		parents := s.Parents(e)
+		if len(parents) == 0 {
+			return none // e follows nothing, and something else is concurrent to it
+		}
+		for _, p := range parents {
+			h.push(p, 0)
+		}
+	}
+	return none
+}
+
+// none is no event.
+const none Event = -1

@@ -1,0 +1,303 @@
+package egwalker
+
+import "slices"
+
+// walker is the state of a replay: the elements that were there at the base and
+// all that events after it inserted, in order, each with what it is in the
+// version that the walker is at and in the sequence as it is.
+type walker struct {
+	s     *Sequence
+	order Order
+	base  Event
+	start int32   // number of the first element after the base
+	at    []Event // the version, ascending
+	tree  tree
+	// refs says per element number, from start on: of an inserted one the leaf
+	// that it is in, of a deletion the element that it took away.
+	refs []int32
+}
+
+// walk gives a walker that has replayed all events but the last, which follows
+// parents.
+func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
+	if w := s.walker; w != nil && (w.base == none || len(parents) > 0 && parents[0] >= w.base) {
+		w.order = order
+		return w, nil
+	}
+	w := s.spare
+	if s.spare = nil; w == nil {
+		w = &walker{s: s}
+		w.tree.moved = w.moved
+	}
+	w.order, w.base, w.start = order, s.base(s.frontier, parents), 0
+	w.at, w.refs = w.at[:0], w.refs[:0]
+	w.tree.reset()
+	if w.base != none {
+		w.at = append(w.at, w.base)
+		w.start = s.end(w.base)
+		if n := s.events.At(w.base).length; n > 0 {
+			w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: n, left: noID, right: noID, event: none, state: 1})
+		}
+	}
+	s.walker = w
+	for e := w.base + 1; int(e) < s.Len()-1; e++ {
+		if _, err := w.event(e, nil); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// moved notes the leaf of a run of elements.
+func (w *walker) moved(id, n, leaf int32) {
+	if id < noID {
+		return
+	}
+	refs := w.refs[id-w.start : id-w.start+n]
+	for i := range refs {
+		refs[i] = leaf
+	}
+}
+
+// event replays an event and appends the edits that it comes to.
+func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
+	s := w.s
+	w.moveTo(s.Parents(e))
+	v := s.events.At(e)
+	first := v.first
+	if need := int(s.end(e) - w.start); need > len(w.refs) {
+		w.refs = slices.Grow(w.refs, need-len(w.refs))[:need]
+	}
+	from := int32(0)
+	for i := v.ops; i < v.ops+v.opCount; i++ {
+		o := *s.ops.At(int32(i))
+		if err := o.check(w.tree.total[cur], 0); err != nil {
+			return edits, err
+		}
+		switch o.Kind {
+		case Insert:
+			edits = append(edits, Edit{Op{Insert, w.insert(e, first, o), o.Len}, from})
+			from += o.Len
+		case Delete:
+			edits = w.delete(first, o, edits)
+		}
+		first += o.Len
+	}
+	v.length = w.tree.total[cur]
+	w.at = append(w.at[:0], e)
+	return edits, nil
+}
+
+// moveTo brings the walker to a version.
+func (w *walker) moveTo(version []Event) {
+	away, back := w.s.diff(w.at, version)
+	for _, e := range away {
+		w.step(e, -1)
+	}
+	for _, e := range slices.Backward(back) {
+		w.step(e, 1)
+	}
+	w.at = append(w.at[:0], version...)
+}
+
+// step takes an event out of the walker's version, or puts it back in.
+func (w *walker) step(e Event, by int32) {
+	v := w.s.events.At(e)
+	first, n := v.first, int32(v.opCount)
+	if by < 0 {
+		first = w.s.end(e)
+	}
+	for i := range n {
+		at := int32(v.ops) + i
+		if by < 0 {
+			at = int32(v.ops) + n - 1 - i
+		}
+		o := w.s.ops.At(at)
+		if by < 0 {
+			first -= o.Len
+		}
+		if o.Kind == Insert {
+			w.shift(first, o.Len, by)
+		} else {
+			w.shiftTargets(first, o.Len, by)
+		}
+		if by > 0 {
+			first += o.Len
+		}
+	}
+}
+
+// shiftTargets changes the state of what a deletion took away.
+func (w *walker) shiftTargets(first, n, by int32) {
+	targets := w.refs[first-w.start : first-w.start+n]
+	for len(targets) > 0 {
+		run := int32(1)
+		for int(run) < len(targets) && targets[run] == idAt(targets[0], run) {
+			run++
+		}
+		w.shift(targets[0], run, by)
+		targets = targets[run:]
+	}
+}
+
+// shift changes the state of a run of elements.
+func (w *walker) shift(id, n, by int32) {
+	for n > 0 {
+		p, off := w.find(id)
+		if off > 0 {
+			p = w.tree.split(p, off)
+		}
+		if w.tree.item(p).len > n {
+			w.tree.split(p, n)
+			p, _ = w.find(id)
+		}
+		done := w.tree.item(p).len
+		w.tree.alter(p, func(i *item) { i.state += by })
+		id, n = idAt(id, done), n-done
+	}
+}
+
+// find gives the item that an element is in, and where in it.
+func (w *walker) find(id int32) (place, int32) {
+	if id < noID {
+		return w.tree.find(base, -2-id)
+	}
+	at := w.refs[id-w.start]
+	l := &w.tree.leaves[at]
+	for i := range l.n {
+		if it := &l.items[i]; it.id >= 0 && id >= it.id && id < it.id+it.len {
+			return place{at, i}, id - it.id
+		}
+	}
+	panic("egwalker: an element is not where it was noted")
+}
+
+// insert puts the elements from number first on in front of position o.Pos, and
+// gives the position in the sequence as it is.
+func (w *walker) insert(e Event, first int32, o Op) int32 {
+	t := &w.tree
+	p, left := place{t.first, 0}, int32(noID)
+	if o.Pos > 0 {
+		var off int32
+		p, off = t.find(cur, o.Pos-1)
+		left = idAt(t.item(p).id, off)
+		if off+1 < t.item(p).len {
+			p = t.split(p, off+1)
+		} else {
+			p.at++
+		}
+	}
+	i := item{id: first, len: o.Len, left: left, right: noID, event: e, state: 1}
+	if next, ok := t.knownFrom(p); ok && next.left == left {
+		i.right = next.id
+	}
+	p = w.integrate(p, &i)
+	pos := t.before(p, end)
+	if p.at > 0 {
+		prev := t.item(place{p.leaf, p.at - 1})
+		if prev.event == e && prev.id+prev.len == first && left == first-1 && prev.state == 1 && i.right == noID && !prev.gone {
+			t.alter(place{p.leaf, p.at - 1}, func(it *item) { it.len += o.Len })
+			w.moved(first, o.Len, p.leaf)
+			return pos
+		}
+	}
+	t.insert(p, i)
+	return pos
+}
+
+// integrate finds the place of an item among concurrent ones, which begin at p.
+func (w *walker) integrate(p place, i *item) place {
+	t := &w.tree
+	scanning := false
+	for q, ok := t.norm(p); ok; q, ok = t.norm(q) {
+		other := t.item(q)
+		if other.state > 0 {
+			break
+		}
+		left := w.compareLeft(other.left, i.left)
+		if left < 0 {
+			break
+		}
+		if left == 0 {
+			right := w.compareRight(other.right, i.right)
+			if right == 0 && w.order.Before(i.event, other.event) {
+				break
+			}
+			scanning = right < 0
+		}
+		q.at++
+		if !scanning {
+			p = q
+		}
+	}
+	return p
+}
+
+// compareLeft orders two left origins: none is before all.
+func (w *walker) compareLeft(a, b int32) int32 {
+	switch {
+	case a == b:
+		return 0
+	case a == noID:
+		return -1
+	case b == noID:
+		return 1
+	}
+	return w.compare(a, b)
+}
+
+// compareRight orders two right parents: none is behind all.
+func (w *walker) compareRight(a, b int32) int32 {
+	switch {
+	case a == b:
+		return 0
+	case a == noID:
+		return 1
+	case b == noID:
+		return -1
+	}
+	return w.compare(a, b)
+}
+
+// compare orders two elements.
+func (w *walker) compare(a, b int32) int32 {
+	p, x := w.find(a)
+	q, y := w.find(b)
+	if p == q {
+		return x - y
+	}
+	return w.tree.compare(p, q)
+}
+
+// delete takes away o.Len elements from position o.Pos on and appends what that
+// comes to.
+func (w *walker) delete(first int32, o Op, edits []Edit) []Edit {
+	t := &w.tree
+	for n := o.Len; n > 0; {
+		p, off := t.find(cur, o.Pos)
+		if off > 0 {
+			p = t.split(p, off)
+		}
+		id := t.item(p).id
+		if t.item(p).len > n {
+			t.split(p, n)
+			p, _ = w.find(id)
+		}
+		it := t.item(p)
+		done := it.len
+		for k := range done {
+			w.refs[first-w.start+k] = idAt(id, k)
+		}
+		if !it.gone {
+			pos := t.before(p, end)
+			if last := len(edits) - 1; last >= 0 && edits[last].Kind == Delete && edits[last].Pos == pos {
+				edits[last].Len += done
+			} else {
+				edits = append(edits, Edit{Op: Op{Delete, pos, done}})
+			}
+		}
+		t.alter(p, func(i *item) { i.state, i.gone = 2, true })
+		first, n = first+done, n-done
+	}
+	return edits
+}
