@@ -39,7 +39,7 @@ func (a *applier) apply(o *op) {
 		a.cursor = a.objects[o.index]
 		return
 	case elemEnter, elemEnterSeen:
-		a.cursor = db.child(a.cursor, a.keys[o.index], a.seen(o))
+		a.cursor = db.child(a.cursor, a.keys[o.index], a.seen(o), typeMap)
 		return
 	case elemLeave:
 		a.cursor = db.containers.At(a.cursor).parent
@@ -54,10 +54,18 @@ func (a *applier) apply(o *op) {
 		a.write(a.keys[o.index], at, deletion)
 	case elemPut, elemPutSeen:
 		key := a.keys[o.index]
-		child := db.child(a.cursor, key, a.seen(o))
+		child := db.child(a.cursor, key, a.seen(o), typeMap)
 		a.write(key, at, content{child: child})
 		a.cursor = child
 		return
+	case elemCount, elemCountSeen:
+		key := a.keys[o.index]
+		child := db.child(a.cursor, key, a.seen(o), typeCounter)
+		a.write(key, at, content{child: child})
+		db.containers.At(child).sum += o.number
+	case elemAdd, elemAddSeen:
+		child := db.child(a.cursor, a.keys[o.index], a.seen(o), typeCounter)
+		db.containers.At(child).sum += o.number
 	case elemCreate:
 		a.cursor = a.objects[o.index]
 		db.create(a.cursor, at)
@@ -70,7 +78,8 @@ func (a *applier) apply(o *op) {
 }
 
 func (a *applier) seen(o *op) seen {
-	if o.code == elemPut || o.code == elemEnter {
+	switch o.code {
+	case elemPut, elemEnter, elemCount, elemAdd:
 		return seen{feed: none}
 	}
 	return seen{lamport: o.lamport, feed: a.db.graph.Feed(a.p.feed(o.feed))}

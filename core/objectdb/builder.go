@@ -17,7 +17,7 @@ type builder struct {
 	// that the row says it has, so truncating a table forgets its end.
 	keys, objects, feeds []int32
 	changes              []byte
-	count                int // of changes
+	changed              int // changes
 	lastTime             int64
 	cursor               int32
 	ops                  uint32
@@ -53,7 +53,7 @@ func (b *builder) endChange(timeMs int64, first uint32) {
 	b.changes = wire.AppendArray(b.changes, b.elements)
 	b.changes = append(b.changes, b.body...)
 	b.lastTime = timeMs
-	b.count++
+	b.changed++
 }
 
 // payload puts the tables in front of the changes.
@@ -76,7 +76,7 @@ func (b *builder) payload(db *DB) []byte {
 		ids = append(ids, db.containers.At(c).id[:]...)
 	}
 	out = wire.AppendBytes(out, ids)
-	out = wire.AppendArray(out, b.count)
+	out = wire.AppendArray(out, b.changed)
 	return append(out, b.changes...)
 }
 
@@ -128,8 +128,8 @@ func (b *builder) seen(s seen) {
 	b.number(uint64(len(b.feeds) - 1))
 }
 
-// nest writes an element about the map c: code, or code-1 if its creator saw
-// an op.
+// nest writes an element about the container c: code, or code-1 if its creator
+// saw an op.
 func (b *builder) nest(db *DB, code int64, c int32) {
 	row := db.containers.At(c)
 	if row.seen.feed == none {
@@ -198,6 +198,15 @@ func (b *builder) put(db *DB, p place, child int32) crdt.Stamp {
 	b.seek(db, p.container)
 	b.nest(db, elemPut, child)
 	b.cursor = child
+	return b.stamp()
+}
+
+// count writes elemCount, or elemAdd, of a counter.
+func (b *builder) count(db *DB, code int64, counter int32, n int64) crdt.Stamp {
+	b.seek(db, db.containers.At(counter).parent)
+	b.nest(db, code, counter)
+	b.body = wire.AppendInt(b.body, n)
+	b.elements++
 	return b.stamp()
 }
 

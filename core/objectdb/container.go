@@ -9,8 +9,9 @@ import (
 	"github.com/echospace/echospace/core/keys"
 )
 
-// container is an object or a map inside one. Nested ones know by which key
-// and op they came to be, so that a payload can name them by their path.
+// container is an object, or a map or counter inside one. Nested ones know by
+// which key and op they came to be, so that a payload can name them by their
+// path.
 type container struct {
 	id      id.ObjectID
 	seen    seen       // nested: what its creator saw in the register
@@ -23,6 +24,8 @@ type container struct {
 	life    int32 // objects: the register of delete and restore, or none
 	slot    int32 // its place in the open burst, if it is there
 	flags   uint8
+	kind    uint8 // typeMap or typeCounter
+	sum     int64 // counters
 }
 
 // seen names an op by lamport and feed; feed none is no op.
@@ -38,8 +41,11 @@ const (
 	flagAlive              // is counted in DB.alive
 )
 
-// typeMap is the type of a container in its id: the number of map values.
-const typeMap = valueMap
+// The type of a container in its id: the number of such values.
+const (
+	typeMap     = valueMap
+	typeCounter = valueCounter
+)
 
 // manyFields is how many fields of a container are searched one by one.
 const manyFields = 16
@@ -63,7 +69,7 @@ func (db *DB) object(v id.ObjectID) int32 {
 	if c := db.findObject(v); c != none {
 		return c
 	}
-	return db.addContainer(container{id: v, parent: none, key: none, seen: seen{feed: none}})
+	return db.addContainer(container{id: v, parent: none, key: none, seen: seen{feed: none}, kind: typeMap})
 }
 
 func (db *DB) addContainer(c container) int32 {
@@ -73,23 +79,24 @@ func (db *DB) addContainer(c container) int32 {
 	return row
 }
 
-// child gives the map that whoever saw s at key of parent creates there.
-func (db *DB) child(parent, key int32, s seen) int32 {
-	v := db.childID(db.containers.At(parent).id, db.keys.At(key), s)
+// child gives the container of a kind that whoever saw s at key of parent
+// creates there.
+func (db *DB) child(parent, key int32, s seen, kind uint8) int32 {
+	v := db.childID(db.containers.At(parent).id, db.keys.At(key), s, kind)
 	if c := db.find(v, parent); c != none {
 		return c
 	}
-	return db.addContainer(container{id: v, parent: parent, key: key, seen: s})
+	return db.addContainer(container{id: v, parent: parent, key: key, seen: s, kind: kind})
 }
 
 // childID is the truncated labelled hash of parent, type, seen op and key.
-func (db *DB) childID(parent id.ObjectID, key []byte, s seen) id.ObjectID {
+func (db *DB) childID(parent id.ObjectID, key []byte, s seen, kind uint8) id.ObjectID {
 	var op []byte
 	if s.feed != none {
 		f := db.graph.FeedID(s.feed)
 		op = append(binary.BigEndian.AppendUint64(nil, s.lamport), f[:]...)
 	}
-	h := keys.SumLabel("echospace container", parent[:], []byte{typeMap}, op, key)
+	h := keys.SumLabel("echospace container", parent[:], []byte{kind}, op, key)
 	return id.ObjectID(h[:id.ShortSize])
 }
 
@@ -186,11 +193,11 @@ func (db *DB) dropFields(c int32) {
 		db.freeField(f)
 		f = next
 	}
-	row.first, row.last, row.count = none, none, 0
+	row.first, row.last, row.count, row.sum = none, none, 0, 0
 }
 
-// childOf gives the map that is the value of a key, or none.
-func (db *DB) childOf(c, key int32) int32 {
+// childOf gives the container of a kind that is the value of a key, or none.
+func (db *DB) childOf(c, key int32, kind uint8) int32 {
 	if key == none {
 		return none
 	}
@@ -198,7 +205,11 @@ func (db *DB) childOf(c, key int32) int32 {
 	if f == none {
 		return none
 	}
-	return childWord(db.fields.At(f).Value)
+	child := childWord(db.fields.At(f).Value)
+	if child == none || db.containers.At(child).kind != kind {
+		return none
+	}
+	return child
 }
 
 // exists reports whether c is an object that was created.

@@ -19,7 +19,8 @@
 // own, whose id is the hash of parent, key, type and the op that its creator
 // saw in the register (lamport and feed; none at first): maps that two replicas
 // create at one key concurrently are ONE map with the contents of both, while
-// delete and create again gives another. Delete and restore of an object are a
+// delete and create again gives another. A counter is a container too: it is the
+// sum of all that was added to it, what its creators began with included. Delete and restore of an object are a
 // register beside its properties, so that an edit concurrent with a delete is
 // kept and does not revive.
 //
@@ -32,8 +33,8 @@
 // All in package wire; payload.go, local.go, record.go and query.go state
 // theirs. A value is nil, bool, integer, float, str, or an array by type:
 // [1, bin] bytes, [2, ms] date, [3, bin of 16] reference, [4, k, v, ...] map
-// with ascending keys, [5, str] big integer in decimal. Types 6 to 8 (list,
-// text, counter) are reserved and refused with UnsupportedValue.
+// with ascending keys, [5, str] big integer in decimal, [8, integer] counter.
+// Types 6 and 7 (list, text) are reserved and refused with UnsupportedValue.
 //
 // # Memory
 //

@@ -132,7 +132,7 @@ func (db *DB) matches(f *clause, c int32) bool {
 // property finds what a path leads to in an object.
 func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
 	for _, key := range path[:len(path)-1] {
-		if c = db.childOf(c, key); c == none {
+		if c = db.childOf(c, key, typeMap); c == none {
 			return operand{}
 		}
 	}
@@ -144,6 +144,9 @@ func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
 	case w == wordDeleted:
 		return operand{}
 	case childWord(w) != none:
+		if row := db.containers.At(childWord(w)); row.kind == typeCounter {
+			return operand{kind: operandInt, bits: uint64(row.sum), negative: row.sum < 0}
+		}
 		return operand{kind: operandMap}
 	default:
 		return readOperand(db.raw(w, buf))

@@ -56,6 +56,9 @@ func opCreate(obj id.ObjectID, m map[string][]byte) []byte {
 func opSet(obj id.ObjectID, v []byte, path ...string) []byte {
 	return append(append(opHead(localSet, obj), opPath(path)...), v...)
 }
+func opAdd(obj id.ObjectID, n int64, path ...string) []byte {
+	return append(append(opHead(localAdd, obj), opPath(path)...), vInt(n)...)
+}
 func opDelKey(obj id.ObjectID, path ...string) []byte {
 	return append(opHead(localDelKey, obj), opPath(path)...)
 }

@@ -20,10 +20,11 @@ const (
 	localDelKey  = 3 // [key...]
 	localDelete  = 4 // delete an object
 	localRestore = 5 // restore one
+	localAdd     = 6 // [key...], int: add to the counter there
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
@@ -117,6 +118,10 @@ func (db *DB) localOp(r *wire.Reader, ops []byte) {
 		if at, depth := db.localPath(r, c, true); r.Err() == nil {
 			db.localValue(r, ops, at, depth)
 		}
+	case localAdd:
+		if at, _ := db.localPath(r, c, false); r.Err() == nil {
+			db.localAdd(r, at)
+		}
 	case localDelKey:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
 			db.localDeleteKey(at)
@@ -169,7 +174,7 @@ func (db *DB) localPath(r *wire.Reader, c int32, intern bool) (place, int) {
 			}
 			return place{c, db.keys.Find(k)}, n
 		}
-		if c = db.childOf(c, db.keys.Find(k)); c == none {
+		if c = db.childOf(c, db.keys.Find(k), typeMap); c == none {
 			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no map at %q", k))
 		}
 	}
@@ -204,6 +209,10 @@ func (db *DB) localValue(r *wire.Reader, ops []byte, p place, depth int) {
 	if r.Err() != nil {
 		return
 	}
+	if pairs == isCounter {
+		db.localCounter(r, p)
+		return
+	}
 	if pairs < 0 {
 		raw := ops[start:r.Offset()]
 		db.localWrite(p, db.open.set(db, p, raw), content{raw: raw})
@@ -213,12 +222,48 @@ func (db *DB) localValue(r *wire.Reader, ops []byte, p place, depth int) {
 		r.Fail(errs.New("objectdb.Local", errs.TooLarge, "maps are nested deeper than %d", db.limits.Depth))
 		return
 	}
-	child := db.child(p.container, p.key, db.lastSeen(p))
+	child := db.child(p.container, p.key, db.lastSeen(p), typeMap)
 	db.localWrite(p, db.open.put(db, p, child), content{child: child})
 	db.localPairs(r, ops, child, pairs, depth+1)
 }
 
-// lastSeen names the op that a new map at p replaces.
+// localCounter reads the start of a new counter and writes it.
+func (db *DB) localCounter(r *wire.Reader, p place) {
+	n := r.Int()
+	if r.Err() != nil {
+		return
+	}
+	child := db.child(p.container, p.key, db.lastSeen(p), typeCounter)
+	db.localWrite(p, db.open.count(db, elemCount, child, n), content{child: child})
+	db.addTo(child, n)
+}
+
+// localAdd adds to a counter.
+func (db *DB) localAdd(r *wire.Reader, p place) {
+	n := r.Int()
+	if r.Err() != nil {
+		return
+	}
+	child := db.childOf(p.container, p.key, typeCounter)
+	if child == none {
+		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no counter"))
+		return
+	}
+	db.tx.touch(p.container)
+	db.open.count(db, elemAdd, child, n)
+	db.addTo(child, n)
+}
+
+// addTo changes a counter so that it can be taken back.
+func (db *DB) addTo(counter int32, n int64) {
+	row := db.containers.At(counter)
+	row.sum += n
+	if !db.tx.fresh(counter) {
+		db.tx.undo = append(db.tx.undo, undo{kind: undoAdd, row: counter, by: n})
+	}
+}
+
+// lastSeen names the op that a new container at p replaces.
 func (db *DB) lastSeen(p place) seen {
 	f := db.field(p.container, p.key)
 	if f == none {

@@ -173,7 +173,10 @@ func TestLocal_O11_refusedWhole(t *testing.T) {
 		"delete properties":  {opDelete(PropertiesID), errs.InvalidArgument},
 		"empty path":         {opSet(obj, vInt(1)), errs.InvalidArgument},
 		"list":               {opSet(obj, vTyped(6, vInt(1)), "a"), errs.UnsupportedValue},
-		"counter":            {opSet(obj, vTyped(8, vInt(1)), "a"), errs.UnsupportedValue},
+		"counter of text":    {opSet(obj, vTyped(valueCounter, vStr("1")), "a"), errs.Malformed},
+		"add to a number":    {opAdd(obj, 1, "n"), errs.NotFound},
+		"add to nothing":     {opAdd(obj, 1, "none"), errs.NotFound},
+		"add in no map":      {opAdd(obj, 1, "n", "n"), errs.NotFound},
 		"unknown type":       {opSet(obj, vTyped(9, vInt(1)), "a"), errs.Malformed},
 		"nested too deep":    {opSet(obj, deep, "a"), errs.TooLarge},
 		"key too long":       {opSet(obj, vInt(1), strings.Repeat("k", 1025)), errs.TooLarge},
@@ -187,7 +190,7 @@ func TestLocal_O11_refusedWhole(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, 1)
-			s.do(opCreate(obj, map[string][]byte{"n": vInt(1), "m": vMap(map[string][]byte{"x": vStr("a value on the heap")}), "s": vStr("another value on the heap")}))
+			s.do(opCreate(obj, map[string][]byte{"n": vInt(1), "m": vMap(map[string][]byte{"x": vStr("a value on the heap")}), "s": vStr("another value on the heap"), "c": vTyped(valueCounter, vInt(1))}))
 			before := showAll(s.db)
 			good := [][]byte{
 				opCreate(objID(5), map[string][]byte{"m": vMap(map[string][]byte{"a": vStr("something long enough")})}),
@@ -195,6 +198,7 @@ func TestLocal_O11_refusedWhole(t *testing.T) {
 				opSet(obj, vStr("changed to this"), "s"), opSet(obj, vStr("and again to that"), "s"),
 				opSet(obj, vMap(nil), "m"), opSet(obj, vInt(3), "m", "new"), opSet(obj, vInt(4), "more"),
 				opDelKey(obj, "n"), opDelete(obj), opRestore(obj),
+				opAdd(obj, 5, "c"), opSet(obj, vTyped(valueCounter, vInt(2)), "c"), opAdd(obj, 6, "c"),
 			}
 			ops := slices.Concat(append(good, c.ops)...)
 			err := s.db.Local(ops, 1)
@@ -317,5 +321,45 @@ func TestLocal_withoutWriter(t *testing.T) {
 	db.SetWriter(feedID(1), feed.Ref{Feed: feedID(1), Seq: 3, Hash: id.Hash{1}})
 	if err := db.Local(opCreate(objID(1), nil), 1); !errs.Is(err, errs.MissingDependency) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCounter_O08_addsUp(t *testing.T) {
+	a, b := newSite(t, 1), newSite(t, 2)
+	obj := objID(1)
+	a.do(opCreate(obj, map[string][]byte{"n": vTyped(valueCounter, vInt(10))}))
+	sync(a, b)
+	a.do(opAdd(obj, 5, "n"))
+	b.do(opAdd(obj, -2, "n"), opAdd(obj, 7, "n"))
+	sync(a, b)
+	for _, s := range []*site{a, b} {
+		if got := s.read(obj).contents; got != `{n:8(20)}` {
+			t.Errorf("it reads %s", got)
+		}
+	}
+}
+
+// TestCounter_O10_concurrentOnesAreOne: counters made under one key at once are
+// one, with what each began with; made anew it is another.
+func TestCounter_O10_concurrentOnesAreOne(t *testing.T) {
+	a, b := newSite(t, 1), newSite(t, 2)
+	obj := objID(1)
+	a.do(opCreate(obj, nil))
+	sync(a, b)
+	a.do(opSet(obj, vTyped(valueCounter, vInt(1)), "n"), opAdd(obj, 1, "n"))
+	b.do(opSet(obj, vTyped(valueCounter, vInt(30)), "n"))
+	sync(a, b)
+	for _, s := range []*site{a, b} {
+		if got := s.read(obj).contents; got != `{n:8(32)}` {
+			t.Errorf("it reads %s", got)
+		}
+	}
+	a.do(opSet(obj, vTyped(valueCounter, vInt(0)), "n"))
+	b.do(opAdd(obj, 100, "n")) // to the one that a has just replaced
+	sync(a, b)
+	for _, s := range []*site{a, b} {
+		if got := s.read(obj).contents; got != `{n:8(0)}` {
+			t.Errorf("after it was made anew it reads %s", got)
+		}
 	}
 }

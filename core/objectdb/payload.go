@@ -34,7 +34,12 @@ const (
 	elemDeleteKey  = -8  // op; k
 	elemDelete     = -9  // op: delete the object under the cursor
 	elemRestore    = -10 // op: restore it
-	elemSet        = 0   // in op.code only: set a key
+	elemCount      = -11 // op; k n: set the key to a new counter, nothing seen, and add n to it
+	elemCountSeen  = -12 // op; k lamport f n: likewise over the op seen
+	elemAdd        = -13 // op; k n: add n to the counter that elemCount makes
+	elemAddSeen    = -14 // op; k lamport f n: to the one that elemCountSeen makes
+	elemLast       = elemAddSeen
+	elemSet        = 0 // in op.code only: set a key
 	payloadVersion = 1
 )
 
@@ -50,6 +55,7 @@ type op struct {
 	index   int32 // k or o
 	feed    int32 // f
 	lamport uint64
+	number  int64  // n
 	start   uint32 // of the value in payload.raw
 	end     uint32
 }
@@ -148,8 +154,8 @@ func (d *decoder) element() int {
 	if r.Peek() == wire.Uint {
 		o := op{code: elemSet, index: d.key()}
 		o.start = uint32(r.Offset())
-		if d.limits.readValue(r) >= 0 {
-			r.Fail(errors.New("map is not written as one"))
+		if pairs := d.limits.readValue(r); pairs != -1 {
+			r.Fail(errors.New("container is not written as one"))
 		}
 		o.end = uint32(r.Offset())
 		d.need(d.depth > 0, "value without object")
@@ -157,7 +163,7 @@ func (d *decoder) element() int {
 		return 2
 	}
 	code := r.Int()
-	if code < elemRestore {
+	if code < elemLast {
 		r.Fail(fmt.Errorf("unknown element %d", code))
 		return 1
 	}
@@ -185,6 +191,18 @@ func (d *decoder) special(o op) int {
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		used = 4
+	case elemCount, elemAdd:
+		d.need(d.depth > 0, "counter without object")
+		o.index = d.key()
+		o.number = d.r.Int()
+		used = 3
+	case elemCountSeen, elemAddSeen:
+		d.need(d.depth > 0, "counter without object")
+		o.index = d.key()
+		o.lamport = d.r.Uint(math.MaxUint64)
+		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
+		o.number = d.r.Int()
+		used = 5
 	case elemLeave:
 		d.need(d.depth > 1, "no map to leave")
 		d.depth--

@@ -31,6 +31,11 @@ var golden = []struct {
 		s.do(opSet(objID(1), vMap(map[string][]byte{"in": vInt(2)}), "k"), opSet(objID(1), vInt(3), "k", "in"), opDelKey(objID(1), "k", "in"))
 		s.do(opDelete(objID(2)), opRestore(objID(2)), opSet(PropertiesID, vStr("space"), "name"))
 	}},
+	{"counters", func(s *site) {
+		s.do(opCreate(objID(1), map[string][]byte{"n": vTyped(valueCounter, vInt(7)), "m": vMap(nil)}))
+		s.do(opAdd(objID(1), -2, "n"), opSet(objID(1), vTyped(valueCounter, vInt(1)), "m", "n"), opAdd(objID(1), 1<<40, "m", "n"))
+		s.do(opSet(objID(1), vTyped(valueCounter, vInt(0)), "n"), opAdd(objID(1), 3, "n"))
+	}},
 	{"second block", func(s *site) {
 		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"d": vMap(nil)})}))
 		s.flush()

@@ -150,7 +150,7 @@ func (r *replica) add(o twinOp) {
 // the database must take.
 func (r *replica) drawOp() ([]byte, bool) {
 	objects := append(r.known.objects(), PropertiesID.String())
-	kind := r.f.pick(12, "kind")
+	kind := r.f.pick(14, "kind")
 	if kind <= 1 {
 		r.f.objects++
 		obj := objID(r.f.objects)
@@ -181,6 +181,16 @@ func (r *replica) drawOp() ([]byte, bool) {
 	}
 	c, ok := r.known.resolve(name, path[:len(path)-1])
 	key := path[len(path)-1]
+	if kind >= 12 {
+		n := int64(r.f.pick(7, "add")) - 3
+		if ok {
+			reg := r.known.register("value", c, key)
+			if ok = len(reg) > 0 && strings.HasPrefix(reg[0].value, "#"); ok {
+				r.add(twinOp{kind: "add", counts: reg[0].value[1:], number: n})
+			}
+		}
+		return opAdd(obj, n, path...), ok
+	}
 	if kind == 5 {
 		if ok {
 			if reg := r.known.register("value", c, key); len(reg) > 1 || len(reg) == 1 && reg[0].value != "" {
@@ -199,7 +209,12 @@ func (r *replica) drawKey() string { return []string{"a", "b", "c"}[r.f.pick(3, 
 
 // drawValue draws a value and writes it at a key of the twin.
 func (r *replica) drawValue(container, key string, depth int) []byte {
-	choice := r.f.pick(6, "value")
+	choice := r.f.pick(8, "value")
+	if choice >= 6 {
+		child := container + "/" + key + "#" + r.known.lastSeen(container, key)
+		r.add(twinOp{kind: "value", container: container, key: key, value: "#" + child, counts: child, number: int64(choice)})
+		return vTyped(valueCounter, vInt(int64(choice)))
+	}
 	if choice < 2 && depth < 4 {
 		child := container + "/" + key + "@" + r.known.lastSeen(container, key)
 		r.add(twinOp{kind: "value", container: container, key: key, value: "@" + child})
@@ -338,7 +353,11 @@ func showMap(db *DB, c int32) string {
 			case child != none && children[child]:
 			case child != none:
 				children[child] = true
-				values = append(values, showMap(db, child))
+				if db.containers.At(child).kind == typeCounter {
+					values = append(values, valueText(db.appendWord(nil, v.Value)))
+				} else {
+					values = append(values, showMap(db, child))
+				}
 			case v.Value == wordDeleted:
 				values = append(values, "")
 			default:
@@ -360,6 +379,14 @@ func (t twin) showAll() string {
 	return b.String()
 }
 
+// atLeastTwo is the filter of the query some.
+func (t twin) atLeastTwo(value string) bool {
+	if counter, ok := strings.CutPrefix(value, "#"); ok {
+		return t.sum(counter) >= 2
+	}
+	return len(value) == 1 && value >= "2"
+}
+
 // check compares a replica with its twin.
 func (r *replica) check() {
 	t := r.f.t
@@ -373,7 +400,7 @@ func (r *replica) check() {
 		all = append(all, o)
 		if gone {
 			hidden = append(hidden, o)
-		} else if a := r.known.register("value", o, "a"); len(a) > 0 && len(a[0].value) == 1 && a[0].value >= "2" {
+		} else if a := r.known.register("value", o, "a"); len(a) > 0 && r.known.atLeastTwo(a[0].value) {
 			some = append(some, o)
 		}
 	}

@@ -97,6 +97,10 @@ func (db *DB) appendMap(b []byte, c int32) []byte {
 // appendWord appends the encoded value of a word that is not deleted.
 func (db *DB) appendWord(b []byte, w uint64) []byte {
 	if child := childWord(w); child != none {
+		row := db.containers.At(child)
+		if row.kind == typeCounter {
+			return wire.AppendInt(wire.AppendUint(wire.AppendArray(b, 2), valueCounter), row.sum)
+		}
 		return db.appendMap(b, child)
 	}
 	var buf [8]byte
@@ -113,7 +117,7 @@ func (db *DB) Conflicts(object id.ObjectID, path []string) [][]byte {
 		return nil
 	}
 	for _, k := range path[:len(path)-1] {
-		if c = db.childOf(c, db.keys.Find([]byte(k))); c == none {
+		if c = db.childOf(c, db.keys.Find([]byte(k)), typeMap); c == none {
 			return nil
 		}
 	}
@@ -128,7 +132,7 @@ func (db *DB) Conflicts(object id.ObjectID, path []string) [][]byte {
 	return db.encodeVersions(db.fields.Versions(nil, f))
 }
 
-// encodeVersions encodes values; a map that several created is there once.
+// encodeVersions encodes values; a container that several created is there once.
 func (db *DB) encodeVersions(versions []crdt.Version) [][]byte {
 	var out [][]byte
 	for i, v := range versions {

@@ -22,6 +22,7 @@ type undo struct {
 	row  int32
 	at   int32 // undoWrite: the register's versions are saved[at:at+n]
 	n    int32
+	by   int64 // undoAdd: what was added to counter row
 }
 
 type undoKind uint8
@@ -31,6 +32,7 @@ const (
 	undoField                  // container row did not have its last field
 	undoLife                   // row had no register of delete and restore
 	undoWrite                  // register row held other versions
+	undoAdd                    // counter row had less
 )
 
 // maxScratch bounds what a transaction's buffers keep for the next.
@@ -93,6 +95,8 @@ func (db *DB) rollback(first uint32) {
 			db.recount(u.row)
 		case undoWrite:
 			db.undoWrite(u, first)
+		case undoAdd:
+			db.containers.At(u.row).sum -= u.by
 		}
 	}
 	for c := db.tx.first; int(c) < db.containers.Len(); c++ {

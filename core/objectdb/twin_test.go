@@ -22,10 +22,13 @@ type twinBlock struct {
 type twinOp struct {
 	block     *twinBlock
 	index     int
-	kind      string // create, life, or value
+	kind      string // create, life, value, or add
 	container string // object hex, or parent/key@seen
 	key       string
-	value     string // "" deleted; "@child" a map; else the encoded value
+	value     string // "" deleted; "@child" a map; "#child" a counter; else the encoded value
+	// An add, or a value that makes a counter, adds number to that counter.
+	counts string
+	number int64
 }
 
 func (b *twinBlock) end() uint64 { return b.start + uint64(len(b.ops)) }
@@ -141,10 +144,25 @@ func (t twin) keysOf(container string) []string {
 
 // show prints a value and everything in it, conflicts included.
 func (t twin) show(o *twinOp) string {
-	if !strings.HasPrefix(o.value, "@") {
-		return o.value
+	switch {
+	case strings.HasPrefix(o.value, "@"):
+		return t.showMap(o.value[1:])
+	case strings.HasPrefix(o.value, "#"):
+		return fmt.Sprintf("8(%d)", t.sum(o.value[1:]))
 	}
-	return t.showMap(o.value[1:])
+	return o.value
+}
+
+// sum is what was added to a counter.
+func (t twin) sum(counter string) (n int64) {
+	for b := range t {
+		for _, o := range b.ops {
+			if o.counts == counter {
+				n += o.number
+			}
+		}
+	}
+	return n
 }
 
 func (t twin) showMap(container string) string {
@@ -161,7 +179,7 @@ func (t twin) showRegister(container, key string) string {
 	var values []string
 	seen := map[string]bool{}
 	for _, o := range t.register("value", container, key) {
-		if strings.HasPrefix(o.value, "@") {
+		if strings.HasPrefix(o.value, "@") || strings.HasPrefix(o.value, "#") {
 			if seen[o.value] {
 				continue
 			}

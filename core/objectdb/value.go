@@ -18,11 +18,12 @@ const (
 	valueReference = 3
 	valueMap       = 4
 	valueBigInt    = 5
-	valueLast      = 8 // 6 list, 7 text, 8 counter: reserved
+	valueCounter   = 8
+	valueLast      = 8 // 6 list, 7 text: reserved
 )
 
 // A word is the value of a register in 64 bits. The upper byte says how:
-// 0 deleted; tagChild the row of a map; tagHeap a Ref; tagInline|n an encoded
+// 0 deleted; tagChild the row of a container; tagHeap a Ref; tagInline|n an encoded
 // value of n bytes, the first lowest.
 const (
 	tagHeap   = 0x20
@@ -35,7 +36,7 @@ const (
 	maxInline   = 7
 )
 
-// content is a value to write: an encoded one, or a map if raw is nil and
+// content is a value to write: an encoded one, or a container if raw is nil and
 // child is not none, or nothing (deleted).
 type content struct {
 	raw   []byte
@@ -67,7 +68,7 @@ func (db *DB) freeWord(w uint64) {
 	}
 }
 
-// childWord is the row of the map that a word stands for, or none.
+// childWord is the row of the container that a word stands for, or none.
 func childWord(w uint64) int32 {
 	if w>>56 == tagChild {
 		return int32(uint32(w))
@@ -75,7 +76,7 @@ func childWord(w uint64) int32 {
 	return none
 }
 
-// raw gives the encoded value of a word that is neither deleted nor a map,
+// raw gives the encoded value of a word that is neither deleted nor a container,
 // using buf for one that is inline.
 func (db *DB) raw(w uint64, buf *[8]byte) []byte {
 	if w>>56 == tagHeap {
@@ -88,8 +89,13 @@ func (db *DB) raw(w uint64, buf *[8]byte) []byte {
 	return buf[:n]
 }
 
+// isCounter as the pairs that readValue gives says that the value is a counter,
+// whose start follows as an integer.
+const isCounter = -2
+
 // readValue reads one value and checks it. Of a map it reads only the head and
-// gives the number of pairs, which follow; of any other value pairs is -1.
+// gives the number of pairs, which follow; of a counter isCounter; of any other
+// value pairs is -1.
 func (l Limits) readValue(r *wire.Reader) (pairs int) {
 	switch r.Peek() {
 	case wire.Nil:
@@ -115,10 +121,10 @@ func (l Limits) readValue(r *wire.Reader) (pairs int) {
 func (l Limits) readTyped(r *wire.Reader) (pairs int) {
 	n := r.ArrayLen(math.MaxInt32)
 	t := r.Uint(math.MaxUint8)
-	if r.Err() == nil && (t == 0 || t > valueBigInt) {
+	if r.Err() == nil && (t == 0 || t > valueBigInt) && t != valueCounter {
 		kind, what := errs.Malformed, "is not a type of value"
 		if t > valueBigInt && t <= valueLast {
-			kind, what = errs.UnsupportedValue, "(list, text, counter) cannot be stored by this version"
+			kind, what = errs.UnsupportedValue, "(list, text) cannot be stored by this version"
 		}
 		r.Fail(errs.New("objectdb.readValue", kind, "type %d %s", t, what))
 	}
@@ -132,6 +138,8 @@ func (l Limits) readTyped(r *wire.Reader) (pairs int) {
 		r.Fail(fmt.Errorf("value of type %d has %d elements, want 2", t, n))
 	}
 	switch t {
+	case valueCounter:
+		return isCounter
 	case valueBytes:
 		l.size(r, r.Bytes(math.MaxInt32))
 	case valueDate:

@@ -6,6 +6,7 @@
  */
 
 export { Client, type Mesh, SpaceList } from './client.js';
+export { Counter } from './db/counter.js';
 export { Database, type FlushOptions } from './db/database.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type { Condition, Conditions, DeletedOption, Filter, Operators } from './db/filter.js';

@@ -1,5 +1,6 @@
 import { EchospaceError } from '../errors.js';
 import type { Writer } from '../wire.js';
+import type { Counter } from './counter.js';
 import { type Live, objectNodeOf, writeReference } from './live.js';
 import { isPlainObject, scalarOf, writeScalar } from './values.js';
 
@@ -17,8 +18,13 @@ export interface Operators<V = unknown> {
   $not?: Operators<V>;
 }
 
-/** What one property must be: a value, comparisons, or conditions for the properties of a nested map. */
-export type Condition<V> = V | Operators<V> | (V extends object ? Conditions<V> : never);
+/**
+ * What one property must be: a value, comparisons, or conditions for the
+ * properties of a nested map. A counter is compared as the number that it is.
+ */
+export type Condition<V> = V extends Counter
+  ? number | Operators<number>
+  : V | Operators<V> | (V extends object ? Conditions<V> : never);
 
 /** Conditions by property, all of which must hold; `$and`, `$or` and `$not` combine further ones. */
 export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } & {

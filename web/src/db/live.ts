@@ -1,5 +1,6 @@
 import { EchospaceError } from '../errors.js';
 import type { Reader, Writer } from '../wire.js';
+import { Counter, isPlaced, placeCounter, setCounter } from './counter.js';
 import { type IdKey, keyAt, keyBytes, keyToHex, newKey } from './ids.js';
 import {
   checkDepth,
@@ -25,8 +26,8 @@ export type Live<T extends object = Record<string, unknown>> = T extends { id: u
   ? T
   : T & { readonly id: string };
 
-/** What the object of a Proxy may hold: scalars, references, and the Proxies of nested maps. */
-type Kept = Scalar | Ref | object;
+/** What the object of a Proxy may hold: scalars, references, counters, and the Proxies of nested maps. */
+type Kept = Scalar | Ref | Counter | object;
 type State = Record<string, Kept>;
 
 /** What a database does for its objects. */
@@ -44,7 +45,7 @@ export interface Host {
 }
 
 /** Ops of the core (`core/objectdb`). */
-export const op = { create: 1, set: 2, unset: 3, remove: 4, restore: 5 } as const;
+export const op = { create: 1, set: 2, unset: 3, remove: 4, restore: 5, add: 6 } as const;
 
 /** A reference to another object, resolved when it is read. */
 class Ref {
@@ -201,9 +202,29 @@ class MapNode implements ProxyHandler<State> {
 
   /** Sets a property of the state; one called `__proto__` too. */
   put(key: string, value: Kept): void {
+    if (value instanceof Counter)
+      placeCounter(value, { add: (counter, by) => this.#count(key, counter, by) });
     if (key !== '__proto__') this.state[key] = value;
     else
       Object.defineProperty(this.state, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  /** Adds to the counter at a key. */
+  #count(key: string, counter: Counter, by: number): void {
+    const { object } = this;
+    const path = [...this.path(), key];
+    if (this.state[key] !== counter)
+      throw new EchospaceError(
+        'NOT_FOUND',
+        `${path.join('.')}: this counter is no longer part of its object`,
+      );
+    const w = object.host?.beginEdit();
+    if (w) {
+      writeOp(w, op.add, object.key, path);
+      w.number(by);
+    }
+    setCounter(counter, counter.value + by);
+    object.host?.endEdit(object, () => setCounter(counter, counter.value - by));
   }
 
   /**
@@ -214,6 +235,7 @@ class MapNode implements ProxyHandler<State> {
     checkDepth(path);
     const target = objectNodeOf(value);
     if (target) return new Ref(target.key, target);
+    if (value instanceof Counter) return isPlaced(value) ? new Counter(value.value) : value;
     if (!isPlainObject(value)) return scalarOf(path, value);
     if (above.includes(value)) throw unsupported(path, 'the object contains itself');
     const map = new MapNode(this.object, this, key);
@@ -232,6 +254,12 @@ class MapNode implements ProxyHandler<State> {
     let key = '';
     const visitor = {
       reference: (id: Uint8Array): Kept => new Ref(keyAt(id)),
+      counter: (value: number): Kept => {
+        const old = this.state[key];
+        const counter = old instanceof Counter ? old : new Counter();
+        setCounter(counter, value);
+        return counter;
+      },
       map: (reader: Reader, entries: number): Kept => {
         const old = this.state[key];
         const nested =
@@ -336,7 +364,7 @@ function adoptReferences(host: Host, path: string[], kept: Kept): void {
 }
 
 function writeOp(w: Writer, code: number, key: IdKey, path: readonly string[]): void {
-  w.array(code === op.set ? 4 : 3);
+  w.array(code === op.set || code === op.add ? 4 : 3);
   w.uint(code);
   w.bin(keyBytes(key));
   w.array(path.length);
@@ -346,6 +374,12 @@ function writeOp(w: Writer, code: number, key: IdKey, path: readonly string[]): 
 function writeKept(w: Writer, kept: Kept): void {
   if (kept instanceof Ref) {
     writeReference(w, kept.key);
+    return;
+  }
+  if (kept instanceof Counter) {
+    w.array(2);
+    w.uint(tag.counter);
+    w.number(kept.value);
     return;
   }
   const map = typeof kept === 'object' && kept !== null ? nodes.get(kept) : undefined;

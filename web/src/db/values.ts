@@ -7,7 +7,7 @@ export const maxText = 16 << 20;
 export const maxDepth = 32;
 
 /** The first element of an encoded value that is an array. */
-export const tag = { bytes: 1, date: 2, reference: 3, map: 4, bigint: 5, list: 6 } as const;
+export const tag = { bytes: 1, date: 2, reference: 3, map: 4, bigint: 5, list: 6, counter: 8 } as const;
 
 /** The values that are one thing: everything but maps and references. */
 export type Scalar = null | boolean | number | string | bigint | Date | Uint8Array;
@@ -157,6 +157,8 @@ export interface ValueVisitor<T> {
   reference(id: Uint8Array): T;
   /** Reads `size` pairs of key and value from the reader. */
   map(reader: Reader, size: number): T;
+  /** What a counter's sum is where it is not the number. */
+  counter?(value: number): T;
   /** Reads `size` values from the reader. Objects hold no lists yet; messages do. */
   list?(reader: Reader, size: number): T;
 }
@@ -196,6 +198,10 @@ function readTagged<T>(r: Reader, visitor: ValueVisitor<T>): Scalar | T {
       return visitor.map(r, (size - 1) / 2);
     case tag.bigint:
       return BigInt(r.str());
+    case tag.counter: {
+      const value = Number(r.integer());
+      return visitor.counter ? visitor.counter(value) : value;
+    }
     default:
       if (type === tag.list && visitor.list) return visitor.list(r, size - 1);
       throw new EchospaceError(

@@ -103,6 +103,30 @@ test('O06 a live query: first result at once, then one callback per burst', asyn
   assert.deepEqual(own, [0, 10]);
 });
 
+test('O08 counters add up, on both sides and offline', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await ada.run(async () => {
+    const poll = space.db.add({ question: 'Tea?', yes: new es.Counter(2) });
+    await space.db.flush();
+    return es.idOf(poll);
+  });
+  await sees(bob, { question: 'Tea?' });
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOffline());
+  await ada.run((id) => space.db.get(id).yes.increment(), id);
+  await bob.run(async (id) => {
+    for (let i = 0; i < 5; i++) space.db.get(id).yes.increment(10);
+    space.db.get(id).yes.decrement();
+    await space.db.flush();
+  }, id);
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  for (const who of [ada, bob]) {
+    await who.run((id) => until(() => space.db.get(id).yes.value === 52, 'all additions count'), id);
+    const json = await who.run((id) => JSON.stringify(space.db.get(id)), id);
+    assert.equal(json, '{"question":"Tea?","yes":52}');
+  }
+});
+
 test('O09 concurrent set: the same winner everywhere, the others can be asked for', async () => {
   const [ada, bob] = await pair();
   await share(ada, bob);

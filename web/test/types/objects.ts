@@ -1,6 +1,6 @@
 // What callers can and cannot write about objects and queries.
 
-import { EchospaceError, type ErrorCode, Expando, type Live, type Space } from '@echospace/client';
+import { Counter, EchospaceError, type ErrorCode, Expando, type Live, type Space } from '@echospace/client';
 
 interface Person {
   name: string;
@@ -28,6 +28,11 @@ export function objects(space: Space): void {
   const any = new Expando({ title: 'x' });
   space.db.add(any).title = 'y';
   space.properties.name = 'Home';
+  const poll = space.db.add<{ yes: Counter }>({ yes: new Counter(1) });
+  poll.yes.increment();
+  space.db.query<{ yes: Counter }>({ yes: { $gte: 2 } });
+  // @ts-expect-error a counter is compared with numbers
+  space.db.query<{ yes: Counter }>({ yes: 'two' });
   const three: number = space.db.transact(() => 3);
   void [found, three];
 }
