@@ -3,7 +3,6 @@ package egwalker
 import (
 	"slices"
 
-	"github.com/echospace/echospace/core/crdt/flat"
 	"github.com/echospace/echospace/core/errs"
 )
 
@@ -47,9 +46,9 @@ type Order interface {
 
 // Sequence is the history of one sequence. The zero value is empty.
 type Sequence struct {
-	events   flat.Column[event]
+	events   []event
 	parents  []Event
-	ops      flat.Column[Op]
+	ops      []Op
 	count    int32   // of elements inserted and deleted, the number of the next
 	length   int32   // of the sequence as it is
 	frontier []Event // events that no other follows, ascending
@@ -70,7 +69,7 @@ type event struct {
 }
 
 // Len is the number of events.
-func (s *Sequence) Len() int { return s.events.Len() }
+func (s *Sequence) Len() int { return len(s.events) }
 
 // Length is the number of elements of the sequence as it is.
 func (s *Sequence) Length() int { return int(s.length) }
@@ -82,7 +81,7 @@ func (s *Sequence) Frontier() []Event { return s.frontier }
 // Parents are the events that e directly follows, ascending. The slice is the
 // Sequence's.
 func (s *Sequence) Parents(e Event) []Event {
-	v := s.events.At(e)
+	v := &s.events[e]
 	return s.parents[v.parents : v.parents+v.parentCount]
 }
 
@@ -98,7 +97,7 @@ func (s *Sequence) Append(ops []Op) (Event, error) {
 	s.frontier = append(s.frontier[:0], e)
 	s.giveUp() // everything that comes follows e, or is replayed from before
 	s.length = length
-	s.events.At(e).length = length
+	s.events[e].length = length
 	return e, nil
 }
 
@@ -109,7 +108,7 @@ func (s *Sequence) Extend(ops []Op) error {
 	if err != nil {
 		return err
 	}
-	v := s.events.At(int32(s.events.Len() - 1))
+	v := &s.events[len(s.events)-1]
 	v.opCount += s.addOps(ops, v.opCount > 0)
 	v.length, s.length = length, length
 	return nil
@@ -189,8 +188,8 @@ func (s *Sequence) Merge(parents []Event, ops []Op, order Order, edits []Edit) (
 
 // takeBack forgets the last event.
 func (s *Sequence) takeBack(before Sequence) {
-	s.events.Truncate(before.events.Len())
-	s.ops.Truncate(before.ops.Len())
+	s.events = s.events[:len(before.events)]
+	s.ops = s.ops[:len(before.ops)]
 	s.parents = s.parents[:len(before.parents)]
 	s.count = before.count
 	s.giveUp()
@@ -209,10 +208,11 @@ func (s *Sequence) giveUp() {
 }
 
 func (s *Sequence) add(parents []Event, ops []Op) Event {
-	v := event{parents: uint32(len(s.parents)), parentCount: uint32(len(parents)), ops: uint32(s.ops.Len()), first: s.count}
+	v := event{parents: uint32(len(s.parents)), parentCount: uint32(len(parents)), ops: uint32(len(s.ops)), first: s.count}
 	s.parents = append(s.parents, parents...)
 	v.opCount = s.addOps(ops, false)
-	return s.events.Append(v)
+	s.events = append(s.events, v)
+	return Event(len(s.events) - 1)
 }
 
 // addOps keeps ops, joined where one goes on where the one before ended; join
@@ -221,7 +221,7 @@ func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
 	for _, o := range ops {
 		s.count += o.Len
 		if join {
-			last := s.ops.At(int32(s.ops.Len() - 1))
+			last := &s.ops[len(s.ops)-1]
 			switch {
 			case o.Kind != last.Kind:
 			case o.Kind == Insert && o.Pos == last.Pos+last.Len, o.Kind == Delete && o.Pos == last.Pos:
@@ -232,7 +232,7 @@ func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
 				continue
 			}
 		}
-		s.ops.Append(o)
+		s.ops = append(s.ops, o)
 		added++
 		join = true
 	}
@@ -241,8 +241,8 @@ func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
 
 // end is the number behind the last element of e.
 func (s *Sequence) end(e Event) int32 {
-	if int(e)+1 < s.events.Len() {
-		return s.events.At(e + 1).first
+	if int(e)+1 < len(s.events) {
+		return s.events[e+1].first
 	}
 	return s.count
 }

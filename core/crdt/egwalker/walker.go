@@ -35,7 +35,7 @@ func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 	if w.base != none {
 		w.at = append(w.at, w.base)
 		w.start = s.end(w.base)
-		if n := s.events.At(w.base).length; n > 0 {
+		if n := s.events[w.base].length; n > 0 {
 			w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: n, left: noID, right: noID, event: none, state: 1})
 		}
 	}
@@ -63,14 +63,14 @@ func (w *walker) moved(id, n, leaf int32) {
 func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
 	s := w.s
 	w.moveTo(s.Parents(e))
-	v := s.events.At(e)
+	v := &s.events[e]
 	first := v.first
 	if need := int(s.end(e) - w.start); need > len(w.refs) {
 		w.refs = slices.Grow(w.refs, need-len(w.refs))[:need]
 	}
 	from := int32(0)
 	for i := v.ops; i < v.ops+v.opCount; i++ {
-		o := *s.ops.At(int32(i))
+		o := s.ops[i]
 		if err := o.check(w.tree.total[cur], 0); err != nil {
 			return edits, err
 		}
@@ -102,17 +102,17 @@ func (w *walker) moveTo(version []Event) {
 
 // step takes an event out of the walker's version, or puts it back in.
 func (w *walker) step(e Event, by int32) {
-	v := w.s.events.At(e)
-	first, n := v.first, int32(v.opCount)
+	v := &w.s.events[e]
+	first, n := v.first, v.opCount
 	if by < 0 {
 		first = w.s.end(e)
 	}
 	for i := range n {
-		at := int32(v.ops) + i
+		at := v.ops + i
 		if by < 0 {
-			at = int32(v.ops) + n - 1 - i
+			at = v.ops + n - 1 - i
 		}
-		o := w.s.ops.At(at)
+		o := &w.s.ops[at]
 		if by < 0 {
 			first -= o.Len
 		}
