@@ -98,6 +98,9 @@ func TestRelay_I25_tampers(t *testing.T) {
 				ok(t, sp.Flush(context.Background(), client.FlushStore))
 			}
 			w.hub.SetFaults(memsignal.Faults{})
+			for _, c := range []*client.Client{host, guest} {
+				c.Wake() // else they wait out the pauses after what they took for misbehaviour
+			}
 			for _, sp := range []*client.Space{a, b} {
 				eventually(t, "all objects are there", func() bool { return count(sp) >= len(said) })
 				if n := count(sp); n != len(said) {

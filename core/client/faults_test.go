@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/errs"
@@ -159,4 +160,23 @@ func dataBlocks(t *testing.T, st storage.Store, d id.DeviceKey) (keys [][]byte) 
 		}
 	}
 	return keys
+}
+
+// A write that storage refused for a while, of whatever kind, does not keep out
+// what others write once storage takes writes again.
+func TestSpace_T03_receivesAgain(t *testing.T) {
+	w := newWorld(t)
+	host, _, disk := faulty(t, w)
+	bob, cyd := w.person("Bob"), w.person("Cyd")
+	a, err := host.CreateSpace(t.Context())
+	ok(t, err)
+	b := join(t, a, bob)
+	x := put(t, b, "title", "before")
+	eventually(t, "the host has the first", func() bool { return record(a, x) != nil })
+	disk.SetFull(true)
+	time.AfterFunc(300*time.Millisecond, func() { disk.SetFull(false) })
+	join(t, a, cyd) // its admission is refused at first
+	eventually(t, "the error is over", func() bool { return a.Sync.Get().Err == nil })
+	x = put(t, b, "title", "after")
+	eventually(t, "the host has the second", func() bool { return record(a, x) != nil })
 }

@@ -18,7 +18,8 @@ import (
 const (
 	// slice is how long the loop works before it lets other events through.
 	slice = 8 * time.Millisecond
-	// typing is the least time between two blocks of own edits.
+	// typing is the least time between two blocks of own edits that nobody
+	// waits for.
 	typing = 10 * time.Millisecond
 	// maxHeld bounds the runs of feeds whose admission has not arrived.
 	maxHeld = 256
@@ -138,9 +139,11 @@ func (sp *Space) exchange(r *runtime, start time.Time) (all mesh.Output, more bo
 		}
 		out := r.sync.Ready()
 		sp.syncOutput(r, out)
-		took := sp.takeRuns(r, start)
-		settled := sp.settle(r, start)
-		if !settled || e.Clock.Now().Sub(start) > slice {
+		if !sp.settle(r, start) {
+			return all, true
+		}
+		took := sp.takeRuns(r, start) // only now, so that what waits stays little
+		if e.Clock.Now().Sub(start) > slice {
 			return all, true
 		}
 		if len(net.Events) == 0 && len(out.Messages) == 0 && len(out.Runs) == 0 && !took {
@@ -290,7 +293,7 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 			kept = append(kept, r.runs[i:]...)
 			break
 		}
-		if r.writeErr != nil { // storage refuses; what waits for it is enough
+		if r.refused { // what waits for storage is enough
 			r.sync.Rejected(run.Peer, run.Feed)
 			continue
 		}
@@ -341,15 +344,12 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 	var job storeJob
 	in.AddTo(&job.batch)
 	sp.core.Show(in)
-	// Runs and own edits build on it from now on: it keeps its place.
-	job.refused = func(err error) {
-		sp.mu.Lock()
-		sp.storeFailed(r, err)
-		sp.mu.Unlock()
-		r.poke()
-	}
+	job.refused = func(err error) { sp.storeRefused(r, err) }
 	job.done = func(err error) {
 		sp.mu.Lock()
+		if err == nil {
+			r.storeTakes()
+		}
 		if r.busy[fid].count--; r.busy[fid].count == 0 {
 			delete(r.busy, fid)
 		}
@@ -359,10 +359,9 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 			r.sync.Rejected(from, fid)
 			sp.storeFailed(r, err)
 		default:
-			if r.writeErr != nil {
-				r.writeErr, r.dirty.sync = nil, true
+			if !sp.commit(r, in) {
+				r.sync.Rejected(from, fid)
 			}
-			sp.commit(r, in)
 		}
 		sp.mu.Unlock()
 		r.poke()
@@ -373,14 +372,15 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 	r.store.add(job)
 }
 
-// commit takes a stored run into the state and announces it. The next turn
-// applies it.
-func (sp *Space) commit(r *runtime, in *space.Intake) {
+// commit takes a stored run into the state and announces it; false if it does
+// not link. The next turn applies it.
+func (sp *Space) commit(r *runtime, in *space.Intake) bool {
 	if err := sp.core.Commit(in); err != nil {
 		sp.s.c.ports.Env.Log.Error("a stored run does not link", "space", id.Short(sp.key), "err", err)
-		return
+		return false
 	}
 	r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), nil)
+	return true
 }
 
 // settle applies what waits until the slice of time that began at start is
@@ -407,6 +407,23 @@ func (sp *Space) membersChanged(r *runtime) {
 	r.dirty.members = true
 	for sid, info := range r.sessions {
 		r.sync.SetPeerOptions(peerOf(sid), sp.share(info))
+	}
+}
+
+// storeRefused tells what waits that storage refuses a write.
+func (sp *Space) storeRefused(r *runtime, err error) {
+	sp.mu.Lock()
+	r.refused = true
+	sp.storeFailed(r, err)
+	sp.failWaiters(r, err)
+	sp.mu.Unlock()
+	r.poke()
+}
+
+// storeTakes notes that storage takes writes.
+func (r *runtime) storeTakes() {
+	if r.refused {
+		r.refused, r.writeErr, r.dirty.sync = false, nil, true
 	}
 }
 

@@ -91,6 +91,7 @@ type runtime struct {
 	stored    uint64 // edits up to here are stored
 	waiters   []flushWaiter
 	writeErr  error
+	refused   bool // storage refused the last write
 	dirty     dirty
 	heard     []func() // deliveries of channel messages
 }

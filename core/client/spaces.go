@@ -65,13 +65,9 @@ func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err
 	if err != nil {
 		return false, err
 	}
-	intakes, err := core.TakeControls(a.Controls)
-	if err != nil {
-		return false, err
-	}
 	var b storage.Batch
 	s.keyring.Put(&b, spaceRecords+a.Key.String(), a.Record.Encode())
-	for _, in := range intakes {
+	for _, in := range core.TakeControls(a.Controls) {
 		in.AddTo(&b)
 	}
 	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {

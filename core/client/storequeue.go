@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +11,10 @@ import (
 
 // storeQueue writes the batches of one space in order, several in one
 // transaction while it is behind. The completion of a batch is called after its
-// transaction completed, in order.
+// transaction completed, in order. A batch that storage refuses is tried again,
+// before all later ones of its kind: own blocks build on own ones, received ones
+// on received ones. Own edits do not wait for what others wrote, which these
+// others keep.
 type storeQueue struct {
 	store storage.Store
 	rest  func() // lets other events through during long work
@@ -24,12 +28,11 @@ type storeQueue struct {
 type storeJob struct {
 	batch      storage.Batch
 	durability storage.Durability
-	// refused makes the job one that later jobs build on: while storage refuses
-	// it, it is told why, keeps its place, and is tried again. nil: the job is
-	// dropped.
+	own        bool
+	// refused is told each time why storage refuses the job.
 	refused func(error)
 	// done is called once: with nil after the transaction, else with the reason
-	// why the job was dropped, or could not be stored before the queue ended.
+	// why the job could not be stored before the queue ended.
 	done func(error)
 }
 
@@ -68,11 +71,21 @@ func (q *storeQueue) take() []storeJob {
 	return jobs
 }
 
-// putBack makes jobs the first again.
+// putBack makes jobs the first again, and own ones the first of all: however
+// much was received, they are tried.
 func (q *storeQueue) putBack(jobs []storeJob) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.jobs = append(jobs, q.jobs...)
+	q.jobs = slices.Concat(jobs, q.jobs)
+	slices.SortStableFunc(q.jobs, func(a, b storeJob) int {
+		switch {
+		case a.own == b.own:
+			return 0
+		case a.own:
+			return -1
+		}
+		return 1
+	})
 }
 
 // run writes until ctx is done, and then, once, what is queued already.
@@ -86,13 +99,13 @@ func (q *storeQueue) run(ctx context.Context) {
 			}
 			continue
 		}
-		kept, err := q.write(jobs)
+		kept, why := q.write(jobs)
 		if len(kept) == 0 {
 			continue
 		}
 		q.putBack(kept)
 		for _, j := range kept {
-			j.refused(err)
+			j.refused(why[j.own])
 		}
 		pause := time.NewTimer(retryStore)
 		select {
@@ -102,18 +115,17 @@ func (q *storeQueue) run(ctx context.Context) {
 		}
 	}
 	for jobs := q.take(); len(jobs) > 0; jobs = q.take() {
-		kept, err := q.write(jobs)
+		kept, why := q.write(jobs)
 		for _, j := range kept {
-			j.done(err)
+			j.done(why[j.own])
 		}
 	}
 }
 
 // write applies jobs as one transaction; if that is refused, one by one, so
-// that a full medium refuses as little as possible. From the first refused job
-// on that keeps its place, all that do are given back with its error, for they
-// may build on it.
-func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, refusal error) {
+// that a full medium refuses as little as possible. It gives back the refused
+// ones and those of their kind that follow, and why by kind: own or not.
+func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, why map[bool]error) {
 	ctx := context.Background() // a write that was begun is finished
 	if len(jobs) > 1 {
 		var group storage.Batch
@@ -130,16 +142,15 @@ func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, refusal error) {
 			return nil, nil
 		}
 	}
+	why = map[bool]error{}
 	for _, j := range jobs {
-		err := refusal
-		if err == nil || j.refused == nil {
-			err = q.store.Apply(ctx, &j.batch, j.durability)
+		if why[j.own] == nil {
+			if why[j.own] = q.store.Apply(ctx, &j.batch, j.durability); why[j.own] == nil {
+				j.done(nil)
+				continue
+			}
 		}
-		if err == nil || j.refused == nil {
-			j.done(err)
-			continue
-		}
-		kept, refusal = append(kept, j), err
+		kept = append(kept, j)
 	}
-	return kept, refusal
+	return kept, why
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/echospace/echospace/core/errs"
@@ -34,7 +35,7 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	if r.writing || !sp.core.HasLocal() {
 		return time.Hour
 	}
-	if wait := typing - now.Sub(r.lastWrite); wait > 0 && wait <= typing {
+	if wait := typing - now.Sub(r.lastWrite); wait > 0 && wait <= typing && !r.flushing() {
 		return wait
 	}
 	if sp.recalls(r, now) {
@@ -44,6 +45,8 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	if err != nil {
 		sp.storeFailed(r, err)
 		sp.failWaiters(r, err)
+	} else if !r.refused {
+		r.writeErr = nil
 	}
 	if in == nil {
 		return retryStore
@@ -57,7 +60,6 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 		r.writing = false
 		if err == nil {
 			r.stored = max(r.stored, edits)
-			r.writeErr = nil
 			r.dirty.sync = true
 		}
 		sp.answer(r)
@@ -132,21 +134,18 @@ func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
 // done is called once, without locks, with nil unless the runtime ended before.
 // sp.mu is held.
 func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, done func(error)) {
-	job := storeJob{durability: d}
+	job := storeJob{durability: d, own: true}
 	in.AddTo(&job.batch)
 	live := make([][]byte, len(in.Blocks))
 	for i, blk := range in.Blocks {
 		live[i] = blk.Encode()
 	}
-	job.refused = func(err error) {
-		sp.mu.Lock()
-		sp.storeFailed(r, err)
-		sp.failWaiters(r, err)
-		sp.mu.Unlock()
-		r.poke()
-	}
+	job.refused = func(err error) { sp.storeRefused(r, err) }
 	job.done = func(err error) {
 		sp.mu.Lock()
+		if err == nil {
+			r.storeTakes()
+		}
 		if err == nil && sp.run == r {
 			if err = sp.core.Stored(in); err == nil {
 				r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live)
@@ -210,6 +209,11 @@ func (sp *Space) answer(r *runtime) {
 		kept = append(kept, w)
 	}
 	r.waiters = kept
+}
+
+// flushing reports whether somebody waits for edits that are not stored.
+func (r *runtime) flushing() bool {
+	return slices.ContainsFunc(r.waiters, func(w flushWaiter) bool { return w.edits > r.stored })
 }
 
 func (r *runtime) anyPeerHasAll() bool {

@@ -133,6 +133,32 @@ func (g *Graph) Check(r feed.Ref, prev id.Hash, deltas []feed.Ref) ([]Node, erro
 	return parents, nil
 }
 
+// Ready reports whether Check would not fail with MissingDependency, without
+// the cost of an error.
+func (g *Graph) Ready(r feed.Ref, prev id.Hash, deltas []feed.Ref) bool {
+	if r.Seq == 0 || id.IsZero(r.Hash) {
+		return true
+	}
+	if !id.IsZero(prev) {
+		n := g.byHash.Find(hashOf((*[32]byte)(&prev)), func(n int32) bool { return g.nodes.At(n).hash == prev })
+		if n == None {
+			return false
+		}
+		if v := g.nodes.At(n); g.feeds[v.feed] != r.Feed || v.seq >= r.Seq {
+			return true
+		}
+	}
+	for _, d := range deltas {
+		if d.Feed == r.Feed {
+			return true
+		}
+		if _, ok := g.Find(d); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Add puts a committed block with the parents from Check into the graph.
 func (g *Graph) Add(r feed.Ref, parents []Node, ops uint64) Node {
 	n := g.append(g.Feed(r.Feed), r.Seq, parents, ops)

@@ -203,7 +203,8 @@ func (s *Swarm) Restart() {
 		}
 	}
 	for _, p := range s.peers {
-		p.failures, p.dialAt = 0, s.now
+		// What looked like a peer's misbehaviour may have been the network's.
+		p.failures, p.dialAt, p.blockedUntil = 0, s.now, time.Time{}
 	}
 	s.stale = true
 	s.consider()

@@ -1,12 +1,9 @@
 package objectdb
 
-import "github.com/echospace/echospace/core/errs"
-
 // Ready reports whether everything that b follows was applied, so that Apply
 // or Skip would not fail with MissingDependency. It looks at no payload.
 func (db *DB) Ready(b Block) bool {
-	_, err := db.graph.Check(b.Ref, b.Prev, b.Deltas)
-	return err == nil || !errs.Is(err, errs.MissingDependency)
+	return db.graph.Ready(b.Ref, b.Prev, b.Deltas)
 }
 
 // Skip gives a block its place in the graph without its content, so that what

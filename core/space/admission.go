@@ -155,10 +155,10 @@ func DecodeAdmission(b []byte, self id.DeviceKey) (a Admission, err error) {
 
 // TakeControls verifies the control feeds of an admission and takes them in.
 // The caller stores the Intakes with the record, in one batch, before anybody
-// else sees the Space. A feed of a device that nothing shows to be a member's
-// is left out, as is what is stored already; a feed that does not verify is an
-// error of Receive, and then the Space is not to be used.
-func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake, err error) {
+// else sees the Space. A feed that does not verify, or of a device that nothing
+// shows to be a member's, is left out, as is what is stored already: sessions
+// bring what is right.
+func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake) {
 	for again := true; again; {
 		again = false
 		left := feeds[:0:0]
@@ -168,7 +168,7 @@ func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake, err error) {
 			case errs.Is(err, errs.UnknownFeed):
 				left = append(left, f) // another feed may bring the admission of its device
 			case err != nil:
-				return nil, err
+				s.env.Log.Warn("a control feed that came with an admission is left out", "space", id.Short(s.key), "err", err)
 			case in != nil:
 				list = append(list, in)
 				again = true
@@ -176,7 +176,7 @@ func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake, err error) {
 		}
 		feeds = left
 	}
-	return list, nil
+	return list
 }
 
 func (s *Space) takeControl(f ControlFeed) (*Intake, error) {

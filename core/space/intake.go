@@ -399,6 +399,30 @@ func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
 // drain applies what it can of a feed's waiting changes, and tells how many
 // that were and whether it was enough.
 func (s *Space) drain(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
+	if _, forked := f.log.Forked(); forked || f.header.Kind == feed.Control {
+		return s.drainBranches(f, all, enough)
+	}
+	for applied < len(f.waiting) {
+		if applied > 0 && enough != nil && enough() {
+			stopped = true
+			break
+		}
+		eff, done := s.apply(f, f.waiting[applied])
+		all.add(eff)
+		if !done {
+			break // what comes after it follows it
+		}
+		f.waiting[applied] = nil
+		applied++
+	}
+	f.waiting = f.waiting[applied:]
+	return applied, stopped
+}
+
+// drainBranches is drain for a feed where a change that has to wait does not
+// hold up the next: that may be one of another branch, or, of a control feed,
+// one under another key.
+func (s *Space) drainBranches(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
 	kept := f.waiting[:0]
 	for i, change := range f.waiting {
 		if applied > 0 && enough != nil && enough() {

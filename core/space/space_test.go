@@ -25,7 +25,7 @@ func testEnv() env.Env {
 	return env.Env{Clock: env.ClockFunc(time.Now), Rand: rand.Reader, Log: env.NoLog{}}
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("unexpected error: %v", err)
@@ -34,14 +34,14 @@ func ok(t *testing.T, err error) {
 
 // engine is a Space with its storage.
 type engine struct {
-	t    *testing.T
+	t    testing.TB
 	self space.Self
 	rec  space.Record
 	st   storage.Store
 	*space.Space
 }
 
-func newSelf(t *testing.T) space.Self {
+func newSelf(t testing.TB) space.Self {
 	t.Helper()
 	e := testEnv()
 	root, device := keys.NewSigningKey([32]byte(e.Bytes(32))), keys.NewSigningKey([32]byte(e.Bytes(32)))
@@ -55,7 +55,7 @@ func newSelf(t *testing.T) space.Self {
 }
 
 // found makes a space.
-func found(t *testing.T) *engine {
+func found(t testing.TB) *engine {
 	t.Helper()
 	e := &engine{t: t, self: newSelf(t), st: memstore.New()}
 	s, rec, first, err := space.Create(ctx, testEnv(), e.self)
@@ -77,9 +77,7 @@ func (e *engine) join() *engine {
 	ok(e.t, err)
 	guest.rec = a.Record
 	guest.reopen(guest.st)
-	list, err := guest.TakeControls(a.Controls)
-	ok(e.t, err)
-	for _, in := range list {
+	for _, in := range guest.TakeControls(a.Controls) {
 		guest.save(in)
 	}
 	guest.pull(e)

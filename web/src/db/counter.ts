@@ -35,8 +35,7 @@ export class Counter {
    * @throws INVALID_ARGUMENT for any other number.
    */
   constructor(start = 0) {
-    checkWhole('Counter', start);
-    this.#value = start;
+    this.#value = whole('Counter', start);
   }
 
   /** What has been added up so far. */
@@ -52,15 +51,15 @@ export class Counter {
    *   NOT_PERMITTED. Nothing is added then.
    */
   increment(by = 1): void {
-    checkWhole('increment', by);
-    if (!Number.isSafeInteger(this.#value + by))
+    const amount = whole('increment', by);
+    if (!Number.isSafeInteger(this.#value + amount))
       throw new EchospaceError(
         'TOO_LARGE',
-        `increment: ${this.#value} and ${by} are more than a number holds`,
+        `increment: ${this.#value} and ${amount} are more than a number holds`,
       );
     const place = places.get(this);
-    if (place) place.add(this, by);
-    else this.#value += by;
+    if (place) place.add(this, amount);
+    else this.#value += amount;
   }
 
   /** Takes a safe integer away; see {@link increment}. */
@@ -82,9 +81,11 @@ export class Counter {
   }
 }
 
-function checkWhole(what: string, value: number): void {
+/** Gives a safe integer; minus zero, which is none to the core, as zero. */
+function whole(what: string, value: number): number {
   if (!Number.isSafeInteger(value))
     throw new EchospaceError('INVALID_ARGUMENT', `${what}: ${String(value)} is no whole number up to 2^53`);
+  return value + 0;
 }
 
 /** Puts a counter in its place: from now on additions go there. */

@@ -376,7 +376,7 @@ export class Core implements Host, QueryHost {
     let more = false;
     try {
       if (!this.#space.isOpen) return;
-      this.commit();
+      this.#commitAlone();
       more = this.#drain(performance.now() + sliceMs);
     } catch (error) {
       this.#failed(toEchospaceError(error));
@@ -388,6 +388,15 @@ export class Core implements Host, QueryHost {
     // A transaction may be half taken: nobody is told before the rest is here.
     this.#pumping = true;
     nextTask(() => this.#pump());
+  }
+
+  /** Hands over edits that nobody waits for. That they are refused does not keep changes from being read. */
+  #commitAlone(): void {
+    try {
+      this.commit();
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+    }
   }
 
   /** An edit was refused, or the core is gone, when nobody was there to catch it. */

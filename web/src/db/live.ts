@@ -211,6 +211,7 @@ class MapNode implements ProxyHandler<State> {
 
   /** Adds to the counter at a key. */
   #count(key: string, counter: Counter, by: number): void {
+    this.object.ensureLoaded();
     const { object } = this;
     const path = [...this.path(), key];
     if (this.state[key] !== counter)

@@ -63,6 +63,14 @@ describe('Counter', () => {
       assert.throws(() => counter.increment(bad), { code: 'INVALID_ARGUMENT' });
       assert.equal(counter.value, 2);
     }
+    const { client: own, space: other } = await makeSpace();
+    const zero = other.db.add<{ n: Counter; title: string }>({ n: new Counter(-0), title: 'before' });
+    zero.n.decrement(0);
+    zero.n.increment(-0);
+    zero.title = 'after';
+    await other.db.flush();
+    assert.deepEqual([zero.n.value, zero.title], [0, 'after']);
+    await own.destroy();
     const full = new Counter(Number.MAX_SAFE_INTEGER);
     assert.throws(() => full.increment(), { code: 'TOO_LARGE' });
     const { client, space } = await makeSpace();
