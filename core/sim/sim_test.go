@@ -64,7 +64,8 @@ type script struct {
 	n      int
 }
 
-// ack is what was there when a flush to a peer resolved.
+// ack is what was there when a flush to a peer resolved: the blocks are all on
+// the disk, since an edit cannot be shown without what it follows.
 type ack struct {
 	blocks  map[string]bool
 	objects []id.ObjectID
@@ -231,7 +232,7 @@ func (s *script) acknowledge(p *peer) {
 			continue
 		}
 		if theirs := o.blocks(); within(mine, theirs) {
-			s.acks = append(s.acks, ack{mine, objects})
+			s.acks = append(s.acks, ack{p.blocks(), objects})
 			return
 		}
 	}
@@ -247,8 +248,8 @@ func within(a, b map[string]bool) bool {
 	return true
 }
 
-// checkAcknowledged looks for the objects whose blocks no fault took from
-// everybody.
+// checkAcknowledged looks for the objects of which no fault took a block, or
+// one that it may follow, from everybody.
 func (s *script) checkAcknowledged() {
 	for _, a := range s.acks {
 		if !within(a.blocks, s.owed) {

@@ -165,6 +165,7 @@ export async function kills({ runs, seed, say }) {
   } catch (error) {
     passed = Math.max(0, passed - 1); // what the last kill left is wrong
     say(`${error.stack ?? error}\nthe profile is kept in ${profile.directory}`);
+    say(`the browser said of its storage: ${profile.said.slice(-20).join('\n') || 'nothing'}`);
   } finally {
     await profile.kill();
     await server.stop();

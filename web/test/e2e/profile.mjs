@@ -42,6 +42,7 @@ export class Profile {
 
   constructor(directory) {
     this.directory = directory;
+    this.said = [];
   }
 
   remove() {
@@ -59,9 +60,16 @@ export class Profile {
   async launch() {
     this.browser = await puppeteer.launch({
       ...chromiumOptions,
+      args: [...chromiumOptions.args, '--enable-logging=stderr', '--log-level=0'],
       userDataDir: this.directory,
       headless: true,
       protocolTimeout: 3 * limit,
+    });
+    // What the browser says of its storage, should it lose it.
+    this.browser.process().stderr.on('data', (chunk) => {
+      for (const line of String(chunk).split('\n')) {
+        if (/indexed_?db|leveldb|corrupt|quota/i.test(line)) this.said.push(line);
+      }
     });
     return this.browser;
   }
