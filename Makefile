@@ -65,6 +65,10 @@ conformance: build ## one line for each row of the conformance table
 bench: build ## measure against the peers, in Chromium
 	node web/test/bench.mjs
 
+.PHONY: soak
+soak: build browser ## the long runs: kills, restores, cycles, fleets, fuzzing
+	@.ci/soak
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' core | sort | while read -r file; do \

@@ -12,6 +12,8 @@
 // transaction. If such a group fails each of its batches is tried alone, so that
 // every call stays all or nothing by itself.
 //
+// While a Store writes, a mark lies among the keys; guard.go says what for.
+//
 // Relaxed and Strict are the durability hints of the same names. Quota shows
 // when a transaction aborts, and is errs.StorageFull. Another tab that upgrades
 // or deletes the database closes this Store: Options.Lost says so once, and

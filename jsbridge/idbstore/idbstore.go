@@ -35,6 +35,7 @@ type Store struct {
 	calls  sync.WaitGroup
 
 	queue committer
+	guard guard
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -81,6 +82,12 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	if first {
 		s.unlisten()
+		if s.guard.timer != nil {
+			s.guard.timer.Stop()
+		}
+		if s.failed == nil {
+			s.clearMark() // the connection closes after it
+		}
 		_, err := s.db.Call("close")
 		return jsval.Error("idbstore.Close", errs.StorageUnavailable, err)
 	}
@@ -137,7 +144,12 @@ func (s *Store) read(ctx context.Context, op, store string, request func(os safe
 
 // begin opens a transaction on one object store and gives that.
 func (s *Store) begin(op, store, mode string, d storage.Durability) (safejs.Value, error) {
-	args := []any{store, mode}
+	return s.beginOn(op, store, store, mode, d)
+}
+
+// beginOn is begin for a transaction on several object stores.
+func (s *Store) beginOn(op string, scope any, store, mode string, d storage.Durability) (safejs.Value, error) {
+	args := []any{scope, mode}
 	if mode == "readwrite" {
 		hint := "relaxed"
 		if d == storage.Strict {

@@ -71,7 +71,16 @@ func Open(ctx context.Context, name string, o Options) (*Store, error) {
 			s.fail(errs.StorageUnavailable, "was closed by the browser, as when the site's data is cleared")
 		},
 	})
-	return s, err
+	if err == nil {
+		if err = s.renewLog(ctx); errs.Is(err, errs.StorageFull) {
+			err = nil
+		}
+	}
+	if err != nil {
+		_, _ = s.db.Call("close") // the error says more
+		return nil, err
+	}
+	return s, nil
 }
 
 // globals finds what the store needs of the page.

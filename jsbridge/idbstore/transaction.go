@@ -36,11 +36,14 @@ func (t *transaction) start() {
 		d = max(d, w.d)
 	}
 	var err error
-	if t.os, err = t.store.begin(op, kvStore, "readwrite", d); err != nil {
+	if t.os, err = t.store.beginOn(op, t.store.scope(), kvStore, "readwrite", d); err != nil {
 		t.settle(err) // the connection is gone; no batch would fare better alone
 		return
 	}
 	t.tx, err = t.os.Get("transaction")
+	if err == nil {
+		err = t.store.setMark(t.tx)
+	}
 	if err == nil {
 		err = onEnd(op, t.tx, t.end)
 	}
@@ -148,6 +151,7 @@ func (t *transaction) end(err error) {
 
 // settle gives the result to all of the group and goes on with the next one.
 func (t *transaction) settle(err error) {
+	t.store.wrote()
 	for _, w := range t.group {
 		w.done <- err
 	}
