@@ -35,7 +35,7 @@ func (s *Store) Insert(t Text, pos int, b []byte) {
 	off, inPair := offset(s.content(p), int(p.units), pos-int(start))
 	if inPair {
 		off = s.unpair(t, row, off)
-		row, start = s.at(t, int32(pos))
+		row, _ = s.at(t, int32(pos))
 		p = s.pieces.At(row)
 	}
 	if int(p.n)+len(b) <= maxPiece {
