@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -77,15 +78,7 @@ func (q *storeQueue) putBack(jobs []storeJob) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.jobs = slices.Concat(jobs, q.jobs)
-	slices.SortStableFunc(q.jobs, func(a, b storeJob) int {
-		switch {
-		case a.own == b.own:
-			return 0
-		case a.own:
-			return -1
-		}
-		return 1
-	})
+	sort.SliceStable(q.jobs, func(i, j int) bool { return q.jobs[i].own && !q.jobs[j].own })
 }
 
 // run writes until ctx is done, and then, once, what is queued already.
