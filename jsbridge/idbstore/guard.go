@@ -55,10 +55,11 @@ func (s *Store) scope() any {
 	return []any{kvStore, keyStore}
 }
 
-// setMark sets the mark in a transaction that scope was for.
-func (s *Store) setMark(tx safejs.Value) error {
+// setMark sets the mark in a transaction that scope was for, and tells whether
+// it did.
+func (s *Store) setMark(tx safejs.Value) (sets bool, err error) {
 	if s.guard.set {
-		return nil
+		return false, nil
 	}
 	if s.guard.mark == "" {
 		var name [8]byte
@@ -70,7 +71,7 @@ func (s *Store) setMark(tx safejs.Value) error {
 		_, err = os.Call("put", true, s.guard.mark)
 	}
 	s.guard.set = err == nil
-	return err
+	return err == nil, err
 }
 
 // wrote notes the end of a transaction of writes.

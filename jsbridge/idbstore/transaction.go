@@ -27,6 +27,7 @@ type transaction struct {
 
 	write, change int   // the next change to hand over
 	refused       error // why this side gave up, if it did
+	marks         bool  // it sets the guard's mark
 }
 
 func (t *transaction) start() {
@@ -42,7 +43,7 @@ func (t *transaction) start() {
 	}
 	t.tx, err = t.os.Get("transaction")
 	if err == nil {
-		err = t.store.setMark(t.tx)
+		t.marks, err = t.store.setMark(t.tx)
 	}
 	if err == nil {
 		err = onEnd(op, t.tx, t.end)
@@ -132,8 +133,11 @@ func (t *transaction) giveUp(err error) {
 // end is called when the transaction completed or was aborted. Of a group that
 // failed, each is tried again alone: the fault may be that of one of them.
 func (t *transaction) end(err error) {
-	if err != nil && t.refused != nil {
-		err = t.refused
+	if err != nil && t.refused != nil && !errs.Is(err, errs.StorageFull) {
+		err = t.refused // it says more
+	}
+	if err != nil && t.marks {
+		t.store.guard.set = false // it is undone with the rest
 	}
 	if err == nil || len(t.group) == 1 {
 		t.settle(err)
