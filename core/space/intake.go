@@ -1,18 +1,14 @@
 package space
 
 import (
-	"context"
-
 	"bytes"
 	"sort"
 
-	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/storage"
-	"github.com/echospace/echospace/core/wire"
 )
 
 // Intake is a run of verified blocks of one feed that is to be stored.
@@ -47,17 +43,6 @@ func (in *Intake) Refs() []feed.Ref {
 		refs[i] = b.Ref()
 	}
 	return refs
-}
-
-// Effects tell what a commit changed.
-type Effects struct {
-	Members bool // the membership
-	Objects bool // the object database
-}
-
-func (e *Effects) add(o Effects) {
-	e.Members = e.Members || o.Members
-	e.Objects = e.Objects || o.Objects
 }
 
 // end is the last block.
@@ -135,37 +120,6 @@ func plain(b *feed.Block) error {
 	return errs.New("space", errs.VersionUnsupported, "block %d of feed %s is a repack, which this version does not read", b.Seq, id.Short(b.Feed))
 }
 
-// vouched is after about how many bytes a run that is served carries a
-// signature.
-const vouched = 48 << 10
-
-// Vouch gives stored blocks of a feed, which follow one another, as a peer is to
-// get them: with a signature after some tens of kilobytes and at the end, where
-// there is one that holds, and none between. Those between are not covered by
-// any hash, and a peer that is given a wrong one leaves.
-func (s *Space) Vouch(f id.FeedID, blocks [][]byte) [][]byte {
-	known := s.feeds[f]
-	if known == nil {
-		return nil
-	}
-	out := make([][]byte, 0, len(blocks))
-	size := 0
-	for i, raw := range blocks {
-		b, err := feed.DecodeBlock(raw)
-		if err != nil {
-			break // its record was spoiled since it was read first
-		}
-		size += len(raw)
-		if wanted := size >= vouched || i == len(blocks)-1; wanted && b.Sig != nil && b.VerifySig(known.header) == nil {
-			size = 0
-		} else {
-			raw = b.WithoutSig()
-		}
-		out = append(out, raw)
-	}
-	return out
-}
-
 // Header gives the header of a feed from its encoding, without another check of
 // its signature if the feed is known.
 func (s *Space) Header(f id.FeedID, encoded []byte) (*feed.SignedHeader, error) {
@@ -222,101 +176,6 @@ func (s *Space) Commit(in *Intake) error {
 	return nil
 }
 
-// Settle applies the changes that wait, control before data, until none can be
-// applied or enough, which may be nil, says so between two of them; done tells
-// which. It is to be called after Show and Commit.
-func (s *Space) Settle(enough func() bool) (eff Effects, done bool) {
-	eff, s.untold = s.untold, Effects{}
-	if !s.unsettled {
-		return eff, true
-	}
-	if done = s.settle(&eff, enough); done {
-		s.unsettled = false
-	}
-	s.follow(&s.control)
-	s.follow(&s.data)
-	return eff, done
-}
-
-// Damage is a stored record that could not be read.
-type Damage struct {
-	Key []byte
-	Err error
-	// Mended is what the record must say, if that is known: the block was
-	// taken, and the record is to be replaced. Nil: it is to be set aside.
-	Mended []byte
-}
-
-// Load takes one feed from storage: its header record and its block records
-// in key order. A record that is damaged is left out and reported. What follows
-// it is kept until the feed is whole again, by Commit or the next time. Call
-// Ready after the last feed.
-func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Damage) {
-	h, err := feed.DecodeHeader(header.Value)
-	if err == nil && string(feed.HeaderKey(s.key, h.ID())) != string(header.Key) {
-		err = errs.New("space.Load", errs.StorageCorrupt, "the header of feed %s of space %s is under another key", id.Short(h.ID()), id.Short(h.Space))
-	}
-	if err != nil {
-		return []Damage{{Key: header.Key, Err: err}}
-	}
-	f := s.feed(h)
-	f.kept = true
-	blocks := make([]*feed.Block, 0, len(records))
-	f.damaged = false
-	for i, rec := range records {
-		b, err := readRecord(rec)
-		if err == nil && i == len(records)-1 {
-			var mended []byte
-			if mended, err = s.checkEnd(h, b); mended != nil {
-				damage = append(damage, Damage{Key: rec.Key, Err: err, Mended: mended})
-				err = nil
-			}
-		}
-		if err != nil {
-			damage = append(damage, Damage{Key: rec.Key, Err: err})
-			f.damaged = true
-			continue
-		}
-		blocks = append(blocks, b)
-	}
-	f.orphans = f.link(blocks)
-	s.unsettled = true
-	f.damaged = f.damaged || len(f.orphans) > 0
-	if len(f.orphans) > 0 {
-		s.env.Log.Warn("stored blocks wait for a missing one", "space", id.Short(s.key), "feed", id.Short(h.ID()), "blocks", len(f.orphans), "from", f.orphans[0].Seq)
-	}
-	return damage
-}
-
-// checkEnd verifies the signature of a feed's last block, by which everybody
-// else takes in the run that ends there. The hashes do not cover it, and a
-// peer that is given a wrong one leaves. Of this device's own blocks it is made
-// again. A block without one is not the end of a run that was taken in: what
-// followed it is missing.
-func (s *Space) checkEnd(h *feed.SignedHeader, b *feed.Block) (mended []byte, err error) {
-	if b.Sig == nil {
-		return nil, nil
-	}
-	if err = b.VerifySig(h); err == nil || h.Device != s.self.Device {
-		return nil, err
-	}
-	if err := b.Sign(context.Background(), s.self.Signer); err != nil {
-		return nil, err
-	}
-	return b.Encode(), err
-}
-
-func readRecord(rec storage.Entry) (*feed.Block, error) {
-	b, err := feed.DecodeBlock(rec.Value)
-	if err != nil {
-		return nil, err
-	}
-	if string(feed.BlockKey(b.Ref())) != string(rec.Key) {
-		return nil, errs.New("space.Load", errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(b.Feed))
-	}
-	return b, plain(b)
-}
-
 // link indexes and queues the whole changes whose predecessor is there, of
 // blocks in the order of their places. It gives back the others. Of a forked
 // feed the blocks of both branches come mixed: a part follows the one whose
@@ -366,158 +225,4 @@ func (f *feedState) add(change []*feed.Block) bool {
 	}
 	f.waiting = append(f.waiting, change)
 	return true
-}
-
-// Ready applies what was loaded and takes up the own feeds.
-func (s *Space) Ready() Effects {
-	eff, _ := s.Settle(nil)
-	s.adopt(&s.control)
-	s.adopt(&s.data)
-	return eff
-}
-
-// settle applies waiting changes until none can be, or it is enough.
-func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
-	for progress := true; progress; {
-		progress = false
-		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
-			for _, f := range s.feeds {
-				if f.header.Kind != kind || len(f.waiting) == 0 {
-					continue
-				}
-				n, stopped := s.drain(f, all, enough)
-				progress = progress || n > 0
-				if stopped {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// drain applies what it can of a feed's waiting changes, and tells how many
-// that were and whether it was enough.
-func (s *Space) drain(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
-	if _, forked := f.log.Forked(); forked || f.header.Kind == feed.Control {
-		return s.drainBranches(f, all, enough)
-	}
-	for applied < len(f.waiting) {
-		if applied > 0 && enough != nil && enough() {
-			stopped = true
-			break
-		}
-		eff, done := s.apply(f, f.waiting[applied])
-		all.add(eff)
-		if !done {
-			break // what comes after it follows it
-		}
-		f.waiting[applied] = nil
-		applied++
-	}
-	f.waiting = f.waiting[applied:]
-	return applied, stopped
-}
-
-// drainBranches is drain for a feed where a change that has to wait does not
-// hold up the next: that may be one of another branch, or, of a control feed,
-// one under another key.
-func (s *Space) drainBranches(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
-	kept := f.waiting[:0]
-	for i, change := range f.waiting {
-		if applied > 0 && enough != nil && enough() {
-			kept = append(kept, f.waiting[i:]...)
-			stopped = true
-			break
-		}
-		eff, done := s.apply(f, change)
-		all.add(eff)
-		if done {
-			applied++
-		} else {
-			kept = append(kept, change)
-		}
-	}
-	clear(f.waiting[len(kept):])
-	f.waiting = kept
-	return applied, stopped
-}
-
-// node is the place of a change in the causal graph.
-func node(change []*feed.Block) objectdb.Block {
-	first, last := change[0], change[len(change)-1]
-	return objectdb.Block{Ref: last.Ref(), Prev: first.Prev, Deltas: first.Deltas, Ops: last.Ops}
-}
-
-// apply opens one change and takes its content; false means not yet.
-func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
-	member, ok := s.member(f.header.Device)
-	if !ok && f.header.Kind == feed.Data {
-		return Effects{}, false
-	}
-	key, ok := s.byID[change[0].Epoch]
-	if !ok {
-		return Effects{}, false
-	}
-	at := node(change)
-	if f.header.Kind == feed.Data {
-		if s.db.Has(at.Ref) {
-			return Effects{}, true // another way brought it too
-		}
-		if !s.db.Ready(at) {
-			return Effects{}, false
-		}
-	}
-	payload, err := feed.OpenParts(change, key)
-	if err == nil && f.header.Kind == feed.Control {
-		return s.applyControl(at.Ref, payload), true
-	}
-	if err == nil && member.Role > credential.Editor {
-		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
-	}
-	if err == nil {
-		at.Payload = payload
-		if err = s.db.Apply(at); err == nil {
-			return Effects{Objects: true}, true
-		}
-	}
-	s.leaveOut(f, at, err)
-	return Effects{}, true
-}
-
-// leaveOut drops the content of a block that is its author's but holds what no
-// author may write. The block stays stored and keeps its place in the causal
-// graph, since others refer to it.
-func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
-	s.env.Log.Warn("content of a block is left out", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
-	if f.header.Kind != feed.Data {
-		return
-	}
-	at.Payload = nil
-	if err := s.db.Skip(at); err != nil {
-		s.env.Log.Error("a block has no place", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
-	}
-}
-
-// maxCredentials bounds the credentials of one control block.
-const maxCredentials = 4096
-
-func (s *Space) applyControl(at feed.Ref, payload []byte) Effects {
-	r := wire.NewReader(payload)
-	r.Array(2)
-	readVersion(r, 1)
-	var list []*credential.Credential
-	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
-		c, err := credential.Decode(r.Bytes(feed.MaxBlock))
-		if err != nil {
-			r.Fail(err)
-			break
-		}
-		list = append(list, c)
-	}
-	if err := r.Done("space.control"); err != nil {
-		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
-		return Effects{}
-	}
-	return Effects{Members: s.addCredentials(list)}
 }

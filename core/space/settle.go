@@ -1,0 +1,183 @@
+package space
+
+import (
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// Effects tell what a commit changed.
+type Effects struct {
+	Members bool // the membership
+	Objects bool // the object database
+}
+
+func (e *Effects) add(o Effects) {
+	e.Members = e.Members || o.Members
+	e.Objects = e.Objects || o.Objects
+}
+
+// Settle applies the changes that wait, control before data, until none can be
+// applied or enough, which may be nil, says so between two of them; done tells
+// which. It is to be called after Show and Commit.
+func (s *Space) Settle(enough func() bool) (eff Effects, done bool) {
+	eff, s.untold = s.untold, Effects{}
+	if !s.unsettled {
+		return eff, true
+	}
+	if done = s.settle(&eff, enough); done {
+		s.unsettled = false
+	}
+	s.follow(&s.control)
+	s.follow(&s.data)
+	return eff, done
+}
+
+// settle applies waiting changes until none can be, or it is enough.
+func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
+	for progress := true; progress; {
+		progress = false
+		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
+			for _, f := range s.feeds {
+				if f.header.Kind != kind || len(f.waiting) == 0 {
+					continue
+				}
+				n, stopped := s.drain(f, all, enough)
+				progress = progress || n > 0
+				if stopped {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// drain applies what it can of a feed's waiting changes, and tells how many
+// that were and whether it was enough.
+func (s *Space) drain(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
+	if _, forked := f.log.Forked(); forked || f.header.Kind == feed.Control {
+		return s.drainBranches(f, all, enough)
+	}
+	for applied < len(f.waiting) {
+		if applied > 0 && enough != nil && enough() {
+			stopped = true
+			break
+		}
+		eff, done := s.apply(f, f.waiting[applied])
+		all.add(eff)
+		if !done {
+			break // what comes after it follows it
+		}
+		f.waiting[applied] = nil
+		applied++
+	}
+	f.waiting = f.waiting[applied:]
+	return applied, stopped
+}
+
+// drainBranches is drain for a feed where a change that has to wait does not
+// hold up the next: that may be one of another branch, or, of a control feed,
+// one under another key.
+func (s *Space) drainBranches(f *feedState, all *Effects, enough func() bool) (applied int, stopped bool) {
+	kept := f.waiting[:0]
+	for i, change := range f.waiting {
+		if applied > 0 && enough != nil && enough() {
+			kept = append(kept, f.waiting[i:]...)
+			stopped = true
+			break
+		}
+		eff, done := s.apply(f, change)
+		all.add(eff)
+		if done {
+			applied++
+		} else {
+			kept = append(kept, change)
+		}
+	}
+	clear(f.waiting[len(kept):])
+	f.waiting = kept
+	return applied, stopped
+}
+
+// node is the place of a change in the causal graph.
+func node(change []*feed.Block) objectdb.Block {
+	first, last := change[0], change[len(change)-1]
+	return objectdb.Block{Ref: last.Ref(), Prev: first.Prev, Deltas: first.Deltas, Ops: last.Ops}
+}
+
+// apply opens one change and takes its content; false means not yet.
+func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
+	member, ok := s.member(f.header.Device)
+	if !ok && f.header.Kind == feed.Data {
+		return Effects{}, false
+	}
+	key, ok := s.byID[change[0].Epoch]
+	if !ok {
+		return Effects{}, false
+	}
+	at := node(change)
+	if f.header.Kind == feed.Data {
+		if s.db.Has(at.Ref) {
+			return Effects{}, true // another way brought it too
+		}
+		if !s.db.Ready(at) {
+			return Effects{}, false
+		}
+	}
+	payload, err := feed.OpenParts(change, key)
+	if err == nil && f.header.Kind == feed.Control {
+		return s.applyControl(at.Ref, payload), true
+	}
+	if err == nil && member.Role > credential.Editor {
+		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
+	}
+	if err == nil {
+		at.Payload = payload
+		if err = s.db.Apply(at); err == nil {
+			return Effects{Objects: true}, true
+		}
+	}
+	s.leaveOut(f, at, err)
+	return Effects{}, true
+}
+
+// leaveOut drops the content of a block that is its author's but holds what no
+// author may write. The block stays stored and keeps its place in the causal
+// graph, since others refer to it.
+func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
+	s.env.Log.Warn("content of a block is left out", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
+	if f.header.Kind != feed.Data {
+		return
+	}
+	at.Payload = nil
+	if err := s.db.Skip(at); err != nil {
+		s.env.Log.Error("a block has no place", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
+	}
+}
+
+// maxCredentials bounds the credentials of one control block.
+const maxCredentials = 4096
+
+func (s *Space) applyControl(at feed.Ref, payload []byte) Effects {
+	r := wire.NewReader(payload)
+	r.Array(2)
+	readVersion(r, 1)
+	var list []*credential.Credential
+	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
+		c, err := credential.Decode(r.Bytes(feed.MaxBlock))
+		if err != nil {
+			r.Fail(err)
+			break
+		}
+		list = append(list, c)
+	}
+	if err := r.Done("space.control"); err != nil {
+		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
+		return Effects{}
+	}
+	return Effects{Members: s.addCredentials(list)}
+}
