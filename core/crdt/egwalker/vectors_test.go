@@ -60,7 +60,8 @@ func vectorFiles(t testing.TB) []string {
 	return nil
 }
 
-func readVectors(t testing.TB, file string) (all []vector) {
+// readGzipped decodes a file of compressed JSON into v.
+func readGzipped(t testing.TB, file string, v any) {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -71,10 +72,9 @@ func readVectors(t testing.TB, file string) (all []vector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.NewDecoder(z).Decode(&all); err != nil {
+	if err := json.NewDecoder(z).Decode(v); err != nil {
 		t.Fatal(err)
 	}
-	return all
 }
 
 // history cuts the transactions where others follow a part of one, and where
@@ -149,7 +149,8 @@ func (h *history) joined() *history {
 func TestVectors(t *testing.T) {
 	for _, file := range vectorFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			all := readVectors(t, file)
+			var all []vector
+			readGzipped(t, file, &all)
 			if len(all) == 0 {
 				t.Fatal("no vectors")
 			}

@@ -1,13 +1,10 @@
 package rope
 
-import "github.com/echospace/echospace/core/crdt/flat"
-
 // slabs hold the bytes of pieces in three sizes, so that a short text is small.
 type slabs struct {
-	small  flat.Column[[64]byte]
-	middle flat.Column[[256]byte]
-	large  flat.Column[[maxPiece]byte]
-	free   [3][]int32
+	small  table[[64]byte]
+	middle table[[256]byte]
+	large  table[[maxPiece]byte]
 }
 
 func classOf(n int) int8 {
@@ -21,21 +18,25 @@ func classOf(n int) int8 {
 }
 
 func (s *slabs) take(class int8) int32 {
-	if n := len(s.free[class]); n > 0 {
-		slab := s.free[class][n-1]
-		s.free[class] = s.free[class][:n-1]
-		return slab
-	}
 	switch class {
 	case 0:
-		return s.small.Append([64]byte{})
+		return s.small.add([64]byte{})
 	case 1:
-		return s.middle.Append([256]byte{})
+		return s.middle.add([256]byte{})
 	}
-	return s.large.Append([maxPiece]byte{})
+	return s.large.add([maxPiece]byte{})
 }
 
-func (s *slabs) give(class int8, slab int32) { s.free[class] = append(s.free[class], slab) }
+func (s *slabs) give(class int8, slab int32) {
+	switch class {
+	case 0:
+		s.small.giveUp(slab)
+	case 1:
+		s.middle.giveUp(slab)
+	default:
+		s.large.giveUp(slab)
+	}
+}
 
 // at is the whole of a slab.
 func (s *slabs) at(class int8, slab int32) []byte {

@@ -11,12 +11,10 @@ type Text = int32
 
 // Store holds texts. The zero value is empty.
 type Store struct {
-	texts  flat.Column[text]
-	pieces flat.Column[piece]
-	nodes  flat.Column[node]
+	texts  table[text]
+	pieces table[piece]
+	nodes  table[node]
 	slabs  slabs
-	// Rows to use again.
-	freeTexts, freePieces, freeNodes []int32
 
 	// The piece of the last edit and where it begins, if last is not none.
 	last      int32
@@ -57,21 +55,12 @@ type node struct {
 }
 
 // New makes an empty text.
-func (s *Store) New() Text {
-	row := text{root: none, leaf: true}
-	if n := len(s.freeTexts); n > 0 {
-		t := s.freeTexts[n-1]
-		s.freeTexts = s.freeTexts[:n-1]
-		*s.texts.At(t) = row
-		return t
-	}
-	return s.texts.Append(row)
-}
+func (s *Store) New() Text { return s.texts.add(text{root: none, leaf: true}) }
 
 // Free gives a text up.
 func (s *Store) Free(t Text) {
 	s.Delete(t, 0, s.Len(t))
-	s.freeTexts = append(s.freeTexts, t)
+	s.texts.giveUp(t)
 }
 
 // Len is the length in UTF-16 code units.
@@ -84,30 +73,14 @@ func (s *Store) newPiece(content []byte) int32 {
 	class := classOf(len(content))
 	p := piece{class: class, slab: s.slabs.take(class), parent: none, n: int16(len(content)), units: int16(countUnits(content))}
 	copy(s.slabs.at(p.class, p.slab), content)
-	if n := len(s.freePieces); n > 0 {
-		row := s.freePieces[n-1]
-		s.freePieces = s.freePieces[:n-1]
-		*s.pieces.At(row) = p
-		return row
-	}
-	return s.pieces.Append(p)
+	return s.pieces.add(p)
 }
 
 func (s *Store) freePiece(row int32) {
 	p := s.pieces.At(row)
 	s.slabs.give(p.class, p.slab)
-	s.freePieces = append(s.freePieces, row)
+	s.pieces.giveUp(row)
 	s.last = none
-}
-
-func (s *Store) newNode(n node) int32 {
-	if k := len(s.freeNodes); k > 0 {
-		row := s.freeNodes[k-1]
-		s.freeNodes = s.freeNodes[:k-1]
-		*s.nodes.At(row) = n
-		return row
-	}
-	return s.nodes.Append(n)
 }
 
 // content is the bytes of a piece, in place.
@@ -198,7 +171,7 @@ func (s *Store) addAfter(t Text, row int32, content []byte) int32 {
 		p := s.pieces.At(row)
 		top := node{n: 1, parent: none, low: true}
 		top.child[0], top.bytes[0], top.units[0] = row, int32(p.n), int32(p.units)
-		p.parent = s.newNode(top)
+		p.parent = s.nodes.add(top)
 		x.root, x.leaf = p.parent, false
 		s.adopt(t, p.parent, row, fresh)
 	default:
@@ -240,10 +213,10 @@ func (s *Store) splitNode(t Text, at, child int32) int32 {
 		top := node{n: 1, parent: none}
 		x := s.texts.At(t)
 		top.child[0], top.bytes[0], top.units[0] = at, x.bytes, x.units
-		x.root = s.newNode(top)
+		x.root = s.nodes.add(top)
 		n.parent = x.root
 	}
-	fresh := s.newNode(node{low: n.low, n: nodeWidth - half})
+	fresh := s.nodes.add(node{low: n.low, n: nodeWidth - half})
 	s.adopt(t, n.parent, at, fresh)
 	r := s.nodes.At(fresh)
 	copy(r.child[:], n.child[half:])
@@ -279,7 +252,7 @@ func (s *Store) remove(t Text, row int32) {
 			return
 		}
 		child, parent = parent, n.parent
-		s.freeNodes = append(s.freeNodes, child)
+		s.nodes.giveUp(child)
 	}
 	x := s.texts.At(t)
 	x.root, x.leaf = none, true
