@@ -19,10 +19,10 @@
 // own, whose id is the hash of parent, key, type and the op that its creator
 // saw in the register (lamport and feed; none at first): maps that two replicas
 // create at one key concurrently are ONE map with the contents of both, while
-// delete and create again gives another. A counter is a container too: it is the
-// sum of all that was added to it, what its creators began with included. Delete and restore of an object are a
-// register beside its properties, so that an edit concurrent with a delete is
-// kept and does not revive.
+// delete and create again gives another. A counter is a container too: it is
+// the sum of all that was added to it, what its creators began with included.
+// Delete and restore of an object are a register beside its properties, so that
+// an edit concurrent with a delete is kept and does not revive.
 //
 // Every well-formed block is accepted: a write to an object that is not created
 // (only a faulty writer makes one) is kept, and the object stays invisible

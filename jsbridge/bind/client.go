@@ -27,9 +27,9 @@ type Options struct {
 }
 
 // Make gives the api object: version, createClient(options), and functions(),
-// the number of functions made here that the page still holds. ports chooses the technology for one client; wake
-// registers what is called when the network or the page comes back; exit ends
-// the module after a crash.
+// the number of functions made here that the page still holds. ports chooses
+// the technology for one client; wake registers what is called when the network
+// or the page comes back; exit ends the module after a crash.
 func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func()), exit func()) safejs.Value {
 	api := object()
 	promises := &jsval.Promises{}
