@@ -195,7 +195,7 @@ async function write(from, to, canary) {
 
 async function run() {
   const fresh = () => `canary${randomBytes(12).toString('hex')}`;
-  const [nameOfAda, nameOfBob, first, second, inFrames, ...inFiles] = Array.from({ length: 8 }, fresh);
+  const [nameOfAda, nameOfBob, first, second, inFrames] = Array.from({ length: 5 }, fresh);
   const canaries = { nameOfAda, nameOfBob, first, second };
   const server = await Server.start();
   const recorder = await Recorder.start(server.port);
@@ -223,8 +223,18 @@ async function run() {
     check(!joined.code, `Bob did not join: ${joined.code} ${joined.message}`);
     return bob;
   };
-  /** Nothing shows, and the controls do. */
-  const search = async (when) => {
+  /** Puts new controls into the files; gives them for the search. */
+  const control = async (peer) => {
+    const inFiles = Array.from({ length: 3 }, fresh);
+    await peer.run(putInClear, inFiles);
+    return inFiles;
+  };
+  /**
+   * Nothing shows, and the controls do. They must be of this start of the
+   * browser: the database compresses what it moves out of its log, as it does
+   * after an unclean end, so that a search finds what was written since.
+   */
+  const search = async (when, inFiles) => {
     const files = await filesOf(profile.directory);
     const carried = recorder.places();
     const bytes = (places) => places.reduce((sum, [, content]) => sum + content.length, 0);
@@ -248,20 +258,21 @@ async function run() {
     await profile.launch();
     const ada = await openAda();
     const bob = await openBob(ada);
-    await ada.run(putInClear, inFiles);
+    const inFiles = await control(ada);
     await ada.run(sendInClear, inFrames);
     await write(ada, bob, first);
     await write(bob, ada, second);
     await profile.close();
-    const closed = await search('closed');
+    const closed = await search('closed', inFiles);
 
     await profile.launch();
     const again = await openAda();
     const carol = await openBob(again);
+    const inFilesAgain = await control(again);
     await write(again, carol, `${first}again`);
     await write(carol, again, `${second}again`);
     await profile.kill();
-    const killed = await search('killed');
+    const killed = await search('killed', inFilesAgain);
     await profile.remove();
     return `${closed}; ${killed}`;
   } finally {
