@@ -265,6 +265,16 @@ func (sp *Space) Objects(op string, f func(db *objectdb.DB) error) error {
 // Errors: errs.SpaceClosed, errs.NotPermitted for a reader, and those of
 // objectdb; after any of them nothing has changed.
 func (sp *Space) Edit(ops []byte) error {
+	return sp.edit(func(db *objectdb.DB, now int64) error { return db.Local(ops, now) })
+}
+
+// EditText replaces deleted UTF-16 code units from pos on by UTF-8, as a
+// transaction of its own. It is like Edit, and much cheaper.
+func (sp *Space) EditText(t objectdb.Text, pos, deleted int, inserted []byte) error {
+	return sp.edit(func(db *objectdb.DB, now int64) error { return db.EditText(t, pos, deleted, inserted, now) })
+}
+
+func (sp *Space) edit(f func(db *objectdb.DB, now int64) error) error {
 	const op = "space.db"
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
@@ -275,7 +285,7 @@ func (sp *Space) Edit(ops []byte) error {
 	if sp.readonly {
 		return errs.New(op, errs.NotPermitted, "your role in space %s does not allow edits", id.Short(sp.key))
 	}
-	if err := sp.core.DB().Local(ops, sp.s.c.ports.Env.UnixMilli()); err != nil {
+	if err := f(sp.core.DB(), sp.s.c.ports.Env.UnixMilli()); err != nil {
 		return err
 	}
 	r.edits++

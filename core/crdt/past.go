@@ -24,6 +24,19 @@ func (g *Graph) Compare(a, b Stamp) int {
 	if c := cmp.Compare(x.start+uint64(a.Index), y.start+uint64(b.Index)); c != 0 {
 		return c
 	}
+	return g.compareNames(x, y)
+}
+
+// CompareNames orders blocks totally and alike on all replicas, whatever
+// follows what: by feed, then block hash, that of a pending one last.
+func (g *Graph) CompareNames(a, b Node) int {
+	if a == b {
+		return 0
+	}
+	return g.compareNames(g.nodes.At(a), g.nodes.At(b))
+}
+
+func (g *Graph) compareNames(x, y *node) int {
 	if x.feed != y.feed {
 		return bytes.Compare(g.feeds[x.feed][:], g.feeds[y.feed][:])
 	}

@@ -1,7 +1,10 @@
 package objectdb
 
 import (
+	"sort"
+
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
 )
 
 // applier applies the ops of one block.
@@ -14,11 +17,27 @@ type applier struct {
 	objects []int32 // rows of its objects
 	cursor  int32
 	index   uint32
+	edits   []textEdit
+}
+
+// textEdit is what one element does to a text.
+type textEdit struct {
+	text int32
+	span span
 }
 
 // applyOps applies a decoded payload, which cannot fail.
 func (db *DB) applyOps(n crdt.Node, p *payload) {
-	a := applier{db: db, node: n, past: db.graph.PastOf(n), p: p, cursor: none}
+	a := db.applier(n, p)
+	for i := range p.ops {
+		a.apply(&p.ops[i])
+	}
+	a.applyEdits()
+}
+
+// applier is one at the beginning of a payload.
+func (db *DB) applier(n crdt.Node, p *payload) *applier {
+	a := &applier{db: db, node: n, past: db.graph.PastOf(n), p: p, cursor: none}
 	a.keys = make([]int32, len(p.keys))
 	for i, k := range p.keys {
 		a.keys[i] = db.internKey(k)
@@ -27,24 +46,34 @@ func (db *DB) applyOps(n crdt.Node, p *payload) {
 	for i := range a.objects {
 		a.objects[i] = db.object(p.object(int32(i)))
 	}
-	for i := range p.ops {
-		a.apply(&p.ops[i])
-	}
+	return a
 }
 
-func (a *applier) apply(o *op) {
-	db := a.db
+// move moves the cursor; it reports whether that is all that o does.
+func (a *applier) move(o *op) bool {
 	switch o.code {
 	case elemSelect:
 		a.cursor = a.objects[o.index]
-		return
 	case elemEnter, elemEnterSeen:
-		a.cursor = db.child(a.cursor, a.keys[o.index], a.seen(o), typeMap)
-		return
+		a.cursor = a.child(o, typeMap)
 	case elemLeave:
-		a.cursor = db.containers.At(a.cursor).parent
+		a.cursor = a.db.containers.At(a.cursor).parent
+	default:
+		return false
+	}
+	return true
+}
+
+// child is the container of a kind that o is about.
+func (a *applier) child(o *op, kind uint8) int32 {
+	return a.db.child(a.cursor, a.keys[o.index], a.seen(o), kind)
+}
+
+func (a *applier) apply(o *op) {
+	if a.move(o) {
 		return
 	}
+	db := a.db
 	at := crdt.Stamp{Node: a.node, Index: a.index}
 	a.index++
 	switch o.code {
@@ -53,19 +82,22 @@ func (a *applier) apply(o *op) {
 	case elemDeleteKey:
 		a.write(a.keys[o.index], at, deletion)
 	case elemPut, elemPutSeen:
-		key := a.keys[o.index]
-		child := db.child(a.cursor, key, a.seen(o), typeMap)
-		a.write(key, at, content{child: child})
+		child := a.child(o, typeMap)
+		a.write(a.keys[o.index], at, content{child: child})
 		a.cursor = child
 		return
 	case elemCount, elemCountSeen:
-		key := a.keys[o.index]
-		child := db.child(a.cursor, key, a.seen(o), typeCounter)
-		a.write(key, at, content{child: child})
-		db.containers.At(child).sum += o.number
+		child := a.child(o, typeCounter)
+		a.write(a.keys[o.index], at, content{child: child})
+		db.containers.At(child).number += o.number
 	case elemAdd, elemAddSeen:
-		child := db.child(a.cursor, a.keys[o.index], a.seen(o), typeCounter)
-		db.containers.At(child).sum += o.number
+		db.containers.At(a.child(o, typeCounter)).number += o.number
+	case elemText, elemTextSeen:
+		child := a.child(o, typeText)
+		a.write(a.keys[o.index], at, content{child: child})
+		a.edit(child, o)
+	case elemEdit, elemEditSeen:
+		a.edit(a.child(o, typeText), o)
 	case elemCreate:
 		a.cursor = a.objects[o.index]
 		db.create(a.cursor, at)
@@ -77,9 +109,42 @@ func (a *applier) apply(o *op) {
 	db.touch(a.cursor, true)
 }
 
+// edit notes an edit of a text: what a block does to it is done at once.
+func (a *applier) edit(text int32, o *op) {
+	if s := a.p.edits[o.start]; s.runs < s.runsEnd {
+		a.edits = append(a.edits, textEdit{text, s})
+	}
+}
+
+// applyEdits does what the block does to texts.
+func (a *applier) applyEdits() {
+	sort.SliceStable(a.edits, func(i, j int) bool { return a.edits[i].text < a.edits[j].text })
+	for rest := a.edits; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].text == rest[0].text {
+			n++
+		}
+		ops, chars := a.p.gather(rest[:n])
+		a.db.mergeText(a.node, a.past, rest[0].text, ops, chars)
+		rest = rest[n:]
+	}
+}
+
+// gather gives the runs and characters of all edits of one text.
+func (p *payload) gather(edits []textEdit) (ops []egwalker.Op, chars []byte) {
+	if s := edits[0].span; len(edits) == 1 {
+		return p.runs[s.runs:s.runsEnd], p.chars[s.chars:s.charsEnd]
+	}
+	for _, e := range edits {
+		ops = append(ops, p.runs[e.span.runs:e.span.runsEnd]...)
+		chars = append(chars, p.chars[e.span.chars:e.span.charsEnd]...)
+	}
+	return ops, chars
+}
+
 func (a *applier) seen(o *op) seen {
 	switch o.code {
-	case elemPut, elemEnter, elemCount, elemAdd:
+	case elemPut, elemEnter, elemCount, elemAdd, elemText, elemEdit:
 		return seen{feed: none}
 	}
 	return seen{lamport: o.lamport, feed: a.db.graph.Feed(a.p.feed(o.feed))}

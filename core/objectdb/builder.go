@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -10,36 +11,60 @@ import (
 type builder struct {
 	node   crdt.Node
 	past   crdt.Past
+	whole  bool        // the past is everything
 	before crdt.Node   // the own head before the burst
 	tips   []crdt.Node // the graph's tips before the burst
 
 	// The tables. Whether a row is in one is seen by looking at the place
 	// that the row says it has, so truncating a table forgets its end.
 	keys, objects, feeds []int32
+	columns              columns
 	changes              []byte
 	changed              int // changes
 	lastTime             int64
 	cursor               int32
 	ops                  uint32
-	body                 []byte // elements of the change that is being written
-	elements             int
+
+	// The last change: its elements, when it was made, whether it is whole and
+	// not in changes yet, and whether it is of EditText, which others may join.
+	body     []byte
+	elements int
+	time     int64
+	sealed   bool
+	typed    bool
+	edited   int32 // the text that the last element edits, or none
 }
 
 // savepoint is what a failing transaction goes back to.
 type savepoint struct {
 	keys, objects, feeds int
+	edits, runs, chars   int
 	cursor               int32
 	ops                  uint32
 }
 
+// save begins a change.
 func (b *builder) save() savepoint {
-	b.body, b.elements = b.body[:0], 0
-	return savepoint{len(b.keys), len(b.objects), len(b.feeds), b.cursor, b.ops}
+	b.flush()
+	c := &b.columns
+	return savepoint{len(b.keys), len(b.objects), len(b.feeds), len(c.counts), len(c.runs), len(c.chars), b.cursor, b.ops}
 }
 
+// restore takes back what was written since save.
 func (b *builder) restore(s savepoint) {
 	b.keys, b.objects, b.feeds = b.keys[:s.keys], b.objects[:s.objects], b.feeds[:s.feeds]
+	c := &b.columns
+	c.counts, c.runs, c.chars = c.counts[:s.edits], c.runs[:s.runs], c.chars[:s.chars]
 	b.cursor, b.ops = s.cursor, s.ops
+	b.empty()
+}
+
+// resume begins a change of EditText, or goes on with the last one.
+func (b *builder) resume(timeMs int64) {
+	if b.sealed && b.typed && b.time == timeMs {
+		return
+	}
+	b.flush()
 }
 
 // endChange closes the change that began with op first. Without ops it is none.
@@ -47,20 +72,41 @@ func (b *builder) endChange(timeMs int64, first uint32) {
 	if b.ops == first {
 		return
 	}
-	b.changes = wire.AppendArray(b.changes, 3)
-	b.changes = wire.AppendInt(b.changes, timeMs-b.lastTime)
-	b.changes = wire.AppendNil(b.changes)
-	b.changes = wire.AppendArray(b.changes, b.elements)
-	b.changes = append(b.changes, b.body...)
-	b.lastTime = timeMs
-	b.changed++
+	b.time, b.sealed = timeMs, true
 }
+
+// flush puts the last change behind the others.
+func (b *builder) flush() {
+	if b.sealed {
+		b.changes = wire.AppendArray(b.changes, 3)
+		b.changes = wire.AppendInt(b.changes, b.time-b.lastTime)
+		b.changes = wire.AppendNil(b.changes)
+		b.changes = wire.AppendArray(b.changes, b.elements)
+		b.changes = append(b.changes, b.body...)
+		b.lastTime = b.time
+		b.changed++
+	}
+	b.empty()
+}
+
+func (b *builder) empty() {
+	b.body, b.elements, b.sealed, b.typed, b.edited = b.body[:0], 0, false, false, none
+}
+
+// size is about what the payload takes.
+func (b *builder) size() int { return len(b.changes) + len(b.body) + b.columns.size() }
 
 // payload puts the tables in front of the changes.
 func (b *builder) payload(db *DB) []byte {
-	out := make([]byte, 0, 16+len(b.changes)+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
-	out = wire.AppendArray(out, 5)
-	out = wire.AppendUint(out, payloadVersion)
+	b.flush()
+	out := make([]byte, 0, 16+b.size()+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
+	if b.columns.empty() {
+		out = wire.AppendArray(out, 5)
+		out = wire.AppendUint(out, payloadVersion)
+	} else {
+		out = wire.AppendArray(out, 9)
+		out = wire.AppendUint(out, columnsVersion)
+	}
 	var ids []byte
 	for _, f := range b.feeds {
 		v := db.graph.FeedID(f)
@@ -76,6 +122,9 @@ func (b *builder) payload(db *DB) []byte {
 		ids = append(ids, db.containers.At(c).id[:]...)
 	}
 	out = wire.AppendBytes(out, ids)
+	if !b.columns.empty() {
+		out = b.columns.append(out)
+	}
 	out = wire.AppendArray(out, b.changed)
 	return append(out, b.changes...)
 }
@@ -87,6 +136,7 @@ func (b *builder) stamp() crdt.Stamp {
 }
 
 func (b *builder) code(code int64) {
+	b.edited = none
 	b.body = wire.AppendInt(b.body, code)
 	b.elements++
 }
@@ -97,6 +147,7 @@ func (b *builder) number(v uint64) {
 }
 
 func (b *builder) key(db *DB, key int32) {
+	b.edited = none
 	at := db.slots[key]
 	if int(at) >= len(b.keys) || b.keys[at] != key {
 		at = int32(len(b.keys))
@@ -208,6 +259,29 @@ func (b *builder) count(db *DB, code int64, counter int32, n int64) crdt.Stamp {
 	b.body = wire.AppendInt(b.body, n)
 	b.elements++
 	return b.stamp()
+}
+
+// text writes elemText, or elemEdit, of a text.
+func (b *builder) text(db *DB, code int64, c int32) crdt.Stamp {
+	b.seek(db, db.containers.At(c).parent)
+	b.nest(db, code, c)
+	b.columns.begin()
+	b.edited = c
+	return b.stamp()
+}
+
+// edit adds ops to the edit of a text, whose inserts have that content.
+func (b *builder) edit(db *DB, c int32, ops []egwalker.Op, content []byte) {
+	if b.edited != c {
+		b.text(db, elemEdit, c)
+	}
+	for _, o := range ops {
+		if o.Kind == egwalker.Insert {
+			b.columns.add(o, content)
+		} else {
+			b.columns.add(o, nil)
+		}
+	}
 }
 
 func (b *builder) deleteKey(db *DB, p place) crdt.Stamp {

@@ -66,12 +66,12 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 		return
 	}
 	forked := db.graph.Forked(b.node)
-	if forked {
-		db.detachCreatedBy([]crdt.Node{b.node})
-	}
-	db.graph.Commit(b.node, r)
 	if forked { // ties with the other branch are broken by the hash
+		db.detachCreatedBy([]crdt.Node{b.node})
+		db.reorderTexts(b.node, func() { db.graph.Commit(b.node, r) })
 		db.settle()
+	} else {
+		db.graph.Commit(b.node, r)
 	}
 	db.bursts[0] = nil
 	db.bursts = db.bursts[1:]
@@ -83,11 +83,10 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 
 // openBurst begins a burst that follows everything.
 func (db *DB) openBurst() {
-	b := &builder{cursor: none, before: db.head, tips: db.graph.Tips()}
-	var whole bool
-	b.node, whole = db.graph.Begin(db.writer, db.head)
+	b := &builder{cursor: none, edited: none, before: db.head, tips: db.graph.Tips()}
+	b.node, b.whole = db.graph.Begin(db.writer, db.head)
 	b.past = db.graph.PastOf(b.node)
-	if whole {
+	if b.whole {
 		b.past = db.graph.Everything(b.node)
 	}
 	db.open, db.head = b, b.node
@@ -113,13 +112,15 @@ func (db *DB) closeBurst() {
 }
 
 // rehome moves the bursts that are not written behind prev in the own feed.
-// Their ops move with their nodes; what they follow only grows.
+// Their ops move with their nodes; what they follow only grows, and the positions
+// of their edits of texts are counted anew.
 func (db *DB) rehome(prev crdt.Node) {
 	old := make([]crdt.Node, len(db.bursts))
 	for i, b := range db.bursts {
 		old[i] = b.node
 	}
 	db.detachCreatedBy(old)
+	payloads := db.rebase(old)
 	moved := db.graph.Rehome(old, db.writer, prev)
 	rename := func(s *crdt.Stamp) {
 		if i := slices.Index(old, s.Node); i >= 0 && s.Node != none {
@@ -132,8 +133,15 @@ func (db *DB) rehome(prev crdt.Node) {
 	for c := range int32(db.containers.Len()) {
 		rename(&db.containers.At(c).created)
 	}
+	for x := range int32(db.texts.Len()) {
+		for i, n := range db.texts.At(x).nodes {
+			if at := slices.Index(old, n); at >= 0 {
+				db.texts.At(x).nodes[i] = moved[at]
+			}
+		}
+	}
 	for i, b := range db.bursts {
-		db.bursts[i] = &Burst{Deltas: db.graph.Deltas(moved[i]), Ops: b.Ops, Payload: b.Payload, node: moved[i]}
+		db.bursts[i] = &Burst{Deltas: db.graph.Deltas(moved[i]), Ops: b.Ops, Payload: payloads[i], node: moved[i]}
 	}
 	db.cut = 0
 	db.head = moved[len(moved)-1]

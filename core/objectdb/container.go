@@ -9,7 +9,7 @@ import (
 	"github.com/echospace/echospace/core/keys"
 )
 
-// container is an object, or a map or counter inside one. Nested ones know by
+// container is an object, or a map, counter or text inside one. Nested ones know by
 // which key and op they came to be, so that a payload can name them by their
 // path.
 type container struct {
@@ -24,8 +24,8 @@ type container struct {
 	life    int32 // objects: the register of delete and restore, or none
 	slot    int32 // its place in the open burst, if it is there
 	flags   uint8
-	kind    uint8 // typeMap or typeCounter
-	sum     int64 // counters
+	kind    uint8 // typeMap, typeCounter or typeText
+	number  int64 // counters: the sum; texts: the row in DB.texts
 }
 
 // seen names an op by lamport and feed; feed none is no op.
@@ -45,6 +45,7 @@ const (
 const (
 	typeMap     = valueMap
 	typeCounter = valueCounter
+	typeText    = valueText
 )
 
 // manyFields is how many fields of a container are searched one by one.
@@ -74,6 +75,9 @@ func (db *DB) object(v id.ObjectID) int32 {
 
 func (db *DB) addContainer(c container) int32 {
 	c.first, c.last, c.life, c.created = none, none, none, crdt.Stamp{Node: none}
+	if c.kind == typeText {
+		c.number = int64(db.texts.Append(textState{content: db.ropes.New()}))
+	}
 	row := db.containers.Append(c)
 	db.byID.Insert(maphash.Bytes(db.seed, c.id[:]), row)
 	return row
@@ -193,7 +197,12 @@ func (db *DB) dropFields(c int32) {
 		db.freeField(f)
 		f = next
 	}
-	row.first, row.last, row.count, row.sum = none, none, 0, 0
+	row.first, row.last, row.count = none, none, 0
+	if row.kind == typeText {
+		db.clearText(db.textOf(c))
+	} else {
+		row.number = 0
+	}
 }
 
 // childOf gives the container of a kind that is the value of a key, or none.

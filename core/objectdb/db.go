@@ -4,7 +4,9 @@ import (
 	"hash/maphash"
 
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/crdt/flat"
+	"github.com/echospace/echospace/core/crdt/rope"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -57,6 +59,8 @@ type DB struct {
 	values     flat.Heap
 	seed       maphash.Seed
 	alive      int // objects that are created and not deleted
+	texts      flat.Column[textState]
+	ropes      rope.Store // their contents
 
 	// Writing.
 	writer    id.FeedID
@@ -76,7 +80,11 @@ type DB struct {
 	lastQuery uint32
 	order     func(a, b int32) int
 
+	textLog []int32 // texts that are watched and have changed
+
 	decoded payload // scratch of Apply
+	parents []egwalker.Event
+	edits   []egwalker.Edit
 	list    []int32 // scratch of reading maps
 }
 

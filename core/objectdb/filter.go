@@ -144,8 +144,12 @@ func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
 	case w == wordDeleted:
 		return operand{}
 	case childWord(w) != none:
-		if row := db.containers.At(childWord(w)); row.kind == typeCounter {
-			return operand{kind: operandInt, bits: uint64(row.sum), negative: row.sum < 0}
+		switch row := db.containers.At(childWord(w)); row.kind {
+		case typeCounter:
+			return operand{kind: operandInt, bits: uint64(row.number), negative: row.number < 0}
+		case typeText:
+			x := db.textOf(childWord(w))
+			return operand{kind: operandString, bytes: db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content))}
 		}
 		return operand{kind: operandMap}
 	default:

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -19,6 +21,7 @@ import (
 func vInt(v int64) []byte     { return wire.AppendInt(nil, v) }
 func vFloat(v float64) []byte { return wire.AppendFloat(nil, v) }
 func vStr(v string) []byte    { return wire.AppendString(nil, v) }
+func vText(v string) []byte   { return vTyped(valueText, vStr(v)) }
 func vTyped(t int, b []byte) []byte {
 	return append(wire.AppendUint(wire.AppendArray(nil, 2), uint64(t)), b...)
 }
@@ -59,6 +62,11 @@ func opSet(obj id.ObjectID, v []byte, path ...string) []byte {
 func opAdd(obj id.ObjectID, n int64, path ...string) []byte {
 	return append(append(opHead(localAdd, obj), opPath(path)...), vInt(n)...)
 }
+func opEdit(obj id.ObjectID, pos, deleted int, inserted string, path ...string) []byte {
+	b := append(opHead(localEdit, obj), opPath(path)...)
+	b = wire.AppendUint(wire.AppendUint(b, uint64(pos)), uint64(deleted))
+	return wire.AppendString(b, inserted)
+}
 func opDelKey(obj id.ObjectID, path ...string) []byte {
 	return append(opHead(localDelKey, obj), opPath(path)...)
 }
@@ -74,6 +82,16 @@ func objID(n int) (v id.ObjectID) {
 func feedID(n int) (v id.FeedID) {
 	v[0], v[31] = byte(n*37), byte(n)
 	return v
+}
+
+// contentOf is all of a text.
+func contentOf(t failer, db *DB, x Text) string {
+	t.Helper()
+	b, err := db.AppendText(nil, x, 0, math.MaxInt32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // site is a database with its writer and what it wrote.
@@ -182,7 +200,7 @@ func text(r *wire.Reader) string {
 	return "{" + strings.Join(parts, " ") + "}"
 }
 
-func valueText(b []byte) string {
+func encodedText(b []byte) string {
 	if len(b) == 0 {
 		return "deleted"
 	}
@@ -240,6 +258,7 @@ type mirror struct {
 	lists   map[uint32][]id.ObjectID
 	records map[id.ObjectID]record
 	changed map[uint32]map[id.ObjectID]bool
+	texts   map[Text][]uint16 // those that are watched
 }
 
 func splitIDs(b []byte) (out []id.ObjectID) {
@@ -250,7 +269,33 @@ func splitIDs(b []byte) (out []id.ObjectID) {
 }
 
 func newMirror() *mirror {
-	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}}
+	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}}
+}
+
+// watch has the mirror follow a text.
+func (m *mirror) watch(t failer, db *DB, x Text) {
+	t.Helper()
+	if err := db.WatchText(x, true); err != nil {
+		t.Fatal(err)
+	}
+	m.texts[x] = utf16.Encode([]rune(contentOf(t, db, x)))
+}
+
+func (m *mirror) edits(t failer, r *wire.Reader) {
+	t.Helper()
+	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+		k := (r.ArrayLen(math.MaxInt32) - 1) / 4
+		x := Text(r.Uint(math.MaxInt32))
+		for range k {
+			pos, deleted := int(r.Uint(math.MaxInt32)), int(r.Uint(math.MaxInt32))
+			inserted := utf16.Encode([]rune(r.String(math.MaxInt32)))
+			r.Bool()
+			if pos+deleted > len(m.texts[x]) {
+				t.Fatalf("text %d: %d deleted at %d of %d", x, deleted, pos, len(m.texts[x]))
+			}
+			m.texts[x] = slices.Replace(m.texts[x], pos, pos+deleted, inserted...)
+		}
+	}
 }
 
 // drain applies all Changes as the contract says and gives the batches.
@@ -263,7 +308,7 @@ func (m *mirror) drain(t failer, db *DB, limit int) (batches int) {
 		}
 		batches++
 		r := wire.NewReader(b)
-		r.Array(3)
+		r.Array(4)
 		for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
 			rec := readRecord(t, r)
 			m.records[rec.object] = rec
@@ -271,6 +316,7 @@ func (m *mirror) drain(t failer, db *DB, limit int) (batches int) {
 		for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
 			m.result(t, r)
 		}
+		m.edits(t, r)
 		more := r.Bool()
 		if err := r.Done("changes"); err != nil {
 			t.Fatal(err)

@@ -64,7 +64,7 @@ func (db *DB) CloseQuery(n uint32) {
 
 // HasChanges reports whether Changes has something to look at.
 func (db *DB) HasChanges() bool {
-	return len(db.dirty) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.gone) > 0 })
+	return len(db.dirty) > 0 || len(db.textLog) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.gone) > 0 })
 }
 
 // maxDrain bounds the evaluations of queries in one call of Changes.
@@ -73,14 +73,17 @@ const maxDrain = 1 << 13
 // Changes drains what changed since it was called last, about limit bytes of
 // records at a time (at least one object), or gives nil if there is nothing:
 //
-//	[[record...], [[query, removed bin, [[index, object bin16]...], changed bin]...], more bool]
+//	[[record...], [[query, removed bin, [[index, object bin16]...], changed bin]...],
+//	 [[Text, [pos, deleted, inserted str, local bool]...]...], more bool]
 //
 // A record is there for each object that a block changed, not for one that only
 // Local changed. removed and changed are 16-byte ids. The order of use is: take
 // out removed, then insert each added at its index, in the order given. While
 // more is true the rest of the same state follows: show nothing before it came,
 // for a transaction may be half in this batch. Objects changed between two such
-// calls join the rest. The caller owns the bytes.
+// calls join the rest. What happened in texts that are watched, replacements one
+// after the other, does not wait for the rest: who edits a text must know it as
+// it is. The caller owns the bytes.
 func (db *DB) Changes(limit int) []byte {
 	if !db.HasChanges() {
 		return nil
@@ -156,11 +159,11 @@ func (db *DB) appendChanges(count int, records []byte, more bool) []byte {
 			touched++
 		}
 	}
-	if count == 0 && touched == 0 && !more {
+	if count == 0 && touched == 0 && !more && len(db.textLog) == 0 {
 		return nil
 	}
 	out := make([]byte, 0, len(records)+64)
-	out = wire.AppendArray(out, 3)
+	out = wire.AppendArray(out, 4)
 	out = wire.AppendArray(out, count)
 	out = append(out, records...)
 	out = wire.AppendArray(out, touched)
@@ -170,7 +173,27 @@ func (db *DB) appendChanges(count int, records []byte, more bool) []byte {
 			q.removed, q.changed, q.added = nil, nil, trim(q.added)
 		}
 	}
+	out = db.appendTextLog(out)
 	return wire.AppendBool(out, more)
+}
+
+// appendTextLog appends what happened in the texts that are watched.
+func (db *DB) appendTextLog(b []byte) []byte {
+	b = wire.AppendArray(b, len(db.textLog))
+	for _, c := range db.textLog {
+		x := db.textOf(c)
+		b = wire.AppendArray(b, 1+4*len(x.log))
+		b = wire.AppendUint(b, uint64(c))
+		for _, t := range x.log {
+			b = wire.AppendUint(b, uint64(t.pos))
+			b = wire.AppendUint(b, uint64(t.deleted))
+			b = wire.AppendString(b, string(t.inserted))
+			b = wire.AppendBool(b, t.local)
+		}
+		x.changed, x.log = false, nil
+	}
+	db.textLog = trim(db.textLog)
+	return b
 }
 
 func (q *query) hasResult() bool {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/rope"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
@@ -21,10 +22,11 @@ const (
 	localDelete  = 4 // delete an object
 	localRestore = 5 // restore one
 	localAdd     = 6 // [key...], int: add to the counter there
+	localEdit    = 7 // [key...], pos, deleted, str: edit the text there, as EditText does
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
@@ -61,7 +63,7 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 		db.commit()
 		b.endChange(timeMs, saved.ops)
 	}
-	if err == nil && len(b.changes) >= maxBurst {
+	if err == nil && b.size() >= maxBurst {
 		db.graph.Extend(b.node, uint64(b.ops))
 		db.closeBurst()
 		return nil
@@ -121,6 +123,10 @@ func (db *DB) localOp(r *wire.Reader, ops []byte) {
 	case localAdd:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
 			db.localAdd(r, at)
+		}
+	case localEdit:
+		if at, _ := db.localPath(r, c, false); r.Err() == nil {
+			db.localEdit(r, at)
 		}
 	case localDelKey:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
@@ -209,8 +215,12 @@ func (db *DB) localValue(r *wire.Reader, ops []byte, p place, depth int) {
 	if r.Err() != nil {
 		return
 	}
-	if pairs == isCounter {
+	switch pairs {
+	case isCounter:
 		db.localCounter(r, p)
+		return
+	case isText:
+		db.localText(r, p)
 		return
 	}
 	if pairs < 0 {
@@ -254,10 +264,60 @@ func (db *DB) localAdd(r *wire.Reader, p place) {
 	db.addTo(child, n)
 }
 
+// localText reads the content of a new text and writes it.
+func (db *DB) localText(r *wire.Reader, p place) {
+	chars := r.StringBytes(math.MaxInt32)
+	db.limits.size(r, chars)
+	if r.Err() != nil {
+		return
+	}
+	child := db.child(p.container, p.key, db.lastSeen(p), typeText)
+	db.localWrite(p, db.open.text(db, elemText, child), content{child: child})
+	db.replace(r, child, 0, 0, chars)
+}
+
+// localEdit reads an edit and makes it.
+func (db *DB) localEdit(r *wire.Reader, p place) {
+	pos, deleted := r.Uint(math.MaxInt32), r.Uint(math.MaxInt32)
+	inserted := r.StringBytes(math.MaxInt32)
+	if r.Err() != nil {
+		return
+	}
+	child := db.childOf(p.container, p.key, typeText)
+	if child == none {
+		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no text"))
+		return
+	}
+	if err := db.checkEdit(db.textOf(child), int(pos), int(deleted), inserted); err != nil {
+		r.Fail(err)
+		return
+	}
+	db.tx.touch(p.container)
+	db.replace(r, child, int32(pos), int32(deleted), inserted)
+}
+
+// replace edits a text so that it can be taken back.
+func (db *DB) replace(r *wire.Reader, c, pos, deleted int32, inserted []byte) {
+	x := db.textOf(c)
+	fresh := db.tx.fresh(c)
+	before := &textUndo{pos: int(pos), nodes: len(x.nodes)}
+	if !fresh {
+		before.mark = x.history.Mark()
+		before.deleted = db.ropes.Append(nil, x.content, int(pos), int(pos+deleted))
+	}
+	if err := db.editText(c, x, pos, deleted, inserted); err != nil {
+		r.Fail(err)
+		return
+	}
+	if !fresh {
+		db.tx.undo = append(db.tx.undo, undo{kind: undoText, row: c, by: int64(rope.Units(inserted)), text: before})
+	}
+}
+
 // addTo changes a counter so that it can be taken back.
 func (db *DB) addTo(counter int32, n int64) {
 	row := db.containers.At(counter)
-	row.sum += n
+	row.number += n
 	if !db.tx.fresh(counter) {
 		db.tx.undo = append(db.tx.undo, undo{kind: undoAdd, row: counter, by: n})
 	}

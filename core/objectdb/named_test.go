@@ -88,7 +88,7 @@ func TestLocal_O09_concurrentSetHasOneWinner(t *testing.T) {
 	sync(a, b)
 	get := func(s *site) (out []string) {
 		for _, v := range s.db.Conflicts(obj, []string{"k"}) {
-			out = append(out, valueText(v))
+			out = append(out, encodedText(v))
 		}
 		return out
 	}

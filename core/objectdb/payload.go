@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
@@ -14,7 +15,11 @@ import (
 // The payload of a block is
 //
 //	[1, feeds bin, [key str...], objects bin, [change...]]
+//	[2, feeds bin, [key str...], objects bin, counts, runs, places, chars, [change...]]
 //	change = [time, message nil|str, [element...]]
+//
+// The second form is that of a payload that edits texts; columns.go describes
+// its columns, of which each edit takes its part in turn.
 //
 // feeds are 32-byte feed ids, objects 16-byte object ids. Feeds, keys and
 // objects stand in the order of their first use, all of them used; k, o and f
@@ -38,9 +43,14 @@ const (
 	elemCountSeen  = -12 // op; k lamport f n: likewise over the op seen
 	elemAdd        = -13 // op; k n: add n to the counter that elemCount makes
 	elemAddSeen    = -14 // op; k lamport f n: to the one that elemCountSeen makes
-	elemLast       = elemAddSeen
+	elemText       = -15 // op; k: set the key to a new text, nothing seen, and edit it
+	elemTextSeen   = -16 // op; k lamport f: likewise over the op seen
+	elemEdit       = -17 // op; k: edit the text that elemText makes
+	elemEditSeen   = -18 // op; k lamport f: edit the one that elemTextSeen makes
+	elemLast       = elemEditSeen
 	elemSet        = 0 // in op.code only: set a key
 	payloadVersion = 1
+	columnsVersion = 2
 )
 
 // Bounds on the tables of one payload.
@@ -56,7 +66,7 @@ type op struct {
 	feed    int32 // f
 	lamport uint64
 	number  int64  // n
-	start   uint32 // of the value in payload.raw
+	start   uint32 // of the value in payload.raw; of an edit its place in payload.edits
 	end     uint32
 }
 
@@ -68,12 +78,18 @@ type payload struct {
 	objects []byte
 	ops     []op
 	count   uint64 // of ops, moves not counted
+
+	runs  []egwalker.Op
+	edits []span
+	chars []byte
+	// The columns are raw[columns:changes].
+	columns, changes int
 }
 
 // release forgets the bytes of the block, and buffers of unusual size.
 func (p *payload) release() {
 	clear(p.keys)
-	*p = payload{keys: p.keys[:0], ops: p.ops[:0]}
+	*p = payload{keys: p.keys[:0], ops: p.ops[:0], runs: trim(p.runs), edits: trim(p.edits)}
 	if cap(p.ops) > 1<<14 {
 		p.ops = nil
 	}
@@ -94,10 +110,14 @@ func (p *payload) feed(f int32) id.FeedID {
 func (p *payload) decode(raw []byte, limits Limits) error {
 	const op = "objectdb.decode"
 	r := wire.NewReader(raw)
-	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0]}
-	r.Array(5)
-	if v := r.Uint(math.MaxUint64); r.Err() == nil && v != payloadVersion {
-		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d", v, payloadVersion)
+	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], runs: p.runs[:0], edits: p.edits[:0]}
+	n := r.ArrayLen(maxTable)
+	v := r.Uint(math.MaxUint64)
+	if r.Err() == nil && v != payloadVersion && v != columnsVersion {
+		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d and %d", v, payloadVersion, columnsVersion)
+	}
+	if want := map[bool]int{false: 5, true: 9}[v == columnsVersion]; n != want {
+		r.Fail(fmt.Errorf("payload of version %d has %d elements, want %d", v, n, want))
 	}
 	p.feeds = r.Bytes(maxTable)
 	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
@@ -107,11 +127,16 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 	if len(p.feeds)%id.HashSize != 0 || len(p.objects)%id.ShortSize != 0 {
 		r.Fail(errors.New("table of ids is not of whole ids"))
 	}
+	if v == columnsVersion {
+		p.columns = r.Offset()
+		p.runs, p.edits, p.chars = readColumns(r, p.runs, p.edits)
+		p.changes = r.Offset()
+	}
 	d := decoder{p: p, r: r, limits: limits, feeds: len(p.feeds) / id.HashSize, objects: len(p.objects) / id.ShortSize}
 	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
 		d.change()
 	}
-	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects {
+	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects || d.usedEdits != len(p.edits) {
 		r.Fail(errors.New("table has unused entries"))
 	}
 	return r.Done(op)
@@ -124,6 +149,7 @@ type decoder struct {
 	limits                           Limits
 	feeds, objects                   int
 	usedKeys, usedFeeds, usedObjects int
+	usedEdits                        int
 	depth                            int // of the map under the cursor; 0 before the first
 	current                          int32
 }
@@ -203,6 +229,16 @@ func (d *decoder) special(o op) int {
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		o.number = d.r.Int()
 		used = 5
+	case elemText, elemEdit:
+		o.start = d.edit()
+		o.index = d.key()
+		used = 2
+	case elemTextSeen, elemEditSeen:
+		o.start = d.edit()
+		o.index = d.key()
+		o.lamport = d.r.Uint(math.MaxUint64)
+		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
+		used = 4
 	case elemLeave:
 		d.need(d.depth > 1, "no map to leave")
 		d.depth--
@@ -225,6 +261,14 @@ func (d *decoder) nest() {
 	d.need(d.depth > 0, "map without object")
 	d.need(d.depth < d.limits.Depth, "maps are nested too deep")
 	d.depth++
+}
+
+// edit takes the next edit of a text.
+func (d *decoder) edit() uint32 {
+	d.need(d.depth > 0, "text without object")
+	d.need(d.usedEdits < len(d.p.edits), "edit of a text without its part of the columns")
+	d.usedEdits++
+	return uint32(d.usedEdits - 1)
 }
 
 func (d *decoder) key() int32 {

@@ -36,6 +36,20 @@ var golden = []struct {
 		s.do(opAdd(objID(1), -2, "n"), opSet(objID(1), vTyped(valueCounter, vInt(1)), "m", "n"), opAdd(objID(1), 1<<40, "m", "n"))
 		s.do(opSet(objID(1), vTyped(valueCounter, vInt(0)), "n"), opAdd(objID(1), 3, "n"))
 	}},
+	{"texts", func(s *site) {
+		s.do(opCreate(objID(1), map[string][]byte{"t": vText("hello 😀"), "m": vMap(map[string][]byte{"empty": vText("")})}))
+		s.do(opEdit(objID(1), 8, 0, "!", "t"), opEdit(objID(1), 0, 1, "J", "t"), opEdit(objID(1), 0, 0, "été", "m", "empty"))
+		x, err := s.db.FindText(objID(1), []string{"t"})
+		for i := range 3 {
+			if err == nil {
+				err = s.db.EditText(x, i, 0, []byte("x"), 1000)
+			}
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.do(opSet(objID(1), vText("anew"), "t"), opEdit(objID(1), 4, 0, "er", "t"))
+	}},
 	{"second block", func(s *site) {
 		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"d": vMap(nil)})}))
 		s.flush()
@@ -96,13 +110,35 @@ func TestApply_refuses(t *testing.T) {
 		keyA  = "91a161"
 	)
 	change := func(n int, elements string) string { return fmt.Sprintf("919300c0%x", 0x90+n) + elements }
+	// wrapText is of elements of one byte each, with columns.
+	wrapText := func(counts, runs, places, chars, elements string) []byte {
+		b := wrap(noIDs, keyA, one, counts+runs+places+chars+change(len(elements)/2, elements))
+		b[0], b[1] = 0x99, 2
+		return b
+	}
 	cases := map[string]struct {
 		payload []byte
 		ops     uint64
 		kind    errs.Kind
 	}{
 		"empty":                   {nil, 0, errs.Malformed},
-		"newer version":           {[]byte{0x95, 2, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.VersionUnsupported},
+		"newer version":           {[]byte{0x95, 3, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.VersionUnsupported},
+		"columns missing":         {[]byte{0x95, 2, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.Malformed},
+		"columns without edit":    {wrapText("c400", "c400", "c400", "a0", "ff00c0"), 1, errs.Malformed},
+		"edit without columns":    {wrap(noIDs, keyA, one, change(3, "fff100")), 2, errs.Malformed},
+		"edit beyond the columns": {wrapText("c40100", "c400", "c400", "a0", "fff100ef00"), 3, errs.Malformed},
+		"edit of columns unused":  {wrapText("c4020000", "c400", "c400", "a0", "fff100"), 2, errs.Malformed},
+		"runs missing":            {wrapText("c40101", "c400", "c400", "a0", "fff100"), 2, errs.Malformed},
+		"runs unused":             {wrapText("c40100", "c40102", "c40100", "a0", "fff100"), 2, errs.Malformed},
+		"run of nothing":          {wrapText("c40101", "c40100", "c40100", "a0", "fff100"), 2, errs.Malformed},
+		"place before the text":   {wrapText("c40101", "c40103", "c40101", "a0", "fff100"), 2, errs.Malformed},
+		"chars missing":           {wrapText("c40101", "c40102", "c40100", "a0", "fff100"), 2, errs.Malformed},
+		"chars unused":            {wrapText("c40101", "c40102", "c40100", "a26161", "fff100"), 2, errs.Malformed},
+		"chars ill-formed":        {wrapText("c40101", "c40102", "c40100", "a1ff", "fff100"), 2, errs.Malformed},
+		"character cut":           {wrapText("c40102", "c4020202", "c4020000", "a4f09f9880", "fff100"), 2, errs.Malformed},
+		"runs that are one":       {wrapText("c40102", "c4020202", "c4020000", "a26161", "fff100"), 2, errs.Malformed},
+		"number not in its least": {wrapText("c4028100", "c40102", "c40100", "a161", "fff100"), 2, errs.Malformed},
+		"text without object":     {wrapText("c40101", "c40102", "c40100", "a161", "f100"), 1, errs.Malformed},
 		"trailing byte":           {append(wrap(noIDs, "90", one, change(1, "ff")), 0), 1, errs.Malformed},
 		"other number of ops":     {wrap(noIDs, "90", one, change(1, "ff")), 2, errs.Malformed},
 		"unused key":              {wrap(noIDs, keyA, one, change(1, "ff")), 1, errs.Malformed},
@@ -137,7 +173,7 @@ func TestApply_refuses(t *testing.T) {
 	good := Block{Ref: feed.Ref{Feed: feedID(2), Seq: 1, Hash: id.Hash{1}}, Ops: 1, Payload: wrap(noIDs, "90", one, change(1, "ff"))}
 	s := newSite(t, 1)
 	s.apply(good, good) // the base case of the table is well-formed, and twice is once
-	if s.db.ObjectCount() != 1 || wire.NewReader(s.db.Changes(1)).ArrayLen(3) != 3 || s.db.Changes(1) != nil {
+	if s.db.ObjectCount() != 1 || wire.NewReader(s.db.Changes(1)).ArrayLen(4) != 4 || s.db.Changes(1) != nil {
 		t.Error("the block was not applied once")
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
+	"github.com/echospace/echospace/core/crdt/egwalker/plain"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -23,6 +26,7 @@ type fleet struct {
 	pool     []*published
 	feeds    int
 	objects  int
+	chars    rune // the last that was inserted: each is once
 }
 
 type published struct {
@@ -38,6 +42,8 @@ type replica struct {
 	known   twin
 	pending []*twinBlock // not written yet, in order
 	open    *twinBlock   // the last of them, while the burst is open
+	edited  string       // the text that the last op of open edits
+	typed   bool         // by a transaction that another may join
 	mirror  *mirror
 	all     uint32 // queries
 	some    uint32
@@ -90,6 +96,10 @@ func (r *replica) transact() {
 		r.pending = append(r.pending, r.open)
 	}
 	before := len(r.open.ops)
+	if r.f.pick(2, "how") == 0 && r.typeText() {
+		return
+	}
+	r.edited, r.typed = "", false
 	var ops []byte
 	ok := true
 	for n := 1 + r.f.pick(3, "ops"); n > 0 && ok; n-- {
@@ -104,11 +114,101 @@ func (r *replica) transact() {
 	if ok != (err == nil) {
 		t.Fatalf("transaction: %v, the twin says %v", err, ok)
 	}
+	if !ok {
+		r.edited = ""
+	}
+	r.abandonEmpty()
+}
+
+func (r *replica) abandonEmpty() {
 	if len(r.open.ops) == 0 {
 		delete(r.known, r.open)
 		r.pending = r.pending[:len(r.pending)-1]
 		r.open = nil
 	}
+}
+
+// typeText edits a text in a transaction of its own, if there is a text.
+func (r *replica) typeText() bool {
+	t := r.f.t
+	var texts []string
+	rows := map[string]Text{}
+	for _, o := range r.known.objects() {
+		for _, key := range []string{"a", "b", "c"} {
+			if reg := r.known.register("value", o, key); len(reg) > 0 && strings.HasPrefix(reg[0].value, "~") {
+				raw, _ := hex.DecodeString(o)
+				x, err := r.db.FindText(id.ObjectID(raw), []string{key})
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, reg[0].value[1:])
+				rows[reg[0].value[1:]] = x
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return false
+	}
+	text := texts[r.f.pick(len(texts), "text")]
+	if !r.typed {
+		r.edited = ""
+	}
+	op, ok := r.drawEdit(text)
+	r.typed = r.typed || ok
+	if err := r.db.EditText(rows[text], op.pos, op.deleted, []byte(op.inserted), 1000); ok != (err == nil) {
+		t.Fatalf("edit: %v, the twin says %v", err, ok)
+	}
+	r.abandonEmpty()
+	return true
+}
+
+type drawnEdit struct {
+	pos, deleted int
+	inserted     string
+}
+
+func (r *replica) drawChars(n int) []rune {
+	out := make([]rune, n)
+	for i := range out {
+		r.f.chars++
+		out[i] = 0x4e00 + r.f.chars
+	}
+	return out
+}
+
+// drawEdit draws an edit of a text and makes it on the twin, if it fits.
+func (r *replica) drawEdit(text string) (drawnEdit, bool) {
+	now, _ := r.known.text(text, nil)
+	e := drawnEdit{pos: r.f.pick(len(now)+2, "pos"), deleted: max(0, r.f.pick(6, "deleted")-2)}
+	if r.f.pick(2, "where") == 0 { // where others write too
+		e.pos = 0
+	}
+	chars := r.drawChars(r.f.pick(4, "inserted"))
+	e.inserted = string(chars)
+	if e.pos+e.deleted > len(now) {
+		return e, false
+	}
+	var ops []plain.Op
+	if e.deleted > 0 {
+		ops = append(ops, plain.Op{Delete: true, Pos: e.pos, Len: e.deleted})
+	}
+	if len(chars) > 0 {
+		ops = append(ops, plain.Op{Pos: e.pos, Len: len(chars)})
+	}
+	if len(ops) == 0 {
+		return e, true
+	}
+	if r.known.forked(text, r.open) {
+		return e, false
+	}
+	if r.edited == text {
+		last := r.open.ops[len(r.open.ops)-1]
+		last.edits, last.content = append(last.edits, ops...), append(last.content, chars...)
+	} else {
+		r.add(twinOp{kind: "edit", text: text, edits: ops, content: chars})
+		r.edited = text
+	}
+	return e, true
 }
 
 // prev is the own block that the next follows, or nil.
@@ -142,6 +242,7 @@ func (r *replica) follows(known twin, prev *twinBlock) map[*twinBlock]bool {
 }
 
 func (r *replica) add(o twinOp) {
+	r.edited = ""
 	o.block, o.index = r.open, len(r.open.ops)
 	r.open.ops = append(r.open.ops, &o)
 }
@@ -150,7 +251,7 @@ func (r *replica) add(o twinOp) {
 // the database must take.
 func (r *replica) drawOp() ([]byte, bool) {
 	objects := append(r.known.objects(), PropertiesID.String())
-	kind := r.f.pick(14, "kind")
+	kind := r.f.pick(18, "kind")
 	if kind <= 1 {
 		r.f.objects++
 		obj := objID(r.f.objects)
@@ -181,6 +282,16 @@ func (r *replica) drawOp() ([]byte, bool) {
 	}
 	c, ok := r.known.resolve(name, path[:len(path)-1])
 	key := path[len(path)-1]
+	if kind >= 14 {
+		if ok {
+			reg := r.known.register("value", c, key)
+			if ok = len(reg) > 0 && strings.HasPrefix(reg[0].value, "~"); ok {
+				e, fits := r.drawEdit(reg[0].value[1:])
+				return opEdit(obj, e.pos, e.deleted, e.inserted, path...), fits
+			}
+		}
+		return opEdit(obj, 0, 0, "", path...), false
+	}
 	if kind >= 12 {
 		n := int64(r.f.pick(7, "add")) - 3
 		if ok {
@@ -209,7 +320,18 @@ func (r *replica) drawKey() string { return []string{"a", "b", "c"}[r.f.pick(3, 
 
 // drawValue draws a value and writes it at a key of the twin.
 func (r *replica) drawValue(container, key string, depth int) []byte {
-	choice := r.f.pick(8, "value")
+	choice := r.f.pick(11, "value")
+	if choice >= 8 {
+		child := container + "/" + key + "~" + r.known.lastSeen(container, key)
+		chars := r.drawChars(choice - 8)
+		o := twinOp{kind: "value", container: container, key: key, value: "~" + child, text: child, content: chars}
+		if len(chars) > 0 {
+			o.edits = []plain.Op{{Len: len(chars)}}
+		}
+		r.add(o)
+		r.edited = child
+		return vText(string(chars))
+	}
 	if choice >= 6 {
 		child := container + "/" + key + "#" + r.known.lastSeen(container, key)
 		r.add(twinOp{kind: "value", container: container, key: key, value: "#" + child, counts: child, number: int64(choice)})
@@ -224,7 +346,7 @@ func (r *replica) drawValue(container, key string, depth int) []byte {
 	if choice == 5 {
 		v = vStr("a string of more than seven bytes")
 	}
-	r.add(twinOp{kind: "value", container: container, key: key, value: valueText(v)})
+	r.add(twinOp{kind: "value", container: container, key: key, value: encodedText(v)})
 	return v
 }
 
@@ -241,7 +363,7 @@ func (r *replica) drawMap(container string, depth int) map[string][]byte {
 // flush writes the first pending block.
 func (r *replica) flush() {
 	b, ok := r.db.Cut()
-	r.open = nil
+	r.open, r.edited, r.typed = nil, "", false
 	if !ok {
 		if len(r.pending) != 0 {
 			r.f.t.Fatal("a burst is missing")
@@ -281,9 +403,13 @@ func (r *replica) apply(p *published) {
 	if !ready || r.known[p.twin] {
 		return
 	}
-	r.open = nil
+	r.open, r.edited, r.typed = nil, "", false
 	r.known[p.twin] = true
-	if p.block.Ref.Feed == r.feed && r.f.pick(2, "notices") == 0 { // forked: write elsewhere
+	switch {
+	case p.block.Ref.Feed != r.feed:
+	case len(r.pending) == 0 && p.block.Prev == r.head.Hash: // it goes on with the own feed
+		r.head = p.block.Ref
+	case r.f.pick(2, "notices") == 0: // forked: write elsewhere
 		r.move(r.f.newFeed(), feed.Ref{})
 	}
 }
@@ -292,14 +418,23 @@ func (r *replica) apply(p *published) {
 func (r *replica) move(f id.FeedID, head feed.Ref) {
 	head.Feed = f
 	r.db.SetWriter(f, head)
-	r.feed, r.head, r.open = f, head, nil
+	r.feed, r.head, r.open, r.edited, r.typed = f, head, nil, "", false
 	pending := r.pending
 	r.pending = nil
 	prev, settled := r.prev(), maps.Clone(r.known)
 	for _, b := range pending {
 		delete(settled, b)
 	}
+	edits := make([]map[string][]plain.Edit, len(pending))
+	for i, b := range pending {
+		edits[i] = settled.rebase(b)
+		settled[b] = true
+	}
 	for _, b := range pending {
+		delete(settled, b)
+	}
+	for i, b := range pending {
+		b.setEdits(edits[i])
 		b.ref.Feed, b.past = f, r.follows(settled, prev)
 		b.derive()
 		settled[b], prev = true, b
@@ -353,15 +488,19 @@ func showMap(db *DB, c int32) string {
 			case child != none && children[child]:
 			case child != none:
 				children[child] = true
-				if db.containers.At(child).kind == typeCounter {
-					values = append(values, valueText(db.appendWord(nil, v.Value)))
-				} else {
+				switch db.containers.At(child).kind {
+				case typeCounter:
+					values = append(values, encodedText(db.appendWord(nil, v.Value)))
+				case typeText:
+					b, _ := db.AppendText(nil, Text(child), 0, math.MaxInt32)
+					values = append(values, fmt.Sprintf("7(%q)", b))
+				default:
 					values = append(values, showMap(db, child))
 				}
 			case v.Value == wordDeleted:
 				values = append(values, "")
 			default:
-				values = append(values, valueText(db.appendWord(nil, v.Value)))
+				values = append(values, encodedText(db.appendWord(nil, v.Value)))
 			}
 		}
 		parts = append(parts, fmt.Sprintf("%s:%s ", db.keys.At(db.fields.At(f).Tag), strings.Join(values, "|")))
@@ -394,6 +533,16 @@ func (r *replica) check() {
 		t.Fatalf("the database holds\n%s\nthe twin\n%s", got, want)
 	}
 	r.mirror.drain(t, r.db, 64)
+	for c := range int32(r.db.containers.Len()) {
+		if r.db.containers.At(c).kind != typeText {
+			continue
+		}
+		if held, ok := r.mirror.texts[Text(c)]; !ok {
+			r.mirror.watch(t, r.db, Text(c))
+		} else if got, want := string(utf16.Decode(held)), contentOf(t, r.db, Text(c)); got != want {
+			t.Fatalf("who watches text %d holds %q, it is %q", c, got, want)
+		}
+	}
 	var all, some, hidden []string
 	for _, o := range r.known.objects() {
 		gone := r.known.deleted(o)

@@ -120,7 +120,7 @@ func TestChanges_O06_recordsOfOthersInBoundedBatches(t *testing.T) {
 		t.Errorf("a batch of 1000 bytes has %d", len(first))
 	} else {
 		r := wire.NewReader(first)
-		r.Array(3)
+		r.Array(4)
 		for range r.ArrayLen(math.MaxInt32) {
 			rec := readRecord(t, r)
 			m.records[rec.object] = rec

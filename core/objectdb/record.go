@@ -16,7 +16,8 @@ const recordDeleted = 1
 //
 //	[object bin16, flags (bit 0 deleted), contents map, lamport, feed bin32]
 //
-// Keys of maps ascend bytewise. lamport and feed are those of the object's
+// Keys of maps ascend bytewise. A text is [7, Text]: what TextLength, AppendText
+// and EditText take. lamport and feed are those of the object's
 // creation, zero for the properties object. It reports false for an object that
 // was never created. The caller owns the bytes.
 func (db *DB) Read(object id.ObjectID) (rec []byte, ok bool) {
@@ -98,8 +99,11 @@ func (db *DB) appendMap(b []byte, c int32) []byte {
 func (db *DB) appendWord(b []byte, w uint64) []byte {
 	if child := childWord(w); child != none {
 		row := db.containers.At(child)
-		if row.kind == typeCounter {
-			return wire.AppendInt(wire.AppendUint(wire.AppendArray(b, 2), valueCounter), row.sum)
+		switch row.kind {
+		case typeCounter:
+			return wire.AppendInt(wire.AppendUint(wire.AppendArray(b, 2), valueCounter), row.number)
+		case typeText:
+			return wire.AppendUint(wire.AppendUint(wire.AppendArray(b, 2), valueText), uint64(child))
 		}
 		return db.appendMap(b, child)
 	}

@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/id"
 )
 
@@ -22,7 +23,16 @@ type undo struct {
 	row  int32
 	at   int32 // undoWrite: the register's versions are saved[at:at+n]
 	n    int32
-	by   int64 // undoAdd: what was added to counter row
+	by   int64 // undoAdd: what was added to counter row; undoText: the units inserted
+	text *textUndo
+}
+
+// textUndo is what a text was before an edit at a position.
+type textUndo struct {
+	mark    egwalker.Mark
+	nodes   int
+	pos     int
+	deleted []byte
 }
 
 type undoKind uint8
@@ -33,6 +43,7 @@ const (
 	undoLife                   // row had no register of delete and restore
 	undoWrite                  // register row held other versions
 	undoAdd                    // counter row had less
+	undoText                   // text row was not edited
 )
 
 // maxScratch bounds what a transaction's buffers keep for the next.
@@ -96,12 +107,21 @@ func (db *DB) rollback(first uint32) {
 		case undoWrite:
 			db.undoWrite(u, first)
 		case undoAdd:
-			db.containers.At(u.row).sum -= u.by
+			db.containers.At(u.row).number -= u.by
+		case undoText:
+			db.undoText(u)
 		}
 	}
 	for c := db.tx.first; int(c) < db.containers.Len(); c++ {
 		db.dropFields(c)
 	}
+}
+
+func (db *DB) undoText(u undo) {
+	x, before := db.textOf(u.row), u.text
+	db.changeText(x, u.row, int32(before.pos), int32(u.by), before.deleted, true)
+	x.history.TakeBack(before.mark)
+	x.nodes = x.nodes[:before.nodes]
 }
 
 func (db *DB) undoWrite(u undo, first uint32) {

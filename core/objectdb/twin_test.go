@@ -2,9 +2,11 @@ package objectdb
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
+	"github.com/echospace/echospace/core/crdt/egwalker/plain"
 	"github.com/echospace/echospace/core/feed"
 )
 
@@ -25,10 +27,14 @@ type twinOp struct {
 	kind      string // create, life, value, or add
 	container string // object hex, or parent/key@seen
 	key       string
-	value     string // "" deleted; "@child" a map; "#child" a counter; else the encoded value
+	value     string // "" deleted; "@child" a map; "#child" a counter; "~child" a text; else the encoded value
 	// An add, or a value that makes a counter, adds number to that counter.
 	counts string
 	number int64
+	// An edit, or a value that makes a text, edits that text.
+	text    string
+	edits   []plain.Op
+	content []rune
 }
 
 func (b *twinBlock) end() uint64 { return b.start + uint64(len(b.ops)) }
@@ -51,17 +57,20 @@ func (o *twinOp) less(p *twinOp) bool {
 	if o.lamport() != p.lamport() {
 		return o.lamport() < p.lamport()
 	}
-	a, b := o.block.ref, p.block.ref
-	if a.Feed != b.Feed {
-		return string(a.Feed[:]) < string(b.Feed[:])
+	if o.block == p.block {
+		return o.index < p.index
 	}
-	if o.block.pending != p.block.pending {
-		return p.block.pending
+	return o.block.nameLess(p.block)
+}
+
+func (b *twinBlock) nameLess(o *twinBlock) bool {
+	if b.ref.Feed != o.ref.Feed {
+		return string(b.ref.Feed[:]) < string(o.ref.Feed[:])
 	}
-	if a.Hash != b.Hash {
-		return string(a.Hash[:]) < string(b.Hash[:])
+	if b.pending != o.pending {
+		return o.pending
 	}
-	return o.index < p.index
+	return string(b.ref.Hash[:]) < string(o.ref.Hash[:])
 }
 
 // twin is what one replica knows.
@@ -149,8 +158,83 @@ func (t twin) show(o *twinOp) string {
 		return t.showMap(o.value[1:])
 	case strings.HasPrefix(o.value, "#"):
 		return fmt.Sprintf("8(%d)", t.sum(o.value[1:]))
+	case strings.HasPrefix(o.value, "~"):
+		text, _ := t.text(o.value[1:], nil)
+		return fmt.Sprintf("7(%q)", string(text))
 	}
 	return o.value
+}
+
+// text is what a text comes to, and what the block last, if it is not nil, does
+// to what all others made of it: the block is put behind them.
+func (t twin) text(text string, last *twinBlock) ([]rune, []plain.Edit) {
+	var blocks []*twinBlock
+	for b := range t {
+		if b != last && slices.ContainsFunc(b.ops, func(o *twinOp) bool { return o.text == text && len(o.edits) > 0 }) {
+			blocks = append(blocks, b)
+		}
+	}
+	sort.Slice(blocks, func(i, j int) bool { // parents first
+		a, b := blocks[i], blocks[j]
+		return a.start < b.start || a.start == b.start && a.nameLess(b)
+	})
+	if last != nil {
+		blocks = append(blocks, last)
+	}
+	h := plain.History{
+		Follows: func(a, b int) bool { return blocks[a].past[blocks[b]] },
+		Before:  func(a, b int) bool { return blocks[a].nameLess(blocks[b]) },
+	}
+	for _, b := range blocks {
+		var e plain.Event
+		for _, o := range b.ops {
+			if o.text == text {
+				e.Ops, e.Content = append(e.Ops, o.edits...), append(e.Content, o.content...)
+			}
+		}
+		h.Events = append(h.Events, e)
+	}
+	return h.Replay()
+}
+
+// forked reports whether a text was edited by what block b does not follow.
+func (t twin) forked(text string, b *twinBlock) bool {
+	for other := range t {
+		for _, o := range other.ops {
+			if o.text == text && len(o.edits) > 0 && other != b && !b.past[other] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rebase gives the edits of texts that block b comes to behind all others of t.
+func (t twin) rebase(b *twinBlock) map[string][]plain.Edit {
+	out := map[string][]plain.Edit{}
+	for _, o := range b.ops {
+		if o.text != "" && out[o.text] == nil {
+			_, out[o.text] = t.text(o.text, b)
+		}
+	}
+	return out
+}
+
+// setEdits has the first edit of each text do all that the block does to it.
+func (b *twinBlock) setEdits(edits map[string][]plain.Edit) {
+	for _, o := range b.ops {
+		if o.text == "" {
+			continue
+		}
+		o.edits, o.content = nil, nil
+		for _, e := range edits[o.text] {
+			o.edits = append(o.edits, plain.Op{Delete: e.Delete, Pos: e.Pos, Len: len(e.Content)})
+			if !e.Delete {
+				o.content = append(o.content, e.Content...)
+			}
+		}
+		edits[o.text] = nil
+	}
 }
 
 // sum is what was added to a counter.
@@ -179,7 +263,7 @@ func (t twin) showRegister(container, key string) string {
 	var values []string
 	seen := map[string]bool{}
 	for _, o := range t.register("value", container, key) {
-		if strings.HasPrefix(o.value, "@") || strings.HasPrefix(o.value, "#") {
+		if o.value != "" && strings.Contains("@#~", o.value[:1]) {
 			if seen[o.value] {
 				continue
 			}

@@ -18,8 +18,9 @@ const (
 	valueReference = 3
 	valueMap       = 4
 	valueBigInt    = 5
+	valueText      = 7
 	valueCounter   = 8
-	valueLast      = 8 // 6 list, 7 text: reserved
+	valueLast      = 8 // 6 list: reserved
 )
 
 // A word is the value of a register in 64 bits. The upper byte says how:
@@ -89,13 +90,16 @@ func (db *DB) raw(w uint64, buf *[8]byte) []byte {
 	return buf[:n]
 }
 
-// isCounter as the pairs that readValue gives says that the value is a counter,
-// whose start follows as an integer.
-const isCounter = -2
+// As the pairs that readValue gives: the value is a counter, whose start follows
+// as an integer, or a text, whose content follows as a string.
+const (
+	isCounter = -2
+	isText    = -3
+)
 
 // readValue reads one value and checks it. Of a map it reads only the head and
-// gives the number of pairs, which follow; of a counter isCounter; of any other
-// value pairs is -1.
+// gives the number of pairs, which follow; of a counter isCounter, of a text
+// isText; of any other value pairs is -1.
 func (l Limits) readValue(r *wire.Reader) (pairs int) {
 	switch r.Peek() {
 	case wire.Nil:
@@ -121,10 +125,10 @@ func (l Limits) readValue(r *wire.Reader) (pairs int) {
 func (l Limits) readTyped(r *wire.Reader) (pairs int) {
 	n := r.ArrayLen(math.MaxInt32)
 	t := r.Uint(math.MaxUint8)
-	if r.Err() == nil && (t == 0 || t > valueBigInt) && t != valueCounter {
+	if r.Err() == nil && (t == 0 || t > valueBigInt) && t != valueCounter && t != valueText {
 		kind, what := errs.Malformed, "is not a type of value"
 		if t > valueBigInt && t <= valueLast {
-			kind, what = errs.UnsupportedValue, "(list, text) cannot be stored by this version"
+			kind, what = errs.UnsupportedValue, "(list) cannot be stored by this version"
 		}
 		r.Fail(errs.New("objectdb.readValue", kind, "type %d %s", t, what))
 	}
@@ -140,6 +144,8 @@ func (l Limits) readTyped(r *wire.Reader) (pairs int) {
 	switch t {
 	case valueCounter:
 		return isCounter
+	case valueText:
+		return isText
 	case valueBytes:
 		l.size(r, r.Bytes(math.MaxInt32))
 	case valueDate:

@@ -9,7 +9,6 @@ import (
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/errs"
-	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -64,17 +63,22 @@ func input(n int32) ([]byte, error) {
 	return door.in[:n], nil
 }
 
+// catch is deferred by every export: a panic is the end of all.
+func catch(status *int32) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	door.dead = errs.New(op, errs.Crashed, "the core panicked: %v", p)
+	*status = fail(door.dead)
+	if door.crash != nil {
+		door.crash(door.dead)
+	}
+}
+
 // result runs f and turns what it gives into a length or a negative kind.
 func result(f func() ([]byte, error)) (status int32) {
-	defer func() {
-		if p := recover(); p != nil {
-			door.dead = errs.New(op, errs.Crashed, "the core panicked: %v", p)
-			status = fail(door.dead)
-			if door.crash != nil {
-				door.crash(door.dead)
-			}
-		}
-	}()
+	defer catch(&status)
 	if door.dead != nil {
 		return fail(door.dead)
 	}
@@ -225,15 +229,8 @@ func esConflicts(handle, n int32) int32 {
 		if err != nil {
 			return nil, err
 		}
-		var obj id.ObjectID
-		var path []string
-		r := wire.NewReader(in)
-		r.Array(2)
-		r.Fixed(obj[:])
-		for k := r.ArrayLen(64); k > 0 && r.Err() == nil; k-- {
-			path = append(path, r.String(1<<10))
-		}
-		if err := r.Done(op); err != nil {
+		obj, path, err := readPath(in)
+		if err != nil {
 			return nil, err
 		}
 		err = sp.Objects(op, func(db *objectdb.DB) error {

@@ -12,6 +12,8 @@ export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type { Condition, Conditions, DeletedOption, Filter, Operators } from './db/filter.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
+export { Text, type TextEvent } from './db/text.js';
+export type { TextOp } from './db/textdelta.js';
 export { EchospaceError, type ErrorCode } from './errors.js';
 export { Halo } from './halo.js';
 export { AuthenticatingInvitation, CancellableInvitation } from './invitation.js';

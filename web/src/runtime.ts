@@ -46,6 +46,9 @@ function crashOf(cause: unknown): EchospaceError {
   return new EchospaceError('CRASHED', `the core has crashed: ${why}; reload the page`, { cause });
 }
 
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf8Encoder = new TextEncoder();
+
 /** A running module: its API, its hot path, and what happens when it dies. */
 export class Runtime {
   readonly #exports: RawExports;
@@ -221,6 +224,11 @@ export class Runtime {
     for (let done = 0; done <= length; done += 1 << 20) this.#invoke((e) => e.es_yield());
   }
 
+  /** Lets what edits of texts woke run; `apply` does so by itself. */
+  yield(): void {
+    this.#invoke((e) => e.es_yield());
+  }
+
   /** Reads the records of concatenated ids: an array of record or nil. */
   read(handle: number, ids: Uint8Array): Uint8Array {
     return this.#query(ids, (e, length) => e.es_read(handle, length));
@@ -243,6 +251,62 @@ export class Runtime {
     const out = this.#invoke((e) => e.es_changes(handle, limit));
     if (out < 0) throw this.#failure();
     return out === 0 ? undefined : this.#output(out);
+  }
+
+  /** The number of the text at `[object, [key...]]`, for as long as the space is open. */
+  findText(handle: number, path: Writer): number {
+    const length = this.#put(path.bytes);
+    return this.#number((e) => e.es_text_find(handle, length));
+  }
+
+  textLength(handle: number, text: number): number {
+    return this.#number((e) => e.es_text_length(handle, text));
+  }
+
+  /** The part of a text between two positions in UTF-16 code units. */
+  readText(handle: number, text: number, from: number, end: number): string {
+    const length = this.#number((e) => e.es_text_read(handle, text, from, end));
+    if (length === 0) return '';
+    const at = this.#invoke((e) => e.es_out());
+    return utf8.decode(this.#bytes().subarray(at, at + length));
+  }
+
+  /** Has the changes tell what happens in a text, or no longer. */
+  watchText(handle: number, text: number, on: boolean): void {
+    this.#number((e) => e.es_text_watch(handle, text, on ? 1 : 0));
+  }
+
+  /** Replaces code units of a text by a well-formed string, as a transaction of its own. */
+  editText(handle: number, text: number, pos: number, deleted: number, inserted: string): void {
+    if (this.#crash) throw this.#crash;
+    let status: number;
+    try {
+      const unit = inserted.charCodeAt(0);
+      if (deleted === 0 && inserted.length === 1) {
+        status = this.#exports.es_text_type(handle, text, pos, unit);
+      } else {
+        const length = this.#putText(inserted);
+        status = this.#exports.es_text_edit(handle, text, pos, deleted, length);
+      }
+    } catch (error) {
+      this.crash(error);
+      throw this.#crash ?? error;
+    }
+    if (status !== 0) throw this.#failure();
+  }
+
+  /** Puts a string into the input buffer as UTF-8, and gives its length in bytes. */
+  #putText(content: string): number {
+    const size = 3 * content.length;
+    const at = this.#exports.es_buffer(size);
+    return utf8Encoder.encodeInto(content, this.#bytes().subarray(at, at + size)).written;
+  }
+
+  /** A call that gives a number; a negative one says that it failed. */
+  #number(call: (exports: RawExports) => number): number {
+    const out = this.#invoke(call);
+    if (out < 0) throw this.#failure();
+    return out;
   }
 
   /** The values that were set concurrently at a path: an array of bin, the winner first; an empty one is a deletion. */

@@ -131,6 +131,22 @@ func (s *Sequence) fits(ops []Op) (length int32, err error) {
 	return length, nil
 }
 
+// Join makes o a part of the op before it, if it goes on where that ended:
+// typing, deleting forwards, deleting backwards.
+func (last *Op) Join(o Op) bool {
+	switch {
+	case o.Kind != last.Kind:
+		return false
+	case o.Kind == Insert && o.Pos == last.Pos+last.Len, o.Kind == Delete && o.Pos == last.Pos:
+		last.Len += o.Len
+		return true
+	case o.Kind == Delete && o.Pos+o.Len == last.Pos: // backspace
+		last.Pos, last.Len = o.Pos, last.Len+o.Len
+		return true
+	}
+	return false
+}
+
 // check refuses an op outside of a sequence, or beyond what can be counted.
 func (o Op) check(length, count int32) error {
 	switch {
@@ -221,14 +237,7 @@ func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
 	for _, o := range ops {
 		s.count += o.Len
 		if join {
-			last := &s.ops[len(s.ops)-1]
-			switch {
-			case o.Kind != last.Kind:
-			case o.Kind == Insert && o.Pos == last.Pos+last.Len, o.Kind == Delete && o.Pos == last.Pos:
-				last.Len += o.Len
-				continue
-			case o.Kind == Delete && o.Pos+o.Len == last.Pos: // backspace
-				last.Pos, last.Len = o.Pos, last.Len+o.Len
+			if s.ops[len(s.ops)-1].Join(o) {
 				continue
 			}
 		}

@@ -2,10 +2,13 @@ package egwalker
 
 import (
 	"flag"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/echospace/echospace/core/crdt/egwalker/plain"
 )
 
 var (
@@ -13,133 +16,31 @@ var (
 	twinSeed = flag.Uint64("egwalker.seed", 0, "the first seed; 0 is a new one")
 )
 
-// twin is the algorithm at its plainest: one item per element, the state of
-// each found anew for every event, and positions found by counting.
-type twin struct {
-	h     *history
-	items []twinItem
-	pasts []map[int]bool
-}
-
-type twinItem struct {
-	event, at   int // the at-th element that the event inserts
-	left, right *twinID
-	deleted     []int // the events that deleted it
-	char        rune
-}
-
-type twinID struct{ event, at int }
-
-func (i *twinItem) id() twinID { return twinID{i.event, i.at} }
-
-func (w *twin) index(id *twinID, absent int) int {
-	if id == nil {
-		return absent
-	}
-	return slices.IndexFunc(w.items, func(i twinItem) bool { return i.id() == *id })
-}
-
-// text is what the history comes to.
+// text is what the history comes to, by the plain twin.
 func (h *history) text() string {
-	w := &twin{h: h}
-	for n, r := range h.rows {
+	var pasts []map[int]bool
+	twin := plain.History{
+		Follows: func(a, b int) bool { return pasts[a][b] },
+		Before: func(a, b int) bool {
+			p, q := h.rows[a], h.rows[b]
+			return p.agent < q.agent || p.agent == q.agent && p.seq < q.seq
+		},
+	}
+	for _, r := range h.rows {
 		past := map[int]bool{}
 		for _, p := range r.parents {
 			past[p] = true
-			for q := range w.pasts[p] {
-				past[q] = true
-			}
+			maps.Copy(past, pasts[p])
 		}
-		w.pasts = append(w.pasts, past)
-		w.event(n, r, past)
+		pasts = append(pasts, past)
+		e := plain.Event{Content: r.content}
+		for _, o := range r.ops {
+			e.Ops = append(e.Ops, plain.Op{Delete: o.Kind == Delete, Pos: int(o.Pos), Len: int(o.Len)})
+		}
+		twin.Events = append(twin.Events, e)
 	}
-	var out []rune
-	for _, i := range w.items {
-		if len(i.deleted) == 0 {
-			out = append(out, i.char)
-		}
-	}
-	return string(out)
-}
-
-func (w *twin) event(n int, r row, past map[int]bool) {
-	seen := func(e int) bool { return e == n || past[e] }
-	known := func(i *twinItem) bool { return seen(i.event) }
-	there := func(i *twinItem) bool { return known(i) && !slices.ContainsFunc(i.deleted, seen) }
-	at := 0
-	for _, o := range r.ops {
-		for k := range o.Len {
-			if o.Kind == Delete {
-				pos := int(o.Pos)
-				for i := range w.items {
-					if !there(&w.items[i]) {
-						continue
-					}
-					if pos == 0 {
-						w.items[i].deleted = append(w.items[i].deleted, n)
-						break
-					}
-					pos--
-				}
-				continue
-			}
-			cursor := 0
-			for pos := int(o.Pos + k); pos > 0; cursor++ {
-				if there(&w.items[cursor]) {
-					pos--
-				}
-			}
-			item := twinItem{event: n, at: at, char: r.content[at]}
-			at++
-			if cursor > 0 {
-				id := w.items[cursor-1].id()
-				item.left = &id
-			}
-			for i := cursor; i < len(w.items); i++ {
-				if next := &w.items[i]; known(next) {
-					if next.left == nil && item.left == nil || next.left != nil && item.left != nil && *next.left == *item.left {
-						id := next.id()
-						item.right = &id
-					}
-					break
-				}
-			}
-			w.items = slices.Insert(w.items, w.place(cursor, item, known), item)
-		}
-	}
-}
-
-// place is where an item comes among those at the cursor that its writer does
-// not know.
-func (w *twin) place(cursor int, item twinItem, known func(*twinItem) bool) int {
-	left, right := w.index(item.left, -1), w.index(item.right, len(w.items))
-	scanning := false
-	for i := cursor; i < len(w.items) && !known(&w.items[i]); i++ {
-		other := &w.items[i]
-		l := w.index(other.left, -1)
-		if l < left {
-			break
-		}
-		if l == left {
-			r := w.index(other.right, len(w.items))
-			if r == right && w.before(item.event, other.event) {
-				break
-			}
-			scanning = r < right
-		}
-		if !scanning {
-			cursor = i + 1
-		}
-	}
-	return cursor
-}
-
-func (w *twin) before(a, b int) bool {
-	p, q := w.h.rows[a], w.h.rows[b]
-	if p.agent != q.agent {
-		return p.agent < q.agent
-	}
-	return p.seq < q.seq
+	text, _ := twin.Replay()
+	return string(text)
 }
 
 // random makes a history by replicas that edit and now and then hear of each

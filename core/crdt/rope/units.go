@@ -29,6 +29,28 @@ func countUnits(b []byte) int {
 	return n
 }
 
+// Units is the number of UTF-16 code units of well-formed UTF-8.
+func Units(b []byte) int { return countUnits(b) }
+
+// Offset is the byte at which UTF-16 code unit k of well-formed UTF-8 begins, or
+// -1 if b ends before it or it is the second half of a character.
+func Offset(b []byte, k int) int {
+	at := 0
+	for ; k > 0; k-- {
+		if at == len(b) {
+			return -1
+		}
+		n := charLen(b[at])
+		if n == 4 {
+			if k--; k == 0 {
+				return -1
+			}
+		}
+		at += n
+	}
+	return at
+}
+
 // offset is the byte at which unit k of b begins. inPair tells that it is the
 // second unit of the character at that byte.
 func offset(b []byte, units, k int) (at int, inPair bool) {

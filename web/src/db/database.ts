@@ -5,8 +5,9 @@ import { nextTask } from '../tasks.js';
 import { Reader, Writer } from '../wire.js';
 import type { Filter } from './filter.js';
 import { type IdKey, idSize, keyAt, keyBytes, keyFromHex, keysIn, putKey } from './ids.js';
-import { type Host, type Live, ObjectNode, objectNodeOf, op } from './live.js';
+import { type Host, type Live, ObjectNode, objectNodeOf, op, type PlaceOfText, writeOp } from './live.js';
 import { type LiveQuery, Query, type QueryHost, type QueryOptions } from './query.js';
+import { type Text, type TextChange, textAccess } from './text.js';
 import { readValue } from './values.js';
 
 /** How far {@link Database.flush} waits. */
@@ -136,6 +137,10 @@ export class Core implements Host, QueryHost {
   readonly #queries = new Map<number, LiveQuery>();
   readonly #observers = new Map<ObjectNode, Set<() => void>>();
   readonly #changed = new Set<ObjectNode>();
+  /** Texts that the page knows ahead of the core. */
+  readonly #ahead = new Set<Text>();
+  /** Texts that are observed, by their rows in the core. */
+  readonly #watched = new Map<number, Text>();
   readonly #ops = new Writer();
   #undo: (() => void)[] = [];
   #depth = 0;
@@ -143,6 +148,8 @@ export class Core implements Host, QueryHost {
   #stop: (() => void) | undefined;
   #pumping = false;
   #settled = true;
+  /** Texts were edited: what that woke in the core has not run yet. */
+  #yieldDue = false;
   version = 0;
 
   constructor(space: DatabaseSpace) {
@@ -167,6 +174,7 @@ export class Core implements Host, QueryHost {
       }),
     );
     for (const node of this.#objects.values()) this.#forget(node);
+    this.#watchAgain();
     for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
     this.version++;
     this.#schedule();
@@ -312,6 +320,69 @@ export class Core implements Host, QueryHost {
     return node;
   }
 
+  // Texts.
+
+  get inTransaction(): boolean {
+    return this.#depth > 0;
+  }
+
+  addText(text: Text): void {
+    this.#ahead.add(text);
+  }
+
+  findText(place: PlaceOfText): number {
+    const request = new Writer();
+    request.array(2);
+    request.bin(keyBytes(place.map.object.key));
+    const path = place.path();
+    request.array(path.length);
+    for (const key of path) request.str(key);
+    return this.#space.runtime.findText(this.#handle(), request);
+  }
+
+  readText(row: number, from: number, end: number): string {
+    return this.#space.runtime.readText(this.#handle(), row, from, end);
+  }
+
+  textLength(row: number): number {
+    return this.#space.runtime.textLength(this.#handle(), row);
+  }
+
+  editText(place: PlaceOfText, row: number, pos: number, deleted: number, inserted: string): void {
+    this.beginEdit();
+    if (this.#ops.length > 0) this.commit();
+    this.#space.runtime.editText(this.#space.raw.handle, row, pos, deleted, inserted);
+    this.#changed.add(place.map.object);
+    this.version++;
+    this.#settled = false;
+    this.#yieldDue = true;
+    this.#schedule();
+  }
+
+  beginTextEdit(place: PlaceOfText): Writer {
+    const w = this.beginEdit();
+    writeOp(w, op.edit, place.map.object.key, place.path());
+    return w;
+  }
+
+  endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void {
+    this.#ahead.add(text);
+    this.endEdit(place.map.object, undo);
+  }
+
+  watchText(row: number, text: Text, on: boolean): void {
+    if (on) this.#watched.set(row, text);
+    else this.#watched.delete(row);
+    if (this.#space.isOpen) this.#space.runtime.watchText(this.#handle(), row, on);
+  }
+
+  /** After the space was opened again texts have other rows. */
+  #watchAgain(): void {
+    const texts = new Set(this.#watched.values());
+    this.#watched.clear();
+    textAccess().reopen(texts);
+  }
+
   transact<R>(f: () => R): R {
     this.beginEdit();
     if (this.#depth === 0) this.commit();
@@ -350,6 +421,8 @@ export class Core implements Host, QueryHost {
     }
     this.#ops.truncate(0);
     this.#undo = [];
+    for (const text of this.#ahead) textAccess().settle(text);
+    this.#ahead.clear();
     this.#schedule();
   }
 
@@ -377,6 +450,8 @@ export class Core implements Host, QueryHost {
     try {
       if (!this.#space.isOpen) return;
       this.#commitAlone();
+      if (this.#yieldDue) this.#space.runtime.yield();
+      this.#yieldDue = false;
       more = this.#drain(performance.now() + sliceMs);
     } catch (error) {
       this.#failed(toEchospaceError(error));
@@ -416,12 +491,29 @@ export class Core implements Host, QueryHost {
     }
   }
 
-  /** Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...], more]`. */
+  /**
+   * Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...],
+   * [[text, [pos, deleted, inserted, local]...]...], more]`. Who observes a text
+   * is told at once, since further edits build on it.
+   */
   #takeChanges(r: Reader): boolean {
     r.array();
     for (let n = r.array(); n > 0; n--) this.#takeRecord(r);
     for (let n = r.array(); n > 0; n--) this.#takeQueryChange(r);
-    return r.bool();
+    const texts: [Text, TextChange[]][] = [];
+    for (let n = r.array(); n > 0; n--) this.#takeTextChanges(r, texts);
+    const more = r.bool();
+    for (const [text, changes] of texts) textAccess().deliver(text, changes);
+    return more;
+  }
+
+  #takeTextChanges(r: Reader, to: [Text, TextChange[]][]): void {
+    const size = r.array();
+    const text = this.#watched.get(r.int());
+    const changes: TextChange[] = [];
+    for (let i = 1; i < size; i += 4)
+      changes.push({ pos: r.int(), deleted: r.int(), inserted: r.str(), local: r.bool() });
+    if (text) to.push([text, changes]);
   }
 
   /** Takes a record of an object that callers hold; others are read when they are wanted. */
@@ -537,6 +629,7 @@ export class Core implements Host, QueryHost {
         for (let i = 0; i < size; i++) entries.push([reader.str(), this.#plainValue(reader)]);
         return Object.fromEntries(entries);
       },
+      text: (row) => this.readText(row, 0, 2 ** 31 - 1),
     });
   }
 }

@@ -2,6 +2,7 @@ import { EchospaceError } from '../errors.js';
 import type { Writer } from '../wire.js';
 import type { Counter } from './counter.js';
 import { type Live, objectNodeOf, writeReference } from './live.js';
+import type { Text } from './text.js';
 import { isPlainObject, scalarOf, writeScalar } from './values.js';
 
 /** Comparisons of one property. Several in one object must all hold. */
@@ -20,11 +21,14 @@ export interface Operators<V = unknown> {
 
 /**
  * What one property must be: a value, comparisons, or conditions for the
- * properties of a nested map. A counter is compared as the number that it is.
+ * properties of a nested map. A counter is compared as the number, a text as the
+ * string that it is.
  */
 export type Condition<V> = V extends Counter
   ? number | Operators<number>
-  : V | Operators<V> | (V extends object ? Conditions<V> : never);
+  : V extends Text
+    ? string | Operators<string>
+    : V | Operators<V> | (V extends object ? Conditions<V> : never);
 
 /** Conditions by property, all of which must hold; `$and`, `$or` and `$not` combine further ones. */
 export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } & {

@@ -2,6 +2,7 @@ import { EchospaceError } from '../errors.js';
 import type { Reader, Writer } from '../wire.js';
 import { Counter, isPlaced, placeCounter, setCounter } from './counter.js';
 import { type IdKey, keyAt, keyBytes, keyToHex, newKey } from './ids.js';
+import { Text, type TextHost, type TextPlace, textAccess } from './text.js';
 import {
   checkDepth,
   checkKey,
@@ -26,12 +27,12 @@ export type Live<T extends object = Record<string, unknown>> = T extends { id: u
   ? T
   : T & { readonly id: string };
 
-/** What the object of a Proxy may hold: scalars, references, counters, and the Proxies of nested maps. */
-type Kept = Scalar | Ref | Counter | object;
+/** What the object of a Proxy may hold: scalars, references, counters, texts, and the Proxies of nested maps. */
+type Kept = Scalar | Ref | Counter | Text | object;
 type State = Record<string, Kept>;
 
 /** What a database does for its objects. */
-export interface Host {
+export interface Host extends TextHost {
   /** Fills an object whose content has not been read yet. */
   load(object: ObjectNode): void;
   /** Finds an object by id; undefined until it has arrived, or when it was removed. */
@@ -42,10 +43,12 @@ export interface Host {
   endEdit(object: ObjectNode, undo: () => void): void;
   /** Takes in an object that is in no database, with all that it refers to. */
   adopt(object: ObjectNode): void;
+  /** Notes a text whose content the core does not know yet. */
+  addText(text: Text): void;
 }
 
 /** Ops of the core (`core/objectdb`). */
-export const op = { create: 1, set: 2, unset: 3, remove: 4, restore: 5, add: 6 } as const;
+export const op = { create: 1, set: 2, unset: 3, remove: 4, restore: 5, add: 6, edit: 7 } as const;
 
 /** A reference to another object, resolved when it is read. */
 class Ref {
@@ -204,9 +207,15 @@ class MapNode implements ProxyHandler<State> {
   put(key: string, value: Kept): void {
     if (value instanceof Counter)
       placeCounter(value, { add: (counter, by) => this.#count(key, counter, by) });
+    if (value instanceof Text) textAccess().place(value, new PlaceOfText(this, key));
     if (key !== '__proto__') this.state[key] = value;
     else
       Object.defineProperty(this.state, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  /** Tells whether a value is what this map, which is part of its object, has at a key. */
+  holds(key: string, value: object): boolean {
+    return this.state[key] === value && (!this.#parent || this.#parent.holds(this.#key, this.proxy));
   }
 
   /** Adds to the counter at a key. */
@@ -237,6 +246,7 @@ class MapNode implements ProxyHandler<State> {
     const target = objectNodeOf(value);
     if (target) return new Ref(target.key, target);
     if (value instanceof Counter) return isPlaced(value) ? new Counter(value.value) : value;
+    if (value instanceof Text) return textAccess().isPlaced(value) ? new Text(value.toString()) : value;
     if (!isPlainObject(value)) return scalarOf(path, value);
     if (above.includes(value)) throw unsupported(path, 'the object contains itself');
     const map = new MapNode(this.object, this, key);
@@ -252,6 +262,7 @@ class MapNode implements ProxyHandler<State> {
   /** Makes this map what the core has read, keeping nested maps that are still there. */
   merge(r: Reader, size: number): void {
     const gone = new Set(Object.keys(this.state));
+    const bound: [Text, number][] = [];
     let key = '';
     const visitor = {
       reference: (id: Uint8Array): Kept => new Ref(keyAt(id)),
@@ -260,6 +271,17 @@ class MapNode implements ProxyHandler<State> {
         const counter = old instanceof Counter ? old : new Counter();
         setCounter(counter, value);
         return counter;
+      },
+      text: (row: number): Kept => {
+        const old = this.state[key];
+        if (old instanceof Text) {
+          bound.push([old, row]);
+          return old;
+        }
+        const text = new Text();
+        textAccess().settle(text);
+        bound.push([text, row]);
+        return text;
       },
       map: (reader: Reader, entries: number): Kept => {
         const old = this.state[key];
@@ -275,6 +297,7 @@ class MapNode implements ProxyHandler<State> {
       this.put(key, readValue<Kept>(r, visitor));
     }
     for (const name of gone) delete this.state[name];
+    for (const [text, row] of bound) textAccess().bind(text, row);
   }
 
   /** Writes this map as a value. */
@@ -286,6 +309,31 @@ class MapNode implements ProxyHandler<State> {
       w.str(key);
       writeKept(w, this.state[key] as Kept);
     }
+  }
+}
+
+/** Where a text is: at a key of a map. */
+export class PlaceOfText implements TextPlace {
+  readonly map: MapNode;
+  readonly key: string;
+
+  constructor(map: MapNode, key: string) {
+    this.map = map;
+    this.key = key;
+  }
+
+  get host(): Host | undefined {
+    return this.map.object.host;
+  }
+
+  path(): string[] {
+    return [...this.map.path(), this.key];
+  }
+
+  check(text: Text): void {
+    this.map.object.ensureLoaded();
+    if (this.map.holds(this.key, text)) return;
+    throw new EchospaceError('NOT_FOUND', `${this.key}: this text is no longer part of its object`);
   }
 }
 
@@ -360,12 +408,20 @@ function adoptReferences(host: Host, path: string[], kept: Kept): void {
     host.adopt(kept.node);
     return;
   }
+  if (kept instanceof Text) {
+    host.addText(kept);
+    return;
+  }
   const map = typeof kept === 'object' && kept !== null ? nodes.get(kept) : undefined;
   for (const [key, value] of Object.entries(map?.state ?? {})) adoptReferences(host, [...path, key], value);
 }
 
-function writeOp(w: Writer, code: number, key: IdKey, path: readonly string[]): void {
-  w.array(code === op.set || code === op.add ? 4 : 3);
+/** How many elements an op has, its code among them. */
+const arity: Record<number, number> = { [op.set]: 4, [op.add]: 4, [op.unset]: 3, [op.edit]: 6 };
+
+/** Writes the beginning of an op about a property. */
+export function writeOp(w: Writer, code: number, key: IdKey, path: readonly string[]): void {
+  w.array(arity[code] as number);
   w.uint(code);
   w.bin(keyBytes(key));
   w.array(path.length);
@@ -381,6 +437,12 @@ function writeKept(w: Writer, kept: Kept): void {
     w.array(2);
     w.uint(tag.counter);
     w.number(kept.value);
+    return;
+  }
+  if (kept instanceof Text) {
+    w.array(2);
+    w.uint(tag.text);
+    w.str(textAccess().ahead(kept));
     return;
   }
   const map = typeof kept === 'object' && kept !== null ? nodes.get(kept) : undefined;

@@ -7,7 +7,16 @@ export const maxText = 16 << 20;
 export const maxDepth = 32;
 
 /** The first element of an encoded value that is an array. */
-export const tag = { bytes: 1, date: 2, reference: 3, map: 4, bigint: 5, list: 6, counter: 8 } as const;
+export const tag = {
+  bytes: 1,
+  date: 2,
+  reference: 3,
+  map: 4,
+  bigint: 5,
+  list: 6,
+  text: 7,
+  counter: 8,
+} as const;
 
 /** The values that are one thing: everything but maps and references. */
 export type Scalar = null | boolean | number | string | bigint | Date | Uint8Array;
@@ -159,6 +168,8 @@ export interface ValueVisitor<T> {
   map(reader: Reader, size: number): T;
   /** What a counter's sum is where it is not the number. */
   counter?(value: number): T;
+  /** What a text is, of which the core gives its number. */
+  text?(row: number): T;
   /** Reads `size` values from the reader. Objects hold no lists yet; messages do. */
   list?(reader: Reader, size: number): T;
 }
@@ -202,11 +213,13 @@ function readTagged<T>(r: Reader, visitor: ValueVisitor<T>): Scalar | T {
       const value = Number(r.integer());
       return visitor.counter ? visitor.counter(value) : value;
     }
+    case tag.text: {
+      const row = r.int();
+      if (visitor.text) return visitor.text(row);
+      break;
+    }
     default:
       if (type === tag.list && visitor.list) return visitor.list(r, size - 1);
-      throw new EchospaceError(
-        'VERSION_UNSUPPORTED',
-        `a value of type ${type} was written by a newer version`,
-      );
   }
+  throw new EchospaceError('VERSION_UNSUPPORTED', `a value of type ${type} was written by a newer version`);
 }

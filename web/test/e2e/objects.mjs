@@ -103,6 +103,62 @@ test('O06 a live query: first result at once, then one callback per burst', asyn
   assert.deepEqual(own, [0, 10]);
 });
 
+test('O07 a text replicates; what two type at one place offline does not interleave', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await ada.run(async () => {
+    const note = space.db.add({ title: 'Note', body: new es.Text('[]') });
+    await space.db.flush();
+    return es.idOf(note);
+  });
+  await sees(bob, { title: 'Note' });
+  // An editor of each page follows by what it is told.
+  for (const who of [ada, bob]) {
+    await who.run((id) => {
+      const { body } = space.db.get(id);
+      globalThis.editor = body.toString();
+      body.observe(({ delta }) => {
+        let at = 0;
+        for (const op of delta) {
+          if ('retain' in op) at += op.retain;
+          if ('delete' in op) editor = editor.slice(0, at) + editor.slice(at + op.delete);
+          if ('insert' in op) {
+            editor = editor.slice(0, at) + op.insert + editor.slice(at);
+            at += op.insert.length;
+          }
+        }
+      });
+    }, id);
+  }
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOffline());
+  for (const who of [ada, bob]) {
+    await who.run(
+      async ({ id, typed }) => {
+        const { body } = space.db.get(id);
+        for (const [i, c] of [...typed].entries()) {
+          body.insert(1 + i, c);
+          if (i % 4 === 3) await space.db.flush();
+        }
+      },
+      { id, typed: `${who.name} was here. ` },
+    );
+  }
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  const texts = [];
+  for (const who of [ada, bob]) {
+    await who.run((id) => until(() => space.db.get(id).body.length === 30, 'both texts'), id);
+    texts.push(await who.run((id) => space.db.get(id).body.toString(), id));
+    assert.equal(await who.run(() => editor), texts.at(-1));
+  }
+  assert.equal(texts[0], texts[1]);
+  assert.match(texts[0], /^\[(ada was here\. bob was here\. |bob was here\. ada was here\. )\]$/i);
+  await bob.run(async (id) => {
+    space.db.get(id).body.replace(1, 3, '😀');
+    await space.db.flush({ to: 'peer' });
+  }, id);
+  await ada.run((id) => until(() => space.db.get(id).body.slice(1, 3) === '😀', 'the edit of the other'), id);
+});
+
 test('O08 counters add up, on both sides and offline', async () => {
   const [ada, bob] = await pair();
   await share(ada, bob);

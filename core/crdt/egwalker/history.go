@@ -1,0 +1,126 @@
+package egwalker
+
+import "slices"
+
+// Ops are the ops of an event, joined where one goes on where the one before
+// ended. The slice is the Sequence's.
+func (s *Sequence) Ops(e Event) []Op {
+	v := &s.events[e]
+	return s.ops[v.ops : v.ops+v.opCount]
+}
+
+// Mark is a point to which appended ops can be taken back.
+type Mark struct {
+	before   Sequence
+	last     Op
+	event    event
+	frontier []Event
+}
+
+// Mark gives the point that the sequence is at.
+func (s *Sequence) Mark() Mark {
+	m := Mark{before: *s, frontier: slices.Clone(s.frontier)}
+	if n := len(s.events); n > 0 {
+		m.event = s.events[n-1]
+	}
+	if n := len(s.ops); n > 0 {
+		m.last = s.ops[n-1]
+	}
+	return m
+}
+
+// TakeBack forgets everything since a Mark. Nothing but Append and Extend may
+// have been called in between.
+func (s *Sequence) TakeBack(m Mark) {
+	s.takeBack(m.before)
+	if n := len(s.events); n > 0 {
+		s.events[n-1] = m.event
+	}
+	if n := len(s.ops); n > 0 {
+		s.ops[n-1] = m.last
+	}
+	s.length = m.before.length
+	s.frontier = append(s.frontier[:0], m.frontier...)
+}
+
+// Project gives the events of a set that no other of the set follows,
+// ascending. With an event the set holds all that the event follows. It costs
+// the events that are not in the set, and their parents.
+func (s *Sequence) Project(in func(Event) bool, to []Event) []Event {
+	const covered = ofB // followed by one that is in the set
+	h := &s.scratch.heap
+	h.rows = h.rows[:0]
+	open := 0 // rows that are not known to be covered
+	push := func(e Event, mark uint8) {
+		h.push(e, mark)
+		if mark&covered == 0 {
+			open++
+		}
+	}
+	for _, e := range s.frontier {
+		push(e, ofA)
+	}
+	from := len(to)
+	for open > 0 {
+		top := marked{event: h.rows[0].event}
+		for len(h.rows) > 0 && h.rows[0].event == top.event {
+			m := h.take().mark
+			top.mark |= m
+			if m&covered == 0 {
+				open--
+			}
+		}
+		mark := top.mark
+		if mark&covered == 0 && in(top.event) {
+			to = append(to, top.event)
+			mark = covered
+		}
+		for _, p := range s.Parents(top.event) {
+			push(p, mark)
+		}
+	}
+	slices.Reverse(to[from:])
+	return to
+}
+
+// Run is elements that stand together and that one event inserted: Len of them,
+// the first of which has the number First. Elements are numbered alike until
+// an event is taken back.
+type Run struct {
+	Event Event
+	First int32
+	Len   int32
+}
+
+// Layout gives the elements of the sequence as it is, in order. It replays the
+// whole history. What it gives is the order of now: a Sequence must be Reset
+// when the order of its events has changed.
+func (s *Sequence) Layout(order Order) []Run {
+	w := &walker{s: s, order: order, base: none}
+	w.tree.moved = w.moved
+	w.tree.reset()
+	for e := range Event(len(s.events)) {
+		if _, err := w.event(e, nil); err != nil {
+			panic(err) // it was checked when it was added
+		}
+	}
+	var out []Run
+	for at := w.tree.first; at >= 0; at = w.tree.leaves[at].next {
+		l := &w.tree.leaves[at]
+		for i := range l.n {
+			it := &l.items[i]
+			if it.gone {
+				continue
+			}
+			if n := len(out); n > 0 && out[n-1].Event == it.event && out[n-1].First+out[n-1].Len == it.id {
+				out[n-1].Len += it.len
+				continue
+			}
+			out = append(out, Run{it.event, it.id, it.len})
+		}
+	}
+	return out
+}
+
+// Reset ends a replay that is kept: the order of the events has changed.
+func (s *Sequence) Reset() { s.walker, s.spare = nil, nil }

@@ -1,0 +1,171 @@
+// Package plain is Eg-walker at its plainest: one item per element, the state of
+// each found anew for every event, positions found by counting. It is slow and
+// short, and what package egwalker and its users are tested against.
+//
+// Replay gives the text that a History comes to, and the edits that its last
+// event comes to in what the others made.
+package plain
+
+import "slices"
+
+// Op puts Len elements in front of position Pos, or takes away the Len elements
+// from Pos on. Positions are those that the writer saw after the op before.
+type Op struct {
+	Delete   bool
+	Pos, Len int
+}
+
+// Event is a burst of ops of one writer. Content is what they insert.
+type Event struct {
+	Ops     []Op
+	Content []rune
+}
+
+// Edit is what is to be done to the text as it is.
+type Edit struct {
+	Delete  bool
+	Pos     int
+	Content []rune // of a delete: what is taken away
+}
+
+// History holds events, each behind all that it follows. Follows tells whether
+// event a has b in its past; Before is the order of concurrent events.
+type History struct {
+	Events  []Event
+	Follows func(a, b int) bool
+	Before  func(a, b int) bool
+}
+
+type replay struct {
+	h     History
+	items []item
+	edits []Edit // of the event that was replayed last
+}
+
+type item struct {
+	event, at   int // the at-th element that the event inserts
+	left, right *itemID
+	deleted     []int // the events that deleted it
+	char        rune
+}
+
+type itemID struct{ event, at int }
+
+func (i *item) id() itemID { return itemID{i.event, i.at} }
+
+func (w *replay) index(id *itemID, absent int) int {
+	if id == nil {
+		return absent
+	}
+	return slices.IndexFunc(w.items, func(i item) bool { return i.id() == *id })
+}
+
+// Replay gives the text, and what its last event does to that of the others.
+func (h History) Replay() (text []rune, last []Edit) {
+	w := &replay{h: h}
+	for n := range h.Events {
+		w.edits = nil
+		w.event(n)
+	}
+	for _, i := range w.items {
+		if len(i.deleted) == 0 {
+			text = append(text, i.char)
+		}
+	}
+	return text, w.edits
+}
+
+// position is how many elements of the text as it is stand before item i.
+func (w *replay) position(i int) (n int) {
+	for _, it := range w.items[:i] {
+		if len(it.deleted) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *replay) event(n int) {
+	seen := func(e int) bool { return e == n || w.h.Follows(n, e) }
+	known := func(i *item) bool { return seen(i.event) }
+	there := func(i *item) bool { return known(i) && !slices.ContainsFunc(i.deleted, seen) }
+	at := 0
+	for _, o := range w.h.Events[n].Ops {
+		for k := range o.Len {
+			if o.Delete {
+				w.remove(n, o.Pos, there)
+			} else {
+				w.insert(n, at, o.Pos+k, known, there)
+				at++
+			}
+		}
+	}
+}
+
+func (w *replay) remove(n, pos int, there func(*item) bool) {
+	for i := range w.items {
+		it := &w.items[i]
+		if !there(it) {
+			continue
+		}
+		if pos == 0 {
+			if len(it.deleted) == 0 {
+				w.edits = append(w.edits, Edit{true, w.position(i), []rune{it.char}})
+			}
+			it.deleted = append(it.deleted, n)
+			return
+		}
+		pos--
+	}
+}
+
+func (w *replay) insert(n, at, pos int, known, there func(*item) bool) {
+	cursor := 0
+	for ; pos > 0; cursor++ {
+		if there(&w.items[cursor]) {
+			pos--
+		}
+	}
+	fresh := item{event: n, at: at, char: w.h.Events[n].Content[at]}
+	if cursor > 0 {
+		id := w.items[cursor-1].id()
+		fresh.left = &id
+	}
+	for i := cursor; i < len(w.items); i++ {
+		if next := &w.items[i]; known(next) {
+			if next.left == nil && fresh.left == nil || next.left != nil && fresh.left != nil && *next.left == *fresh.left {
+				id := next.id()
+				fresh.right = &id
+			}
+			break
+		}
+	}
+	cursor = w.place(cursor, fresh, known)
+	w.edits = append(w.edits, Edit{false, w.position(cursor), []rune{fresh.char}})
+	w.items = slices.Insert(w.items, cursor, fresh)
+}
+
+// place is where an item comes among those at the cursor that its writer does
+// not know.
+func (w *replay) place(cursor int, fresh item, known func(*item) bool) int {
+	left, right := w.index(fresh.left, -1), w.index(fresh.right, len(w.items))
+	scanning := false
+	for i := cursor; i < len(w.items) && !known(&w.items[i]); i++ {
+		other := &w.items[i]
+		l := w.index(other.left, -1)
+		if l < left {
+			break
+		}
+		if l == left {
+			r := w.index(other.right, len(w.items))
+			if r == right && w.h.Before(fresh.event, other.event) {
+				break
+			}
+			scanning = r < right
+		}
+		if !scanning {
+			cursor = i + 1
+		}
+	}
+	return cursor
+}

@@ -1,0 +1,167 @@
+package objectdb
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/echospace/echospace/core/crdt/egwalker"
+	"github.com/echospace/echospace/core/crdt/rope"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// What a payload does to texts stands in columns, for all its edits together:
+//
+//	counts bin   per edit, in the order of the elements, the number of its runs
+//	runs bin     per run 2*length, plus 1 for a delete; lengths are at least 1
+//	places bin   per run the difference of its position to the end of the run
+//	             before: 2*d, or -2*d-1 if it is negative
+//	chars str    what the inserts insert, one behind the other
+//
+// The numbers are unsigned varints of no more bytes than needed (encoding/binary).
+// Lengths and positions are in UTF-16 code units; a run ends where its insert
+// ends, or where its delete began. Runs are joined as egwalker.Op.Join does.
+
+// columns are the edits of texts of one payload.
+type columns struct {
+	counts []uint32
+	runs   []egwalker.Op
+	chars  []byte
+}
+
+// span is the part of the columns that one edit is.
+type span struct{ runs, runsEnd, chars, charsEnd int32 }
+
+func (c *columns) empty() bool { return len(c.counts) == 0 }
+
+// size is about what the columns take in a payload.
+func (c *columns) size() int { return len(c.counts) + 3*len(c.runs) + len(c.chars) }
+
+// begin adds an edit without runs.
+func (c *columns) begin() { c.counts = append(c.counts, 0) }
+
+// add adds a run to the last edit.
+func (c *columns) add(o egwalker.Op, chars []byte) {
+	c.chars = append(c.chars, chars...)
+	last := &c.counts[len(c.counts)-1]
+	if *last > 0 && c.runs[len(c.runs)-1].Join(o) {
+		return
+	}
+	c.runs = append(c.runs, o)
+	*last++
+}
+
+func (c *columns) append(b []byte) []byte {
+	var col []byte
+	for _, n := range c.counts {
+		col = binary.AppendUvarint(col, uint64(n))
+	}
+	b = wire.AppendBytes(b, col)
+	col = col[:0]
+	for _, o := range c.runs {
+		col = binary.AppendUvarint(col, uint64(o.Len)<<1|uint64(o.Kind))
+	}
+	b = wire.AppendBytes(b, col)
+	col = col[:0]
+	at := int32(0)
+	for _, o := range c.runs {
+		col = binary.AppendVarint(col, int64(o.Pos-at))
+		at = runEnd(o)
+	}
+	b = wire.AppendBytes(b, col)
+	return wire.AppendString(b, string(c.chars))
+}
+
+func runEnd(o egwalker.Op) int32 {
+	if o.Kind == egwalker.Insert {
+		return o.Pos + o.Len
+	}
+	return o.Pos
+}
+
+// readColumns reads the columns of a payload, and what each edit has of them.
+func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.Op, []span, []byte) {
+	counts, lengths, places := varints{b: r.Bytes(maxTable)}, varints{b: r.Bytes(maxTable)}, varints{b: r.Bytes(maxTable)}
+	chars := r.StringBytes(maxTable)
+	if r.Err() != nil {
+		return runs, edits, nil
+	}
+	at, used := int32(0), 0
+	for len(counts.b) > 0 && r.Err() == nil {
+		e := span{runs: int32(len(runs)), chars: int32(used)}
+		n := counts.next()
+		for i := uint64(0); i < n && r.Err() == nil; i++ {
+			o, err := readRun(&lengths, &places, at)
+			if err == nil && i > 0 {
+				if last := runs[len(runs)-1]; last.Join(o) {
+					err = errors.New("a run goes on where the one before ended")
+				}
+			}
+			if err == nil && o.Kind == egwalker.Insert {
+				used, err = useChars(chars, used, int(o.Len))
+			}
+			if err != nil {
+				r.Fail(err)
+				break
+			}
+			runs = append(runs, o)
+			at = runEnd(o)
+		}
+		e.runsEnd, e.charsEnd = int32(len(runs)), int32(used)
+		edits = append(edits, e)
+	}
+	switch {
+	case counts.bad || lengths.bad || places.bad:
+		r.Fail(errors.New("a column holds what is no number in its least form"))
+	case len(edits) == 0:
+		r.Fail(errors.New("columns without an edit"))
+	case len(lengths.b)+len(places.b) > 0 || used < len(chars):
+		r.Fail(errors.New("columns hold more than the edits use"))
+	}
+	return runs, edits, chars
+}
+
+func readRun(lengths, places *varints, at int32) (o egwalker.Op, err error) {
+	n, d := lengths.next(), places.next()
+	o.Kind = egwalker.Kind(n & 1)
+	length, pos := n>>1, int64(at)+int64(d>>1)
+	if d&1 == 1 {
+		pos = int64(at) - int64(d>>1) - 1
+	}
+	if lengths.bad || places.bad {
+		return o, errors.New("a column is too short or holds what is no number in its least form")
+	}
+	if length == 0 || length > egwalker.MaxLength || d>>1 > egwalker.MaxLength || pos < 0 || pos > egwalker.MaxLength {
+		return o, fmt.Errorf("a run of %d at %d", length, pos)
+	}
+	o.Len, o.Pos = int32(length), int32(pos)
+	return o, nil
+}
+
+// useChars gives the place behind so many units of chars, from a place on.
+func useChars(chars []byte, from, units int) (int, error) {
+	if units > len(chars)-from {
+		return 0, errors.New("more is inserted than there is")
+	}
+	n := rope.Offset(chars[from:], units)
+	if n < 0 {
+		return 0, errors.New("more is inserted than there is, or a character is cut")
+	}
+	return from + n, nil
+}
+
+// varints reads a column of unsigned varints, each in its least form.
+type varints struct {
+	b   []byte
+	bad bool
+}
+
+func (v *varints) next() uint64 {
+	x, n := binary.Uvarint(v.b)
+	if n <= 0 || n > 1 && v.b[n-1] == 0 {
+		v.b, v.bad = nil, true
+		return 0
+	}
+	v.b = v.b[n:]
+	return x
+}

@@ -1,0 +1,136 @@
+//go:build js
+
+package hotpath
+
+import (
+	"unicode/utf8"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// number runs f and gives its number, which is not negative, or a negative kind.
+func number(handle int32, f func(*client.Space) (int, error)) (out int32) {
+	status := result(func() ([]byte, error) {
+		sp, err := space(handle)
+		if err != nil {
+			return nil, err
+		}
+		n, err := f(sp)
+		out = int32(n)
+		return nil, err
+	})
+	if status < 0 {
+		return status
+	}
+	return out
+}
+
+// esTextFind gives the number of a text: the input is [object, [key...]].
+//
+//go:wasmexport es_text_find
+func esTextFind(handle, n int32) int32 {
+	return number(handle, func(sp *client.Space) (t int, err error) {
+		in, err := input(n)
+		if err != nil {
+			return 0, err
+		}
+		object, path, err := readPath(in)
+		if err != nil {
+			return 0, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			text, err := db.FindText(object, path)
+			t = int(text)
+			return err
+		})
+		return t, err
+	})
+}
+
+// readPath reads [object, [key...]].
+func readPath(in []byte) (object id.ObjectID, path []string, err error) {
+	r := wire.NewReader(in)
+	r.Array(2)
+	r.Fixed(object[:])
+	for k := r.ArrayLen(64); k > 0 && r.Err() == nil; k-- {
+		path = append(path, r.String(1<<10))
+	}
+	return object, path, r.Done(op)
+}
+
+// esTextLength gives the length of a text in UTF-16 code units.
+//
+//go:wasmexport es_text_length
+func esTextLength(handle, text int32) int32 {
+	return number(handle, func(sp *client.Space) (n int, err error) {
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			n, err = db.TextLength(objectdb.Text(text))
+			return err
+		})
+		return n, err
+	})
+}
+
+// esTextRead gives the part of a text between two positions as UTF-8.
+//
+//go:wasmexport es_text_read
+func esTextRead(handle, text, from, end int32) int32 {
+	return result(func() (out []byte, err error) {
+		sp, err := space(handle)
+		if err != nil {
+			return nil, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			out, err = db.AppendText(nil, objectdb.Text(text), int(from), int(end))
+			return err
+		})
+		return out, err
+	})
+}
+
+// esTextWatch has es_changes tell what happens in a text, or (0) no longer.
+//
+//go:wasmexport es_text_watch
+func esTextWatch(handle, text, on int32) int32 {
+	return number(handle, func(sp *client.Space) (int, error) {
+		return 0, sp.Objects(op, func(db *objectdb.DB) error { return db.WatchText(objectdb.Text(text), on != 0) })
+	})
+}
+
+// esTextEdit replaces deleted code units from pos on by the n bytes in the
+// input, as a transaction of its own.
+//
+//go:wasmexport es_text_edit
+func esTextEdit(handle, text, pos, deleted, n int32) int32 {
+	return edit(handle, text, pos, deleted, n)
+}
+
+// esTextType inserts one character of one code unit.
+//
+//go:wasmexport es_text_type
+func esTextType(handle, text, pos, unit int32) int32 {
+	if len(door.in) < utf8.UTFMax {
+		esBuffer(utf8.UTFMax)
+	}
+	return edit(handle, text, pos, 0, int32(utf8.EncodeRune(door.in, unit)))
+}
+
+// edit is one transaction that edits a text.
+func edit(handle, text, pos, deleted, n int32) (status int32) {
+	defer catch(&status)
+	if door.dead != nil {
+		return fail(door.dead)
+	}
+	sp, in, err := call(handle, n)
+	if err == nil {
+		err = sp.EditText(objectdb.Text(text), int(pos), int(deleted), in)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return int32(errs.OK)
+}

@@ -1,0 +1,342 @@
+import { EchospaceError, reportUncaught } from '../errors.js';
+import type { Writer } from '../wire.js';
+import { compose, type TextOp } from './textdelta.js';
+import { isWellFormed, maxText } from './values.js';
+
+/** What happened to a text: see {@link Text.observe}. */
+export interface TextEvent {
+  /**
+   * From the beginning of the text as it was: `retain` passes so many UTF-16 code
+   * units over, `delete` takes so many away, `insert` puts characters in. What is
+   * behind the last one stays.
+   */
+  readonly delta: readonly TextOp[];
+  /** Whether this page made it: an editor that made it itself has it already. */
+  readonly local: boolean;
+}
+
+/** One change of a text as the core reports it. */
+export interface TextChange {
+  readonly pos: number;
+  readonly deleted: number;
+  readonly inserted: string;
+  readonly local: boolean;
+}
+
+/** What a database does for its texts. Rows are the core's numbers of texts. */
+export interface TextHost {
+  readonly inTransaction: boolean;
+  /** Sends what waits, so that the core knows the text. */
+  commit(): void;
+  findText(place: TextPlace): number;
+  readText(row: number, from: number, end: number): string;
+  textLength(row: number): number;
+  /** An edit that is a transaction of its own. */
+  editText(place: TextPlace, row: number, pos: number, deleted: number, inserted: string): void;
+  /** Begins, and ends, an edit inside of a transaction. */
+  beginTextEdit(place: TextPlace): Writer;
+  endTextEdit(place: TextPlace, text: Text, undo: () => void): void;
+  watchText(row: number, text: Text, on: boolean): void;
+}
+
+/** Where a text is, once it is a property of a live object. */
+export interface TextPlace {
+  /** Undefined while the object is in no database. */
+  readonly host: TextHost | undefined;
+  /** Throws if the text is no longer part of its object; has the core's row of the text read. */
+  check(text: Text): void;
+}
+
+/** How the parts of the database reach into a text. */
+interface Access {
+  place(text: Text, place: TextPlace): void;
+  isPlaced(text: Text): boolean;
+  /** Has a text show a row of the core. */
+  bind(text: Text, row: number): void;
+  /** The content of a text that the core does not know yet. */
+  ahead(text: Text): string;
+  /** The core has taken in what the page knew ahead of it. */
+  settle(text: Text): void;
+  deliver(text: Text, changes: readonly TextChange[]): void;
+  /** The space was opened again: rows are others, which observers follow. */
+  reopen(texts: Iterable<Text>): void;
+}
+
+let access: Access;
+export const textAccess = (): Access => access;
+
+/**
+ * A text that several people edit at the same time: what each types stays
+ * together, and nothing is lost.
+ *
+ * ```ts
+ * const note = space.db.add({ body: new Text('Hello') });
+ * note.body.insert(5, ', world');
+ * ```
+ *
+ * Positions and lengths are in UTF-16 code units, as everywhere in JavaScript.
+ * Texts that two people make under one name at the same time are one, which
+ * begins with what both put in.
+ */
+export class Text {
+  /** The content as long as the core does not know it: in no database, or within a transaction. */
+  #ahead: string | undefined;
+  #place: TextPlace | undefined;
+  #row: number | undefined;
+  readonly #observers = new Set<(event: TextEvent) => void>();
+  /** What the observers know of: its length. */
+  #known = 0;
+  #watched: number | undefined;
+
+  static {
+    access = {
+      place: (text, place) => {
+        text.#place = place;
+      },
+      isPlaced: (text) => text.#place !== undefined,
+      bind: (text, row) => {
+        text.#bind(row);
+      },
+      ahead: (text) => text.#ahead ?? '',
+      settle: (text) => {
+        text.#ahead = undefined;
+      },
+      deliver: (text, changes) => text.#deliver(changes),
+      reopen: (texts) => {
+        for (const text of texts) text.#unbind();
+        for (const text of texts) text.#reopen();
+      },
+    };
+  }
+
+  /**
+   * @param content - What it begins with.
+   * @throws UNSUPPORTED_VALUE for half of a surrogate pair; TOO_LARGE over 16 MiB.
+   */
+  constructor(content = '') {
+    this.#ahead = checked('Text', content);
+  }
+
+  /** The length in UTF-16 code units. */
+  get length(): number {
+    const host = this.#settled();
+    return this.#ahead?.length ?? host?.textLength(this.#rowNow(host)) ?? 0;
+  }
+
+  /** The whole content. */
+  toString(): string {
+    return this.slice(0);
+  }
+
+  /** The content from one position to another; to the end by default. Positions beyond the end are the end. */
+  slice(from: number, end = 2 ** 31 - 1): string {
+    const host = this.#settled();
+    if (this.#ahead !== undefined || !host)
+      return (this.#ahead ?? '').slice(Math.max(0, from), Math.max(0, end));
+    return host.readText(this.#rowNow(host), Math.max(0, from), Math.max(0, Math.min(end, 2 ** 31 - 1)));
+  }
+
+  /** The content: in JSON a text is a string. */
+  toJSON(): string {
+    return this.toString();
+  }
+
+  /**
+   * Puts characters in front of a position.
+   *
+   * @throws INVALID_ARGUMENT for a position that is not in the text or is inside
+   *   of a character; UNSUPPORTED_VALUE for half of a surrogate pair; TOO_LARGE;
+   *   NOT_FOUND if the text is no longer part of its object; SPACE_CLOSED;
+   *   NOT_PERMITTED. Nothing is changed then.
+   */
+  insert(position: number, content: string): void {
+    this.replace(position, 0, content);
+  }
+
+  /** Takes so many code units away from a position on; see {@link insert}. */
+  delete(position: number, length = 1): void {
+    this.replace(position, length, '');
+  }
+
+  /** Appends to the end; see {@link insert}. */
+  append(content: string): void {
+    this.replace(this.length, 0, content);
+  }
+
+  /** Puts characters in the place of so many code units from a position on; see {@link insert}. */
+  replace(position: number, length: number, content: string): void {
+    checked('Text', content);
+    checkInteger('position', position); // an export would round it
+    checkInteger('length', length);
+    const place = this.#place;
+    const host = place?.host;
+    if (place && host) {
+      place.check(this);
+      if (!host.inTransaction) {
+        this.#settled();
+        host.editText(place, this.#rowNow(host), position, length, content);
+        return;
+      }
+    }
+    const now = this.#ahead ?? this.toString();
+    checkRange(now, position, length);
+    if (place && host) {
+      const before = this.#ahead;
+      const w = host.beginTextEdit(place);
+      w.uint(position);
+      w.uint(length);
+      w.str(content);
+      host.endTextEdit(place, this, () => {
+        this.#ahead = before;
+      });
+    }
+    this.#ahead = now.slice(0, position) + content + now.slice(position + length);
+  }
+
+  /**
+   * Calls back whenever the text has changed, by whomever: with what an editor
+   * needs to follow. Gives the function that ends this; it may be called again.
+   *
+   * @throws INVALID_ARGUMENT while the text is in no database; SPACE_CLOSED.
+   */
+  observe(callback: (event: TextEvent) => void): () => void {
+    const host = this.#settled();
+    if (!host)
+      throw new EchospaceError('INVALID_ARGUMENT', 'observe: add the object of the text to a database first');
+    if (this.#observers.size === 0) {
+      this.#known = this.length;
+      this.#watch(host);
+    }
+    const observer = (event: TextEvent) => callback(event);
+    this.#observers.add(observer);
+    return () => {
+      if (!this.#observers.delete(observer) || this.#observers.size > 0) return;
+      if (this.#watched !== undefined) host.watchText(this.#watched, this, false);
+      this.#watched = undefined;
+    };
+  }
+
+  /** Lets the core know what it can know, and gives the database that the text is in. */
+  #settled(): TextHost | undefined {
+    const host = this.#place?.host;
+    if (host && this.#ahead !== undefined && !host.inTransaction) {
+      host.commit();
+      this.#ahead = undefined;
+    }
+    return host;
+  }
+
+  #rowNow(host: TextHost): number {
+    const place = this.#place as TextPlace;
+    if (this.#row === undefined) {
+      place.check(this);
+      this.#row ??= host.findText(place);
+    }
+    return this.#row;
+  }
+
+  #bind(row: number): void {
+    if (row === this.#row) return;
+    this.#row = row;
+    if (this.#observers.size > 0 && this.#watched !== row) this.#rewatch();
+  }
+
+  #unbind(): void {
+    this.#row = undefined;
+    this.#watched = undefined;
+  }
+
+  /** Has the object read again, and with it the row. */
+  #reopen(): void {
+    try {
+      this.#place?.check(this);
+    } catch {
+      // It was taken out of its object meanwhile.
+    }
+  }
+
+  /** Follows another row than before: another text took this one's place, or the space was opened again. */
+  #rewatch(): void {
+    const host = this.#place?.host;
+    if (!host || this.#observers.size === 0) return;
+    const before = this.#known;
+    this.#watch(host);
+    const content = this.toString();
+    this.#known = content.length;
+    this.#notify({ delta: compose([], { pos: 0, deleted: before, inserted: content }), local: false });
+  }
+
+  #watch(host: TextHost): void {
+    this.#watched = this.#rowNow(host);
+    host.watchText(this.#watched, this, true);
+  }
+
+  /** Tells the observers, in one event for what comes from the same side. */
+  #deliver(changes: readonly TextChange[]): void {
+    let delta: TextOp[] = [];
+    for (const [i, change] of changes.entries()) {
+      delta = compose(delta, change);
+      this.#known += change.inserted.length - change.deleted;
+      if (changes[i + 1]?.local === change.local) continue;
+      this.#notify({ delta, local: change.local });
+      delta = [];
+    }
+  }
+
+  #notify(event: TextEvent): void {
+    if (event.delta.length === 0) return;
+    for (const observer of [...this.#observers]) {
+      try {
+        if (this.#observers.has(observer)) observer(event);
+      } catch (error) {
+        reportUncaught(error);
+      }
+    }
+  }
+}
+
+function checked(what: string, content: string): string {
+  if (typeof content !== 'string')
+    throw new EchospaceError('INVALID_ARGUMENT', `${what}: ${String(content)} is no string`);
+  if (content.length > 1 && !isWellFormed(content)) throw illFormed(what);
+  if (content.length === 1 && isSurrogate(content.charCodeAt(0))) throw illFormed(what);
+  if (content.length * 3 > maxText && new TextEncoder().encode(content).length > maxText)
+    throw new EchospaceError('TOO_LARGE', `${what}: ${content.length} characters are over ${maxText} bytes`);
+  return content;
+}
+
+function illFormed(what: string): EchospaceError {
+  return new EchospaceError(
+    'UNSUPPORTED_VALUE',
+    `${what}: the string has a lone surrogate, which UTF-8 cannot hold`,
+  );
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}
+
+function checkInteger(what: string, value: number): void {
+  if ((value | 0) !== value)
+    throw new EchospaceError('INVALID_ARGUMENT', `${what} ${String(value)} is no place in a text`);
+}
+
+/** Refuses what the core would: a place that is not in the text, or inside of a character. */
+function checkRange(content: string, position: number, length: number): void {
+  if (position < 0 || position > content.length)
+    throw new EchospaceError(
+      'INVALID_ARGUMENT',
+      `position ${position} is not in a text of length ${content.length}`,
+    );
+  if (length < 0 || position + length > content.length)
+    throw new EchospaceError(
+      'INVALID_ARGUMENT',
+      `${length} characters from position ${position} on are not in a text of length ${content.length}`,
+    );
+  for (const at of [position, position + length]) {
+    const before = content.charCodeAt(at - 1);
+    const after = content.charCodeAt(at);
+    if (before >= 0xd800 && before < 0xdc00 && after >= 0xdc00 && after < 0xe000)
+      throw new EchospaceError('INVALID_ARGUMENT', `position ${at} is inside of a character`);
+  }
+}
