@@ -265,32 +265,51 @@ func (sp *Space) Objects(op string, f func(db *objectdb.DB) error) error {
 // Errors: errs.SpaceClosed, errs.NotPermitted for a reader, and those of
 // objectdb; after any of them nothing has changed.
 func (sp *Space) Edit(ops []byte) error {
-	return sp.edit(func(db *objectdb.DB, now int64) error { return db.Local(ops, now) })
+	now := sp.s.c.ports.Env.UnixMilli()
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	err := sp.mayEdit()
+	if err == nil {
+		err = sp.core.DB().Local(ops, now)
+	}
+	if err == nil {
+		sp.run.edited()
+	}
+	return err
 }
 
 // EditText replaces deleted UTF-16 code units from pos on by UTF-8, as a
-// transaction of its own. It is like Edit, and much cheaper.
-func (sp *Space) EditText(t objectdb.Text, pos, deleted int, inserted []byte) error {
-	return sp.edit(func(db *objectdb.DB, now int64) error { return db.EditText(t, pos, deleted, inserted, now) })
-}
-
-func (sp *Space) edit(f func(db *objectdb.DB, now int64) error) error {
-	const op = "space.db"
+// transaction of its own, made at a time in milliseconds since 1970. It is like
+// Edit, at a fraction of the cost: asking for the time would be half of it.
+func (sp *Space) EditText(t objectdb.Text, pos, deleted int, inserted []byte, now int64) error {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	r := sp.run
-	if r == nil {
+	err := sp.mayEdit()
+	if err == nil {
+		err = sp.core.DB().EditText(t, pos, deleted, inserted, now)
+	}
+	if err == nil {
+		sp.run.edited()
+	}
+	return err
+}
+
+// mayEdit refuses edits of a space that is closed or only read. sp.mu is held.
+func (sp *Space) mayEdit() error {
+	const op = "space.db"
+	if sp.run == nil {
 		return sp.closedError(op)
 	}
 	if sp.readonly {
 		return errs.New(op, errs.NotPermitted, "your role in space %s does not allow edits", id.Short(sp.key))
 	}
-	if err := f(sp.core.DB(), sp.s.c.ports.Env.UnixMilli()); err != nil {
-		return err
-	}
+	return nil
+}
+
+// edited counts an edit and has it stored.
+func (r *runtime) edited() {
 	r.edits++
 	r.poke()
-	return nil
 }
 
 // OnChange sets the one function that is told when the object database has

@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
@@ -86,7 +87,7 @@ func (t *textState) add(db *DB, x *textState, e int, at []egwalker.Event) []egwa
 	for _, p := range x.history.Parents(event) {
 		parents = append(parents, at[p])
 	}
-	slices.Sort(parents)
+	sort.Slice(parents, func(i, j int) bool { return parents[i] < parents[j] })
 	t.nodes = append(t.nodes, x.nodes[e])
 	_, edits, err := t.history.Merge(parents, x.history.Ops(event), byName{db.graph, t.nodes}, nil)
 	if err != nil {

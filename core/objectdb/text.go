@@ -1,8 +1,8 @@
 package objectdb
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"unicode/utf8"
 
 	"github.com/echospace/echospace/core/crdt"
@@ -302,15 +302,11 @@ func (db *DB) arrange(c int32, x *textState, before, after []egwalker.Run) {
 		parts = append(parts, part{r.First, r.Len, pos})
 		pos += r.Len
 	}
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.first, b.first) })
+	sort.Slice(parts, func(i, j int) bool { return parts[i].first < parts[j].first })
 	var content []byte
 	for _, r := range after {
 		for r.Len > 0 {
-			i, found := slices.BinarySearchFunc(parts, r.First, func(p part, first int32) int { return cmp.Compare(p.first, first) })
-			if !found {
-				i--
-			}
-			p := parts[i]
+			p := parts[sort.Search(len(parts), func(i int) bool { return parts[i].first > r.First })-1]
 			off := r.First - p.first
 			n := min(r.Len, p.len-off)
 			content = db.ropes.Append(content, x.content, int(p.pos+off), int(p.pos+off+n))

@@ -102,32 +102,32 @@ func esTextWatch(handle, text, on int32) int32 {
 }
 
 // esTextEdit replaces deleted code units from pos on by the n bytes in the
-// input, as a transaction of its own.
+// input, as a transaction of its own, made at now: milliseconds since 1970.
 //
 //go:wasmexport es_text_edit
-func esTextEdit(handle, text, pos, deleted, n int32) int32 {
-	return edit(handle, text, pos, deleted, n)
+func esTextEdit(handle, text, pos, deleted, n int32, now float64) int32 {
+	return edit(handle, text, pos, deleted, n, now)
 }
 
 // esTextType inserts one character of one code unit.
 //
 //go:wasmexport es_text_type
-func esTextType(handle, text, pos, unit int32) int32 {
+func esTextType(handle, text, pos, unit int32, now float64) int32 {
 	if len(door.in) < utf8.UTFMax {
 		esBuffer(utf8.UTFMax)
 	}
-	return edit(handle, text, pos, 0, int32(utf8.EncodeRune(door.in, unit)))
+	return edit(handle, text, pos, 0, int32(utf8.EncodeRune(door.in, unit)), now)
 }
 
 // edit is one transaction that edits a text.
-func edit(handle, text, pos, deleted, n int32) (status int32) {
+func edit(handle, text, pos, deleted, n int32, now float64) (status int32) {
 	defer catch(&status)
 	if door.dead != nil {
 		return fail(door.dead)
 	}
 	sp, in, err := call(handle, n)
 	if err == nil {
-		err = sp.EditText(objectdb.Text(text), int(pos), int(deleted), in)
+		err = sp.EditText(objectdb.Text(text), int(pos), int(deleted), in, int64(now))
 	}
 	if err != nil {
 		return fail(err)

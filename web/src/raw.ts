@@ -164,6 +164,13 @@ export interface RawExports {
   es_text_length(handle: number, text: number): number;
   es_text_read(handle: number, text: number, from: number, end: number): number;
   es_text_watch(handle: number, text: number, on: number): number;
-  es_text_edit(handle: number, text: number, pos: number, deleted: number, length: number): number;
-  es_text_type(handle: number, text: number, pos: number, unit: number): number;
+  es_text_edit(
+    handle: number,
+    text: number,
+    pos: number,
+    deleted: number,
+    length: number,
+    now: number,
+  ): number;
+  es_text_type(handle: number, text: number, pos: number, unit: number, now: number): number;
 }

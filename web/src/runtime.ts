@@ -281,12 +281,12 @@ export class Runtime {
     if (this.#crash) throw this.#crash;
     let status: number;
     try {
-      const unit = inserted.charCodeAt(0);
+      const now = Date.now();
       if (deleted === 0 && inserted.length === 1) {
-        status = this.#exports.es_text_type(handle, text, pos, unit);
+        status = this.#exports.es_text_type(handle, text, pos, inserted.charCodeAt(0), now);
       } else {
-        const length = this.#putText(inserted);
-        status = this.#exports.es_text_edit(handle, text, pos, deleted, length);
+        const length = inserted.length > 0 ? this.#putText(inserted) : 0;
+        status = this.#exports.es_text_edit(handle, text, pos, deleted, length, now);
       }
     } catch (error) {
       this.crash(error);

@@ -8,7 +8,7 @@ func (s *Store) ValidPosition(t Text, pos int) bool {
 	if pos < 0 || pos > s.Len(t) {
 		return false
 	}
-	if pos == 0 || pos == s.Len(t) {
+	if x := s.texts.At(t); pos == 0 || pos == int(x.units) || x.bytes == x.units { // all of one byte
 		return true
 	}
 	row, start := s.at(t, int32(pos))

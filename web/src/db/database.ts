@@ -349,9 +349,13 @@ export class Core implements Host, QueryHost {
   }
 
   editText(place: PlaceOfText, row: number, pos: number, deleted: number, inserted: string): void {
-    this.beginEdit();
     if (this.#ops.length > 0) this.commit();
-    this.#space.runtime.editText(this.#space.raw.handle, row, pos, deleted, inserted);
+    try {
+      this.#space.runtime.editText(this.#space.raw.handle, row, pos, deleted, inserted);
+    } catch (error) {
+      this.beginEdit(); // says it better if the space is closed or only read
+      throw error;
+    }
     this.#changed.add(place.map.object);
     this.version++;
     this.#settled = false;
