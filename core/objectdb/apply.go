@@ -5,6 +5,7 @@ import (
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
+	"github.com/echospace/echospace/core/wire"
 )
 
 // applier applies the ops of one block.
@@ -17,13 +18,16 @@ type applier struct {
 	objects []int32 // rows of its objects
 	cursor  int32
 	index   uint32
-	edits   []textEdit
+	items   []int32 // rows of its items, once they are used
+	edits   []sequenceEdit
+	lists   []int32           // that it is about
+	made    map[int32][]int32 // the slots that it makes, by list
 }
 
-// textEdit is what one element does to a text.
-type textEdit struct {
-	text int32
-	span span
+// sequenceEdit is what one element does to a text or a list.
+type sequenceEdit struct {
+	container int32
+	span      span
 }
 
 // applyOps applies a decoded payload, which cannot fail.
@@ -46,7 +50,35 @@ func (db *DB) applier(n crdt.Node, p *payload) *applier {
 	for i := range a.objects {
 		a.objects[i] = db.object(p.object(int32(i)))
 	}
+	a.items = make([]int32, len(p.items))
+	for i := range a.items {
+		a.items[i] = none
+	}
 	return a
+}
+
+// key is the key, or the item, that an element under the cursor is about.
+func (a *applier) key(o *op) int32 {
+	if a.db.containers.At(a.cursor).kind != typeList {
+		return a.keys[o.index]
+	}
+	return itemKey(a.item(o.index))
+}
+
+// item is an item of the list under the cursor. One that is not there, which
+// only a faulty writer names, is one that was removed.
+func (a *applier) item(index int32) int32 {
+	db := a.db
+	if i := a.items[index]; i != none && db.items.At(i).list == a.cursor {
+		return i
+	}
+	name := a.p.items[index]
+	i := db.findItem(a.cursor, name)
+	if i == none {
+		i = db.items.Append(item{list: a.cursor, field: none, shown: none, at: crdt.Stamp{Node: a.node, Index: a.index}, name: name})
+	}
+	a.items[index] = i
+	return i
 }
 
 // move moves the cursor; it reports whether that is all that o does.
@@ -56,6 +88,8 @@ func (a *applier) move(o *op) bool {
 		a.cursor = a.objects[o.index]
 	case elemEnter, elemEnterSeen:
 		a.cursor = a.child(o, typeMap)
+	case elemEnterList, elemEnterSeenL:
+		a.cursor = a.child(o, typeList)
 	case elemLeave:
 		a.cursor = a.db.containers.At(a.cursor).parent
 	default:
@@ -66,7 +100,7 @@ func (a *applier) move(o *op) bool {
 
 // child is the container of a kind that o is about.
 func (a *applier) child(o *op, kind uint8) int32 {
-	return a.db.child(a.cursor, a.keys[o.index], a.seen(o), kind)
+	return a.db.child(a.cursor, a.key(o), a.seen(o), kind)
 }
 
 func (a *applier) apply(o *op) {
@@ -78,23 +112,36 @@ func (a *applier) apply(o *op) {
 	a.index++
 	switch o.code {
 	case elemSet:
-		a.write(a.keys[o.index], at, content{raw: a.p.raw[o.start:o.end]})
+		a.write(a.key(o), at, content{raw: a.p.raw[o.start:o.end]})
 	case elemDeleteKey:
-		a.write(a.keys[o.index], at, deletion)
-	case elemPut, elemPutSeen:
-		child := a.child(o, typeMap)
-		a.write(a.keys[o.index], at, content{child: child})
+		a.write(a.key(o), at, deletion)
+	case elemPut, elemPutSeen, elemList, elemListSeen:
+		kind := uint8(typeMap)
+		if o.code == elemList || o.code == elemListSeen {
+			kind = typeList
+		}
+		child := a.child(o, kind)
+		a.write(a.key(o), at, content{child: child})
 		a.cursor = child
 		return
+	case elemInsert:
+		a.insert(o, at)
+	case elemRemove:
+		a.edit(a.cursor, o)
+		a.db.dropItem(a.item(o.index))
+		a.lists = append(a.lists, a.cursor)
+	case elemMove:
+		a.edit(a.cursor, o)
+		a.make(db.addSlot(a.item(o.index), at))
 	case elemCount, elemCountSeen:
 		child := a.child(o, typeCounter)
-		a.write(a.keys[o.index], at, content{child: child})
+		a.write(a.key(o), at, content{child: child})
 		db.containers.At(child).number += o.number
 	case elemAdd, elemAddSeen:
 		db.containers.At(a.child(o, typeCounter)).number += o.number
 	case elemText, elemTextSeen:
 		child := a.child(o, typeText)
-		a.write(a.keys[o.index], at, content{child: child})
+		a.write(a.key(o), at, content{child: child})
 		a.edit(child, o)
 	case elemEdit, elemEditSeen:
 		a.edit(a.child(o, typeText), o)
@@ -109,29 +156,73 @@ func (a *applier) apply(o *op) {
 	db.touch(a.cursor, true)
 }
 
-// edit notes an edit of a text: what a block does to it is done at once.
-func (a *applier) edit(text int32, o *op) {
-	if s := a.p.edits[o.start]; s.runs < s.runsEnd {
-		a.edits = append(a.edits, textEdit{text, s})
+// insert makes new items.
+func (a *applier) insert(o *op, at crdt.Stamp) {
+	a.edit(a.cursor, o)
+	r := wire.NewReader(a.p.raw[o.values:o.end])
+	name := a.p.items[o.index]
+	for range o.number {
+		i := a.db.addItem(a.cursor, at, name)
+		name.index++
+		start := o.values + uint32(r.Offset())
+		r.Skip()
+		a.db.initItem(a.cursor, i, a.p.raw[start:o.values+uint32(r.Offset())])
+		a.make(a.db.addSlot(i, at))
 	}
 }
 
-// applyEdits does what the block does to texts.
+// make notes a slot that the block makes in the list under the cursor.
+func (a *applier) make(slot int32) {
+	if a.made == nil {
+		a.made = map[int32][]int32{}
+	}
+	a.made[a.cursor] = append(a.made[a.cursor], slot)
+	a.lists = append(a.lists, a.cursor)
+}
+
+// edit notes an edit of a sequence: what a block does to it is done at once.
+func (a *applier) edit(c int32, o *op) {
+	if s := a.p.edits[o.start]; s.runs < s.runsEnd {
+		a.edits = append(a.edits, sequenceEdit{c, s})
+	}
+}
+
+// applyEdits does what the block does to texts and lists.
 func (a *applier) applyEdits() {
-	sort.SliceStable(a.edits, func(i, j int) bool { return a.edits[i].text < a.edits[j].text })
+	sort.SliceStable(a.edits, func(i, j int) bool { return a.edits[i].container < a.edits[j].container })
 	for rest := a.edits; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && rest[n].text == rest[0].text {
+		for n < len(rest) && rest[n].container == rest[0].container {
 			n++
 		}
-		ops, chars := a.p.gather(rest[:n])
-		a.db.mergeText(a.node, a.past, rest[0].text, ops, chars)
+		a.applyEdit(rest[0].container, rest[:n])
 		rest = rest[n:]
+	}
+	for _, c := range a.lists {
+		a.db.recountHidden(a.db.listOf(c))
 	}
 }
 
-// gather gives the runs and characters of all edits of one text.
-func (p *payload) gather(edits []textEdit) (ops []egwalker.Op, chars []byte) {
+// applyEdit does to one container what the block does to it.
+func (a *applier) applyEdit(c int32, edits []sequenceEdit) {
+	ops, chars := a.p.gather(edits)
+	if a.db.containers.At(c).kind == typeText {
+		a.db.mergeText(a.node, a.past, c, ops, chars)
+		return
+	}
+	inserted := 0
+	for _, o := range ops {
+		if o.Kind == egwalker.Insert {
+			inserted += int(o.Len)
+		}
+	}
+	if inserted == len(a.made[c]) { // else its writer is faulty, as everybody sees
+		a.db.mergeList(a.node, a.past, c, ops, a.made[c])
+	}
+}
+
+// gather gives the runs and characters of all edits of one container.
+func (p *payload) gather(edits []sequenceEdit) (ops []egwalker.Op, chars []byte) {
 	if s := edits[0].span; len(edits) == 1 {
 		return p.runs[s.runs:s.runsEnd], p.chars[s.chars:s.charsEnd]
 	}
@@ -144,7 +235,7 @@ func (p *payload) gather(edits []textEdit) (ops []egwalker.Op, chars []byte) {
 
 func (a *applier) seen(o *op) seen {
 	switch o.code {
-	case elemPut, elemEnter, elemCount, elemAdd, elemText, elemEdit:
+	case elemPut, elemEnter, elemCount, elemAdd, elemText, elemEdit, elemList, elemEnterList:
 		return seen{feed: none}
 	}
 	return seen{lamport: o.lamport, feed: a.db.graph.Feed(a.p.feed(o.feed))}
@@ -154,6 +245,9 @@ func (a *applier) write(key int32, at crdt.Stamp, v content) {
 	db := a.db
 	db.touch(a.cursor, true)
 	f := db.field(a.cursor, key)
+	if f == none && key < none {
+		return // the item was removed
+	}
 	if f == none {
 		f = db.addField(a.cursor, key, at)
 		db.fields.At(f).Value = db.word(f, v)

@@ -18,6 +18,7 @@ type builder struct {
 	// The tables. Whether a row is in one is seen by looking at the place
 	// that the row says it has, so truncating a table forgets its end.
 	keys, objects, feeds []int32
+	items                []int32
 	columns              columns
 	changes              []byte
 	changed              int // changes
@@ -38,6 +39,7 @@ type builder struct {
 // savepoint is what a failing transaction goes back to.
 type savepoint struct {
 	keys, objects, feeds int
+	items                int
 	edits, runs, chars   int
 	cursor               int32
 	ops                  uint32
@@ -47,12 +49,13 @@ type savepoint struct {
 func (b *builder) save() savepoint {
 	b.flush()
 	c := &b.columns
-	return savepoint{len(b.keys), len(b.objects), len(b.feeds), len(c.counts), len(c.runs), len(c.chars), b.cursor, b.ops}
+	return savepoint{len(b.keys), len(b.objects), len(b.feeds), len(b.items), len(c.counts), len(c.runs), len(c.chars), b.cursor, b.ops}
 }
 
 // restore takes back what was written since save.
 func (b *builder) restore(s savepoint) {
 	b.keys, b.objects, b.feeds = b.keys[:s.keys], b.objects[:s.objects], b.feeds[:s.feeds]
+	b.items = b.items[:s.items]
 	c := &b.columns
 	c.counts, c.runs, c.chars = c.counts[:s.edits], c.runs[:s.runs], c.chars[:s.chars]
 	b.cursor, b.ops = s.cursor, s.ops
@@ -94,17 +97,18 @@ func (b *builder) empty() {
 }
 
 // size is about what the payload takes.
-func (b *builder) size() int { return len(b.changes) + len(b.body) + b.columns.size() }
+func (b *builder) size() int { return len(b.changes) + len(b.body) + 4*len(b.items) + b.columns.size() }
 
 // payload puts the tables in front of the changes.
 func (b *builder) payload(db *DB) []byte {
 	b.flush()
 	out := make([]byte, 0, 16+b.size()+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
-	if b.columns.empty() {
+	columnar := len(b.items) > 0 || !b.columns.empty()
+	if !columnar {
 		out = wire.AppendArray(out, 5)
 		out = wire.AppendUint(out, payloadVersion)
 	} else {
-		out = wire.AppendArray(out, 9)
+		out = wire.AppendArray(out, 11)
 		out = wire.AppendUint(out, columnsVersion)
 	}
 	var ids []byte
@@ -122,17 +126,22 @@ func (b *builder) payload(db *DB) []byte {
 		ids = append(ids, db.containers.At(c).id[:]...)
 	}
 	out = wire.AppendBytes(out, ids)
-	if !b.columns.empty() {
+	if columnar {
+		out = db.appendItems(out, b.items)
 		out = b.columns.append(out)
 	}
 	out = wire.AppendArray(out, b.changed)
 	return append(out, b.changes...)
 }
 
+// next is the stamp of the next op.
+func (b *builder) next() crdt.Stamp { return crdt.Stamp{Node: b.node, Index: b.ops} }
+
 // stamp counts an op.
 func (b *builder) stamp() crdt.Stamp {
+	at := b.next()
 	b.ops++
-	return crdt.Stamp{Node: b.node, Index: b.ops - 1}
+	return at
 }
 
 func (b *builder) code(code int64) {
@@ -146,8 +155,18 @@ func (b *builder) number(v uint64) {
 	b.elements++
 }
 
+// key writes the place of a key, or of an item, in its table, where it puts it.
 func (b *builder) key(db *DB, key int32) {
 	b.edited = none
+	if key < none {
+		it := db.items.At(itemOf(key))
+		if int(it.place) >= len(b.items) || b.items[it.place] != itemOf(key) {
+			it.place = int32(len(b.items))
+			b.items = append(b.items, itemOf(key))
+		}
+		b.number(uint64(it.place))
+		return
+	}
 	at := db.slots[key]
 	if int(at) >= len(b.keys) || b.keys[at] != key {
 		at = int32(len(b.keys))
@@ -216,7 +235,11 @@ func (b *builder) descend(db *DB, c int32) {
 		return
 	}
 	b.descend(db, db.containers.At(c).parent)
-	b.nest(db, elemEnter, c)
+	if db.containers.At(c).kind == typeList {
+		b.nest(db, elemEnterList, c)
+	} else {
+		b.nest(db, elemEnter, c)
+	}
 	b.cursor = c
 }
 
@@ -247,7 +270,11 @@ func (b *builder) set(db *DB, p place, raw []byte) crdt.Stamp {
 
 func (b *builder) put(db *DB, p place, child int32) crdt.Stamp {
 	b.seek(db, p.container)
-	b.nest(db, elemPut, child)
+	if db.containers.At(child).kind == typeList {
+		b.nest(db, elemList, child)
+	} else {
+		b.nest(db, elemPut, child)
+	}
 	b.cursor = child
 	return b.stamp()
 }
@@ -282,6 +309,39 @@ func (b *builder) edit(db *DB, c int32, ops []egwalker.Op, content []byte) {
 			b.columns.add(o, nil)
 		}
 	}
+}
+
+// insert writes elemInsert: new items of list c, from i on, with these values.
+func (b *builder) insert(db *DB, c, i int32, ops []egwalker.Op, values [][]byte) {
+	b.seek(db, c)
+	b.code(elemInsert)
+	b.key(db, itemKey(i))
+	b.number(uint64(len(values)))
+	for _, v := range values {
+		if kind := containerKind(v); kind != 0 {
+			b.body = wire.AppendUint(wire.AppendArray(b.body, 1), uint64(kind))
+		} else {
+			b.body = append(b.body, v...)
+		}
+		b.elements++
+	}
+	b.columns.begin()
+	for _, o := range ops {
+		b.columns.add(o, nil)
+	}
+	b.stamp()
+}
+
+// item writes elemRemove or elemMove of an item of list c.
+func (b *builder) item(db *DB, code int64, c, i int32, ops []egwalker.Op) crdt.Stamp {
+	b.seek(db, c)
+	b.code(code)
+	b.key(db, itemKey(i))
+	b.columns.begin()
+	for _, o := range ops {
+		b.columns.add(o, nil)
+	}
+	return b.stamp()
 }
 
 func (b *builder) deleteKey(db *DB, p place) crdt.Stamp {

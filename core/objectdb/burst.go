@@ -68,7 +68,8 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 	forked := db.graph.Forked(b.node)
 	if forked { // ties with the other branch are broken by the hash
 		db.detachCreatedBy([]crdt.Node{b.node})
-		db.reorderTexts(b.node, func() { db.graph.Commit(b.node, r) })
+		db.reorder(b.node, func() { db.graph.Commit(b.node, r) })
+		db.recountSlots()
 		db.settle()
 	} else {
 		db.graph.Commit(b.node, r)
@@ -133,13 +134,24 @@ func (db *DB) rehome(prev crdt.Node) {
 	for c := range int32(db.containers.Len()) {
 		rename(&db.containers.At(c).created)
 	}
-	for x := range int32(db.texts.Len()) {
-		for i, n := range db.texts.At(x).nodes {
+	for i := range int32(db.items.Len()) {
+		rename(&db.items.At(i).at)
+	}
+	for s := range int32(db.slotRows.Len()) {
+		rename(&db.slotRows.At(s).at)
+	}
+	for c := range int32(db.containers.Len()) {
+		s := db.sequenceOf(c)
+		if s == nil {
+			continue
+		}
+		for i, n := range s.nodes {
 			if at := slices.Index(old, n); at >= 0 {
-				db.texts.At(x).nodes[i] = moved[at]
+				s.nodes[i] = moved[at]
 			}
 		}
 	}
+	db.recountSlots()
 	for i, b := range db.bursts {
 		db.bursts[i] = &Burst{Deltas: db.graph.Deltas(moved[i]), Ops: b.Ops, Payload: payloads[i], node: moved[i]}
 	}
@@ -180,7 +192,7 @@ func (db *DB) settle() {
 			}
 		}
 		db.fields.Restore(db.graph, f, kept)
-		if e.Tag == none {
+		if e.Tag == none { // of delete and restore
 			db.recount(e.Owner)
 		}
 		db.touch(e.Owner, true)

@@ -4,21 +4,28 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/crdt/rope"
 	"github.com/echospace/echospace/core/wire"
 )
 
-// What a payload does to texts stands in columns, for all its edits together:
+// What a payload does to texts and lists stands in columns, for all its edits
+// together, and before them the names of the items of lists that it is about:
 //
+//	sources bin  8-byte numbers
+//	items bin    per item its source's place in sources, and the difference of
+//	             its index to that behind the item before
 //	counts bin   per edit, in the order of the elements, the number of its runs
 //	runs bin     per run 2*length, plus 1 for a delete; lengths are at least 1
 //	places bin   per run the difference of its position to the end of the run
-//	             before: 2*d, or -2*d-1 if it is negative
-//	chars str    what the inserts insert, one behind the other
+//	             before
+//	chars str    what the inserts into texts insert, one behind the other
 //
-// The numbers are unsigned varints of no more bytes than needed (encoding/binary).
+// Sources and items stand in the order of their first use. The numbers are varints
+// of no more bytes than needed (encoding/binary), with 2*d for a difference d, or
+// -2*d-1 if it is negative.
 // Lengths and positions are in UTF-16 code units; a run ends where its insert
 // ends, or where its delete began. Runs are joined as egwalker.Op.Join does.
 
@@ -86,9 +93,9 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 	if r.Err() != nil {
 		return runs, edits, nil
 	}
-	at, used := int32(0), 0
+	at := int32(0)
 	for len(counts.b) > 0 && r.Err() == nil {
-		e := span{runs: int32(len(runs)), chars: int32(used)}
+		e := span{runs: int32(len(runs))}
 		n := counts.next()
 		for i := uint64(0); i < n && r.Err() == nil; i++ {
 			o, err := readRun(&lengths, &places, at)
@@ -97,9 +104,6 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 					err = errors.New("a run goes on where the one before ended")
 				}
 			}
-			if err == nil && o.Kind == egwalker.Insert {
-				used, err = useChars(chars, used, int(o.Len))
-			}
 			if err != nil {
 				r.Fail(err)
 				break
@@ -107,15 +111,13 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 			runs = append(runs, o)
 			at = runEnd(o)
 		}
-		e.runsEnd, e.charsEnd = int32(len(runs)), int32(used)
+		e.runsEnd = int32(len(runs))
 		edits = append(edits, e)
 	}
 	switch {
 	case counts.bad || lengths.bad || places.bad:
 		r.Fail(errors.New("a column holds what is no number in its least form"))
-	case len(edits) == 0:
-		r.Fail(errors.New("columns without an edit"))
-	case len(lengths.b)+len(places.b) > 0 || used < len(chars):
+	case len(lengths.b)+len(places.b) > 0:
 		r.Fail(errors.New("columns hold more than the edits use"))
 	}
 	return runs, edits, chars
@@ -124,10 +126,7 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 func readRun(lengths, places *varints, at int32) (o egwalker.Op, err error) {
 	n, d := lengths.next(), places.next()
 	o.Kind = egwalker.Kind(n & 1)
-	length, pos := n>>1, int64(at)+int64(d>>1)
-	if d&1 == 1 {
-		pos = int64(at) - int64(d>>1) - 1
-	}
+	length, pos := n>>1, int64(at)+signed(d)
 	if lengths.bad || places.bad {
 		return o, errors.New("a column is too short or holds what is no number in its least form")
 	}
@@ -149,6 +148,52 @@ func useChars(chars []byte, from, units int) (int, error) {
 	}
 	return from + n, nil
 }
+
+// appendItems appends the names of items.
+func (db *DB) appendItems(b []byte, items []int32) []byte {
+	var sources []uint64
+	var ids, col []byte
+	next := uint64(0)
+	for _, i := range items {
+		n := db.items.At(i).name
+		at := slices.Index(sources, n.source)
+		if at < 0 {
+			at = len(sources)
+			sources = append(sources, n.source)
+			ids = binary.BigEndian.AppendUint64(ids, n.source)
+		}
+		col = binary.AppendUvarint(col, uint64(at))
+		col = binary.AppendVarint(col, int64(n.index-next))
+		next = n.index + 1
+	}
+	return wire.AppendBytes(wire.AppendBytes(b, ids), col)
+}
+
+// readItems reads the names of items.
+func readItems(r *wire.Reader, items []itemName) []itemName {
+	sources, col := r.Bytes(maxTable), varints{b: r.Bytes(maxTable)}
+	used, next := uint64(0), uint64(0)
+	for len(col.b) > 0 && r.Err() == nil {
+		at, index := col.next(), next+uint64(signed(col.next()))
+		if col.bad {
+			break
+		}
+		if at > used || at >= uint64(len(sources)/8) {
+			r.Fail(errors.New("source of an item is out of turn"))
+			break
+		}
+		used = max(used, at+1)
+		items = append(items, itemName{binary.BigEndian.Uint64(sources[8*at:]), index})
+		next = index + 1
+	}
+	if col.bad || uint64(len(sources)) != 8*used {
+		r.Fail(errors.New("names of items are no numbers in their least form, or there are more sources than they use"))
+	}
+	return items
+}
+
+// signed is the difference that an unsigned varint stands for.
+func signed(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 // varints reads a column of unsigned varints, each in its least form.
 type varints struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/echospace/echospace/core/keys"
 )
 
-// container is an object, or a map, counter or text inside one. Nested ones know by
+// container is an object, or a map, list, text or counter inside one. Nested ones know by
 // which key and op they came to be, so that a payload can name them by their
 // path.
 type container struct {
@@ -17,15 +17,15 @@ type container struct {
 	seen    seen       // nested: what its creator saw in the register
 	created crdt.Stamp // objects: the first create; Node none if there is none
 	parent  int32      // none for an object
-	key     int32      // nested: its key in the parent
+	key     int32      // nested: its key in the parent, or the itemKey of its item
 	first   int32      // chain of fields through Link
 	last    int32
 	count   int32
 	life    int32 // objects: the register of delete and restore, or none
 	slot    int32 // its place in the open burst, if it is there
 	flags   uint8
-	kind    uint8 // typeMap, typeCounter or typeText
-	number  int64 // counters: the sum; texts: the row in DB.texts
+	kind    uint8 // typeMap, typeList, typeText or typeCounter
+	number  int64 // counters: the sum; texts and lists: the place in DB.texts, DB.lists
 }
 
 // seen names an op by lamport and feed; feed none is no op.
@@ -46,6 +46,7 @@ const (
 	typeMap     = valueMap
 	typeCounter = valueCounter
 	typeText    = valueText
+	typeList    = valueList
 )
 
 // manyFields is how many fields of a container are searched one by one.
@@ -76,7 +77,12 @@ func (db *DB) object(v id.ObjectID) int32 {
 func (db *DB) addContainer(c container) int32 {
 	c.first, c.last, c.life, c.created = none, none, none, crdt.Stamp{Node: none}
 	if c.kind == typeText {
-		c.number = int64(db.texts.Append(textState{content: db.ropes.New()}))
+		c.number = int64(len(db.texts))
+		db.texts = append(db.texts, &textState{content: db.ropes.New()})
+	}
+	if c.kind == typeList {
+		c.number = int64(len(db.lists))
+		db.lists = append(db.lists, &listState{})
 	}
 	row := db.containers.Append(c)
 	db.byID.Insert(maphash.Bytes(db.seed, c.id[:]), row)
@@ -86,7 +92,7 @@ func (db *DB) addContainer(c container) int32 {
 // child gives the container of a kind that whoever saw s at key of parent
 // creates there.
 func (db *DB) child(parent, key int32, s seen, kind uint8) int32 {
-	v := db.childID(db.containers.At(parent).id, db.keys.At(key), s, kind)
+	v := db.childID(db.containers.At(parent).id, db.keyBytes(key), s, kind)
 	if c := db.find(v, parent); c != none {
 		return c
 	}
@@ -122,8 +128,11 @@ func (db *DB) fieldHash(c, key int32) uint64 {
 	return maphash.Bytes(db.seed, b[:])
 }
 
-// field gives the register of a key, or none.
+// field gives the register of a key, or of an item of a list, or none.
 func (db *DB) field(c, key int32) int32 {
+	if key < none {
+		return db.items.At(itemOf(key)).field
+	}
 	row := db.containers.At(c)
 	if row.count > manyFields {
 		return db.byField.Find(db.fieldHash(c, key), func(f int32) bool {
@@ -198,9 +207,12 @@ func (db *DB) dropFields(c int32) {
 		f = next
 	}
 	row.first, row.last, row.count = none, none, 0
-	if row.kind == typeText {
+	switch row.kind {
+	case typeText:
 		db.clearText(db.textOf(c))
-	} else {
+	case typeList:
+		*db.listOf(c) = listState{}
+	default:
 		row.number = 0
 	}
 }

@@ -30,6 +30,10 @@ type Limits struct {
 // Options are those of New. The zero value is the default.
 type Options struct {
 	Limits Limits
+	// Source is a random number. No two databases of one space may have the same,
+	// not even those that are opened of one profile: items of lists are named by
+	// it.
+	Source uint64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -59,8 +63,14 @@ type DB struct {
 	values     flat.Heap
 	seed       maphash.Seed
 	alive      int // objects that are created and not deleted
-	texts      flat.Column[textState]
+	texts      []*textState
 	ropes      rope.Store // their contents
+	lists      []*listState
+	slotRows   flat.Column[slot]
+	items      flat.Column[item]
+	byItem     flat.Index
+	source     uint64
+	madeItems  uint64 // how many items were made here
 
 	// Writing.
 	writer    id.FeedID
@@ -90,7 +100,7 @@ type DB struct {
 
 // New makes an empty database.
 func New(o Options) *DB {
-	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none}
+	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source}
 	db.order = db.compareCreated
 	db.object(PropertiesID)
 	return db

@@ -18,6 +18,7 @@ import (
 
 // Encoders of local ops and values, for tests.
 
+func vNil() []byte            { return wire.AppendNil(nil) }
 func vInt(v int64) []byte     { return wire.AppendInt(nil, v) }
 func vFloat(v float64) []byte { return wire.AppendFloat(nil, v) }
 func vStr(v string) []byte    { return wire.AppendString(nil, v) }
@@ -45,29 +46,51 @@ func opHead(code int, obj id.ObjectID) []byte {
 	return wire.AppendBytes(b, obj[:])
 }
 
-func opPath(path []string) []byte {
+// opPath encodes a path of keys and places in lists.
+func opPath[K any](path []K) []byte {
 	b := wire.AppendArray(nil, len(path))
 	for _, k := range path {
-		b = wire.AppendString(b, k)
+		switch k := any(k).(type) {
+		case string:
+			b = wire.AppendString(b, k)
+		case int:
+			b = wire.AppendUint(b, uint64(k))
+		}
 	}
 	return b
+}
+
+func vList(items ...[]byte) []byte {
+	b := wire.AppendUint(wire.AppendArray(nil, 1+len(items)), valueList)
+	return append(b, slices.Concat(items...)...)
+}
+
+func opSplice(obj id.ObjectID, at, removed int, items [][]byte, path ...any) []byte {
+	b := append(opHead(localSplice, obj), opPath(path)...)
+	b = wire.AppendUint(wire.AppendUint(b, uint64(at)), uint64(removed))
+	return append(wire.AppendArray(b, len(items)), slices.Concat(items...)...)
+}
+
+func opMove(obj id.ObjectID, from, to int, path ...any) []byte {
+	b := append(opHead(localMove, obj), opPath(path)...)
+	return wire.AppendUint(wire.AppendUint(b, uint64(from)), uint64(to))
 }
 
 func opCreate(obj id.ObjectID, m map[string][]byte) []byte {
 	return append(opHead(localCreate, obj), vMap(m)...)
 }
-func opSet(obj id.ObjectID, v []byte, path ...string) []byte {
+func opSet(obj id.ObjectID, v []byte, path ...any) []byte {
 	return append(append(opHead(localSet, obj), opPath(path)...), v...)
 }
-func opAdd(obj id.ObjectID, n int64, path ...string) []byte {
+func opAdd(obj id.ObjectID, n int64, path ...any) []byte {
 	return append(append(opHead(localAdd, obj), opPath(path)...), vInt(n)...)
 }
-func opEdit(obj id.ObjectID, pos, deleted int, inserted string, path ...string) []byte {
+func opEdit(obj id.ObjectID, pos, deleted int, inserted string, path ...any) []byte {
 	b := append(opHead(localEdit, obj), opPath(path)...)
 	b = wire.AppendUint(wire.AppendUint(b, uint64(pos)), uint64(deleted))
 	return wire.AppendString(b, inserted)
 }
-func opDelKey(obj id.ObjectID, path ...string) []byte {
+func opDelKey(obj id.ObjectID, path ...any) []byte {
 	return append(opHead(localDelKey, obj), opPath(path)...)
 }
 func opDelete(obj id.ObjectID) []byte  { return opHead(localDelete, obj) }
@@ -103,8 +126,12 @@ type site struct {
 	sent []Block
 }
 
+// sources are what the databases of sites name their items by.
+var sources uint64
+
 func newSite(t testing.TB, n int) *site {
-	s := &site{t: t, db: New(Options{}), feed: feedID(n)}
+	sources++
+	s := &site{t: t, db: New(Options{Source: sources}), feed: feedID(n)}
 	s.db.SetWriter(s.feed, feed.Ref{Feed: s.feed})
 	return s
 }
@@ -129,16 +156,18 @@ func (s *site) flush() []Block {
 			s.sent = append(s.sent, out...)
 			return out
 		}
-		blk := blockOf(s.feed, s.head, b)
+		blk := blockOf(s.db, s.feed, s.head, b)
 		s.db.Written(blk.Ref, b)
 		s.head = blk.Ref
 		out = append(out, blk)
 	}
 }
 
-func blockOf(f id.FeedID, prev feed.Ref, b *Burst) Block {
-	var seq [8]byte
+// blockOf is the block of a burst; as by a random nonce no two writers make the same.
+func blockOf(db *DB, f id.FeedID, prev feed.Ref, b *Burst) Block {
+	var seq [16]byte
 	binary.BigEndian.PutUint64(seq[:], prev.Seq+1)
+	binary.BigEndian.PutUint64(seq[8:], db.source)
 	h := keys.SumLabel("test block", f[:], seq[:], prev.Hash[:], b.Payload, fmt.Append(nil, b.Deltas))
 	return Block{Ref: feed.Ref{Feed: f, Seq: prev.Seq + 1, Hash: h}, Prev: prev.Hash, Deltas: b.Deltas, Ops: b.Ops, Payload: b.Payload}
 }
@@ -188,6 +217,14 @@ func text(r *wire.Reader) string {
 	n := r.ArrayLen(math.MaxInt32)
 	if n > 0 && r.Peek() == wire.Uint {
 		t := r.Uint(math.MaxUint64)
+		if t == valueList { // of a record: items with their numbers
+			var items []string
+			for range n / 2 {
+				r.Uint(math.MaxUint64)
+				items = append(items, text(r))
+			}
+			return "[" + strings.Join(items, " ") + "]"
+		}
 		if t != valueMap {
 			return fmt.Sprintf("%d(%s)", t, text(r))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/echospace/echospace/core/crdt"
@@ -14,7 +15,10 @@ import (
 	"github.com/echospace/echospace/core/wire"
 )
 
-// Local ops: arrays [code, object bin16, ...], one after the other.
+// Local ops: arrays [code, object bin16, ...], one after the other. A key of a
+// path is a str, or the place of an item in a list. A value is as in a payload,
+// but containers come with what is in them: [4, k, v, ...], [6, v, ...], [7, str],
+// [8, integer].
 const (
 	localCreate  = 1 // map: create an object with contents
 	localSet     = 2 // [key...], value: the maps on the way must exist
@@ -23,10 +27,12 @@ const (
 	localRestore = 5 // restore one
 	localAdd     = 6 // [key...], int: add to the counter there
 	localEdit    = 7 // [key...], pos, deleted, str: edit the text there, as EditText does
+	localSplice  = 8 // [key...], n, removed, [value...]: items of the list there from the n-th on give way to others
+	localMove    = 9 // [key...], from, to: the item at place from of the list there comes to place to
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
@@ -49,7 +55,7 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 	}
 	b := db.open
 	saved := b.save()
-	db.tx.begin(db.containers.Len())
+	db.tx.begin(db.containers.Len(), db.items.Len())
 	r := wire.NewReader(ops)
 	for r.Err() == nil && r.Offset() < len(ops) {
 		db.localOp(r, ops)
@@ -128,9 +134,13 @@ func (db *DB) localOp(r *wire.Reader, ops []byte) {
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
 			db.localEdit(r, at)
 		}
+	case localSplice, localMove:
+		if at, depth := db.localPath(r, c, false); r.Err() == nil {
+			db.localList(r, ops, at, depth, code)
+		}
 	case localDelKey:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
-			db.localDeleteKey(at)
+			db.localDeleteKey(r, at)
 		}
 	case localDelete, localRestore:
 		db.localLife(r, c, code == localDelete)
@@ -169,22 +179,43 @@ func (db *DB) localPath(r *wire.Reader, c int32, intern bool) (place, int) {
 		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "path of %d keys, want 1 to %d", n, db.limits.Depth))
 	}
 	for i := 1; r.Err() == nil; i++ {
-		k := db.limits.readKey(r)
-		db.tx.path = append(db.tx.path, k)
-		if i == n {
-			if r.Err() != nil {
-				break
-			}
-			if intern {
-				return place{c, db.internKey(k)}, n
-			}
-			return place{c, db.keys.Find(k)}, n
+		key := db.pathKey(r, c, intern && i == n)
+		if r.Err() != nil {
+			break
 		}
-		if c = db.childOf(c, db.keys.Find(k), typeMap); c == none {
-			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no map at %q", k))
+		if i == n {
+			return place{c, key}, n
+		}
+		outer := c
+		if c = db.childOf(outer, key, typeMap); c == none {
+			c = db.childOf(outer, key, typeList)
+		}
+		if c == none {
+			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no map and no list"))
 		}
 	}
 	return place{none, none}, n
+}
+
+// pathKey reads one step of a path: a key of a map, which it interns if intern
+// is set, or the place of an item in a list.
+func (db *DB) pathKey(r *wire.Reader, c int32, intern bool) int32 {
+	if db.containers.At(c).kind == typeList {
+		n := r.Uint(math.MaxInt32)
+		db.tx.path = append(db.tx.path, strconv.AppendUint(nil, n, 10))
+		i := db.shownItem(c, int(n))
+		if i == none {
+			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no such item"))
+			return none
+		}
+		return itemKey(i)
+	}
+	k := db.limits.readKey(r)
+	db.tx.path = append(db.tx.path, k)
+	if intern && r.Err() == nil {
+		return db.internKey(k)
+	}
+	return db.keys.Find(k)
 }
 
 // localPairs reads the contents of a new map into c.
@@ -221,6 +252,10 @@ func (db *DB) localValue(r *wire.Reader, ops []byte, p place, depth int) {
 		return
 	case isText:
 		db.localText(r, p)
+		return
+	}
+	if pairs <= isList {
+		db.localNewList(r, ops, p, isList-pairs, depth)
 		return
 	}
 	if pairs < 0 {
@@ -300,9 +335,9 @@ func (db *DB) localEdit(r *wire.Reader, p place) {
 func (db *DB) replace(r *wire.Reader, c, pos, deleted int32, inserted []byte) {
 	x := db.textOf(c)
 	fresh := db.tx.fresh(c)
-	before := &textUndo{pos: int(pos), nodes: len(x.nodes)}
+	before := &textUndo{pos: int(pos)}
 	if !fresh {
-		before.mark = x.history.Mark()
+		before.mark = x.mark()
 		before.deleted = db.ropes.Append(nil, x.content, int(pos), int(pos+deleted))
 	}
 	if err := db.editText(c, x, pos, deleted, inserted); err != nil {
@@ -333,8 +368,12 @@ func (db *DB) lastSeen(p place) seen {
 	return seen{lamport: db.graph.Lamport(at), feed: db.graph.FeedOf(at.Node)}
 }
 
-func (db *DB) localDeleteKey(p place) {
+func (db *DB) localDeleteKey(r *wire.Reader, p place) {
 	if p.key == none {
+		return
+	}
+	if p.key < none {
+		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "an item of a list is removed by a splice"))
 		return
 	}
 	f := db.field(p.container, p.key)

@@ -172,7 +172,6 @@ func TestLocal_O11_refusedWhole(t *testing.T) {
 		"zero id":            {opCreate(id.ObjectID{}, nil), errs.InvalidArgument},
 		"delete properties":  {opDelete(PropertiesID), errs.InvalidArgument},
 		"empty path":         {opSet(obj, vInt(1)), errs.InvalidArgument},
-		"list":               {opSet(obj, vTyped(6, vInt(1)), "a"), errs.UnsupportedValue},
 		"counter of text":    {opSet(obj, vTyped(valueCounter, vStr("1")), "a"), errs.Malformed},
 		"add to a number":    {opAdd(obj, 1, "n"), errs.NotFound},
 		"add to nothing":     {opAdd(obj, 1, "none"), errs.NotFound},

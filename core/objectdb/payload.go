@@ -15,17 +15,19 @@ import (
 // The payload of a block is
 //
 //	[1, feeds bin, [key str...], objects bin, [change...]]
-//	[2, feeds bin, [key str...], objects bin, counts, runs, places, chars, [change...]]
+//	[2, feeds bin, [key str...], objects bin, sources, items, counts, runs, places, chars, [change...]]
 //	change = [time, message nil|str, [element...]]
 //
-// The second form is that of a payload that edits texts; columns.go describes
-// its columns, of which each edit takes its part in turn.
+// The second form is that of a payload that edits texts or lists; columns.go
+// describes its columns, of which each edit takes its part in turn.
 //
 // feeds are 32-byte feed ids, objects 16-byte object ids. Feeds, keys and
 // objects stand in the order of their first use, all of them used; k, o and f
-// below are places in these tables. time is in milliseconds since 1970, from
-// the second change on the difference to the one before. Elements move a cursor
-// or are ops on the map under it; only ops count and have lamport times. The
+// below are places in these tables. Under the cursor may be a list instead of a
+// map: k is the place of one of its items in the table of items then. time is in
+// milliseconds since 1970, from the second change on the difference to the one
+// before. Elements move a cursor or are ops on what is under it; only ops count
+// and have lamport times. The
 // cursor survives the end of a change. A non-negative k followed by a value
 // sets that key. The others:
 const (
@@ -47,7 +49,14 @@ const (
 	elemTextSeen   = -16 // op; k lamport f: likewise over the op seen
 	elemEdit       = -17 // op; k: edit the text that elemText makes
 	elemEditSeen   = -18 // op; k lamport f: edit the one that elemTextSeen makes
-	elemLast       = elemEditSeen
+	elemList       = -19 // op; k: set the key to a new list, nothing seen; go to it
+	elemListSeen   = -20 // op; k lamport f: likewise over the op seen
+	elemEnterList  = -21 // k: go to the list that elemList makes
+	elemEnterSeenL = -22 // k lamport f: go to the one that elemListSeen makes
+	elemInsert     = -23 // op; i n value...: edit the list, which makes n new items, named from i on; containers are [type]
+	elemRemove     = -24 // op; i: edit the list, and remove an item
+	elemMove       = -25 // op; i: edit the list, which puts an item elsewhere
+	elemLast       = elemMove
 	elemSet        = 0 // in op.code only: set a key
 	payloadVersion = 1
 	columnsVersion = 2
@@ -68,6 +77,7 @@ type op struct {
 	number  int64  // n
 	start   uint32 // of the value in payload.raw; of an edit its place in payload.edits
 	end     uint32
+	values  uint32 // elemInsert: where the values begin in payload.raw
 }
 
 // payload is a decoded payload. It is reused from block to block.
@@ -79,17 +89,18 @@ type payload struct {
 	ops     []op
 	count   uint64 // of ops, moves not counted
 
+	items []itemName
 	runs  []egwalker.Op
 	edits []span
 	chars []byte
-	// The columns are raw[columns:changes].
+	// What follows the items up to the changes is raw[columns:changes].
 	columns, changes int
 }
 
 // release forgets the bytes of the block, and buffers of unusual size.
 func (p *payload) release() {
 	clear(p.keys)
-	*p = payload{keys: p.keys[:0], ops: p.ops[:0], runs: trim(p.runs), edits: trim(p.edits)}
+	*p = payload{keys: p.keys[:0], ops: p.ops[:0], items: trim(p.items), runs: trim(p.runs), edits: trim(p.edits)}
 	if cap(p.ops) > 1<<14 {
 		p.ops = nil
 	}
@@ -110,13 +121,13 @@ func (p *payload) feed(f int32) id.FeedID {
 func (p *payload) decode(raw []byte, limits Limits) error {
 	const op = "objectdb.decode"
 	r := wire.NewReader(raw)
-	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], runs: p.runs[:0], edits: p.edits[:0]}
+	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], items: p.items[:0], runs: p.runs[:0], edits: p.edits[:0]}
 	n := r.ArrayLen(maxTable)
 	v := r.Uint(math.MaxUint64)
 	if r.Err() == nil && v != payloadVersion && v != columnsVersion {
 		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d and %d", v, payloadVersion, columnsVersion)
 	}
-	if want := map[bool]int{false: 5, true: 9}[v == columnsVersion]; n != want {
+	if want := map[bool]int{false: 5, true: 11}[v == columnsVersion]; n != want {
 		r.Fail(fmt.Errorf("payload of version %d has %d elements, want %d", v, n, want))
 	}
 	p.feeds = r.Bytes(maxTable)
@@ -128,15 +139,20 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 		r.Fail(errors.New("table of ids is not of whole ids"))
 	}
 	if v == columnsVersion {
+		p.items = readItems(r, p.items)
 		p.columns = r.Offset()
 		p.runs, p.edits, p.chars = readColumns(r, p.runs, p.edits)
 		p.changes = r.Offset()
+		if r.Err() == nil && len(p.items)+len(p.edits) == 0 {
+			r.Fail(errors.New("columns of nothing"))
+		}
 	}
 	d := decoder{p: p, r: r, limits: limits, feeds: len(p.feeds) / id.HashSize, objects: len(p.objects) / id.ShortSize}
 	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
 		d.change()
 	}
-	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects || d.usedEdits != len(p.edits) {
+	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects ||
+		d.usedEdits != len(p.edits) || d.usedItems != len(p.items) || d.usedChars != len(p.chars) {
 		r.Fail(errors.New("table has unused entries"))
 	}
 	return r.Done(op)
@@ -149,8 +165,8 @@ type decoder struct {
 	limits                           Limits
 	feeds, objects                   int
 	usedKeys, usedFeeds, usedObjects int
-	usedEdits                        int
-	depth                            int // of the map under the cursor; 0 before the first
+	usedItems, usedEdits, usedChars  int
+	inside                           []bool // per container from the object down to the cursor whether it is a list
 	current                          int32
 }
 
@@ -184,7 +200,6 @@ func (d *decoder) element() int {
 			r.Fail(errors.New("container is not written as one"))
 		}
 		o.end = uint32(r.Offset())
-		d.need(d.depth > 0, "value without object")
 		d.add(o, true)
 		return 2
 	}
@@ -207,71 +222,127 @@ func (d *decoder) special(o op) int {
 		o.index = d.use(d.r.Uint(maxTable), &d.usedObjects, d.objects, "object")
 		d.enterObject(o.index)
 		used = 2
-	case elemPut, elemEnter:
-		d.nest()
+	case elemPut, elemEnter, elemList, elemEnterList:
 		o.index = d.key()
+		d.nest(o.code == elemList || o.code == elemEnterList)
 		used = 2
-	case elemPutSeen, elemEnterSeen:
-		d.nest()
+	case elemPutSeen, elemEnterSeen, elemListSeen, elemEnterSeenL:
 		o.index = d.key()
+		d.nest(o.code == elemListSeen || o.code == elemEnterSeenL)
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		used = 4
 	case elemCount, elemAdd:
-		d.need(d.depth > 0, "counter without object")
 		o.index = d.key()
 		o.number = d.r.Int()
 		used = 3
 	case elemCountSeen, elemAddSeen:
-		d.need(d.depth > 0, "counter without object")
 		o.index = d.key()
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		o.number = d.r.Int()
 		used = 5
 	case elemText, elemEdit:
-		o.start = d.edit()
+		o.start = d.edit(true)
 		o.index = d.key()
 		used = 2
 	case elemTextSeen, elemEditSeen:
-		o.start = d.edit()
+		o.start = d.edit(true)
 		o.index = d.key()
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		used = 4
+	case elemInsert:
+		d.need(d.inList(), "insert into what is no list")
+		o.start = d.edit(false)
+		o.index = d.key()
+		used += 1 + d.newItems(&o)
+	case elemRemove, elemMove:
+		d.need(d.inList(), "item of what is no list")
+		o.start = d.edit(false)
+		o.index = d.key()
+		used = 2
 	case elemLeave:
-		d.need(d.depth > 1, "no map to leave")
-		d.depth--
+		d.need(len(d.inside) > 1, "nothing to leave")
+		d.inside = d.inside[:max(0, len(d.inside)-1)]
 	case elemDeleteKey:
-		d.need(d.depth > 0, "key without object")
+		d.need(!d.inList(), "item deleted as a key")
 		o.index = d.key()
 		used = 2
 	case elemDelete, elemRestore:
-		d.need(d.depth == 1, "delete or restore of what is not an object")
+		d.need(len(d.inside) == 1, "delete or restore of what is not an object")
 		d.need(d.r.Err() != nil || d.p.object(d.current) != PropertiesID, "the properties object cannot be deleted")
 	}
-	moves := o.code == elemSelect || o.code == elemEnter || o.code == elemEnterSeen || o.code == elemLeave
-	d.add(o, !moves)
+	d.add(o, !o.moves())
 	return used
 }
 
-func (d *decoder) enterObject(o int32) { d.depth, d.current = 1, o }
-
-func (d *decoder) nest() {
-	d.need(d.depth > 0, "map without object")
-	d.need(d.depth < d.limits.Depth, "maps are nested too deep")
-	d.depth++
+// moves reports whether o only moves the cursor.
+func (o *op) moves() bool {
+	switch o.code {
+	case elemSelect, elemEnter, elemEnterSeen, elemEnterList, elemEnterSeenL, elemLeave:
+		return true
+	}
+	return false
 }
 
-// edit takes the next edit of a text.
-func (d *decoder) edit() uint32 {
-	d.need(d.depth > 0, "text without object")
-	d.need(d.usedEdits < len(d.p.edits), "edit of a text without its part of the columns")
+func (d *decoder) enterObject(o int32) { d.inside, d.current = append(d.inside[:0], false), o }
+
+func (d *decoder) nest(list bool) {
+	d.need(len(d.inside) < d.limits.Depth, "maps are nested too deep")
+	d.inside = append(d.inside, list)
+}
+
+func (d *decoder) inList() bool { return len(d.inside) > 0 && d.inside[len(d.inside)-1] }
+
+// edit takes the next edit of a text, or of a list.
+func (d *decoder) edit(text bool) uint32 {
+	d.need(d.usedEdits < len(d.p.edits), "edit without its part of the columns")
+	if d.r.Err() != nil {
+		return 0
+	}
+	e := &d.p.edits[d.usedEdits]
+	e.chars = int32(d.usedChars)
+	for _, o := range d.p.runs[e.runs:e.runsEnd] {
+		if text && o.Kind == egwalker.Insert && d.r.Err() == nil {
+			var err error
+			if d.usedChars, err = useChars(d.p.chars, d.usedChars, int(o.Len)); err != nil {
+				d.r.Fail(err)
+			}
+		}
+	}
+	e.charsEnd = int32(d.usedChars)
 	d.usedEdits++
 	return uint32(d.usedEdits - 1)
 }
 
+// newItems reads the values of new items.
+func (d *decoder) newItems(o *op) int {
+	n := d.r.Uint(maxTable)
+	d.need(n > 0, "insert of nothing")
+	o.number, o.values = int64(n), uint32(d.r.Offset())
+	for i := uint64(0); i < n && d.r.Err() == nil; i++ {
+		if isPlaceholder(d.r.Rest()) {
+			d.r.Skip()
+			continue
+		}
+		if d.limits.readValue(d.r) != -1 {
+			d.r.Fail(errors.New("container with contents among new items"))
+		}
+	}
+	o.end = uint32(d.r.Offset())
+	return 1 + int(n)
+}
+
+// isPlaceholder reports whether an encoded value is [type] of a container.
+func isPlaceholder(b []byte) bool { return len(b) > 1 && b[0] == 0x91 && containerKind(b) != 0 }
+
+// key reads the place of a key, or of an item if the cursor is at a list.
 func (d *decoder) key() int32 {
+	d.need(len(d.inside) > 0, "key without object")
+	if d.inList() {
+		return d.use(d.r.Uint(maxTable), &d.usedItems, len(d.p.items), "item")
+	}
 	return d.use(d.r.Uint(maxTable), &d.usedKeys, len(d.p.keys), "key")
 }
 

@@ -50,6 +50,15 @@ var golden = []struct {
 		}
 		s.do(opSet(objID(1), vText("anew"), "t"), opEdit(objID(1), 4, 0, "er", "t"))
 	}},
+	{"lists", func(s *site) {
+		s.db.source = 0x0102030405060708
+		s.do(opCreate(objID(1), map[string][]byte{
+			"l": vList(vInt(1), vStr("two"), vMap(map[string][]byte{"x": vInt(3)}), vList(vText("four"), vTyped(valueCounter, vInt(5)))),
+			"m": vList(),
+		}))
+		s.do(opMove(objID(1), 0, 3, "l"), opSplice(objID(1), 0, 1, [][]byte{vInt(6), vInt(7)}, "l"))
+		s.do(opSet(objID(1), vInt(8), "l", 2, "x"), opEdit(objID(1), 4, 0, "!", "l", 3, 0), opAdd(objID(1), 1, "l", 3, 1), opSet(objID(1), vInt(9), "l", 0))
+	}},
 	{"second block", func(s *site) {
 		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"d": vMap(nil)})}))
 		s.flush()
@@ -112,8 +121,14 @@ func TestApply_refuses(t *testing.T) {
 	change := func(n int, elements string) string { return fmt.Sprintf("919300c0%x", 0x90+n) + elements }
 	// wrapText is of elements of one byte each, with columns.
 	wrapText := func(counts, runs, places, chars, elements string) []byte {
-		b := wrap(noIDs, keyA, one, counts+runs+places+chars+change(len(elements)/2, elements))
-		b[0], b[1] = 0x99, 2
+		b := wrap(noIDs, keyA, one, noIDs+noIDs+counts+runs+places+chars+change(len(elements)/2, elements))
+		b[0], b[1] = 0x9b, 2
+		return b
+	}
+	// wrapList has the name of one item.
+	wrapList := func(counts, runs, places, elements string) []byte {
+		b := wrap(noIDs, keyA, one, "c4080000000000000001"+"c4020000"+counts+runs+places+"a0"+change(len(elements)/2, elements))
+		b[0], b[1] = 0x9b, 2
 		return b
 	}
 	cases := map[string]struct {
@@ -138,6 +153,12 @@ func TestApply_refuses(t *testing.T) {
 		"character cut":           {wrapText("c40102", "c4020202", "c4020000", "a4f09f9880", "fff100"), 2, errs.Malformed},
 		"runs that are one":       {wrapText("c40102", "c4020202", "c4020000", "a26161", "fff100"), 2, errs.Malformed},
 		"number not in its least": {wrapText("c4028100", "c40102", "c40100", "a161", "fff100"), 2, errs.Malformed},
+		"insert into a map":       {wrapText("c40101", "c40102", "c40100", "a0", "ffe90001c0"), 2, errs.Malformed},
+		"insert of nothing":       {wrapList("c40101", "c40102", "c40100", "ffed00e90000"), 3, errs.Malformed},
+		"container with contents": {wrapList("c40101", "c40102", "c40100", "ffed00e90001930400c0"), 3, errs.Malformed},
+		"item of a map":           {wrapText("c40101", "c40102", "c40100", "a0", "ffe800"), 2, errs.Malformed},
+		"key of a list":           {wrapList("c40101", "c40102", "c40100", "ffed00f80000"), 3, errs.Malformed},
+		"item beyond the table":   {wrapList("c40101", "c40102", "c40100", "ffed00e80001"), 3, errs.Malformed},
 		"text without object":     {wrapText("c40101", "c40102", "c40100", "a161", "f100"), 1, errs.Malformed},
 		"trailing byte":           {append(wrap(noIDs, "90", one, change(1, "ff")), 0), 1, errs.Malformed},
 		"other number of ops":     {wrap(noIDs, "90", one, change(1, "ff")), 2, errs.Malformed},
@@ -154,7 +175,7 @@ func TestApply_refuses(t *testing.T) {
 		"unknown element":         {wrap(noIDs, "90", one, change(2, "fff5")), 1, errs.Malformed},
 		"feed beyond the table":   {wrap(noIDs, keyA, one, change(5, "fffc000100")), 2, errs.Malformed},
 		"map as a value":          {wrap(noIDs, keyA, one, change(3, "ff009104")), 2, errs.Malformed},
-		"list":                    {wrap(noIDs, keyA, one, change(3, "ff00920601")), 2, errs.UnsupportedValue},
+		"list as a value":         {wrap(noIDs, keyA, one, change(3, "ff00920601")), 2, errs.Malformed},
 		"create properties":       {wrap(noIDs, "90", props, change(1, "ff")), 1, errs.Malformed},
 		"delete properties":       {wrap(noIDs, "90", props, change(3, "fe00f7")), 1, errs.Malformed},
 	}

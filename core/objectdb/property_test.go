@@ -27,6 +27,8 @@ type fleet struct {
 	feeds    int
 	objects  int
 	chars    rune // the last that was inserted: each is once
+	slots    slots
+	board    bool // objID(1) is everywhere and has a list at a
 }
 
 type published struct {
@@ -56,7 +58,7 @@ func (f *fleet) newFeed() id.FeedID {
 }
 
 func (f *fleet) newReplica() *replica {
-	r := &replica{f: f, db: New(Options{}), feed: f.newFeed(), known: twin{}, mirror: newMirror()}
+	r := &replica{f: f, db: New(Options{Source: uint64(f.feeds)}), feed: f.newFeed(), known: twin{}, mirror: newMirror()}
 	r.head = feed.Ref{Feed: r.feed}
 	r.db.SetWriter(r.feed, r.head)
 	r.all = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 1))
@@ -88,34 +90,42 @@ func (f *fleet) pick(n int, what string) int { return rapid.IntRange(0, n-1).Dra
 
 // transact draws a transaction and runs it on both.
 func (r *replica) transact() {
-	t := r.f.t
+	if r.f.pick(2, "how") == 0 && r.typeText() {
+		return
+	}
+	r.transaction(func() (ops []byte, ok bool) {
+		ok = true
+		for n := 1 + r.f.pick(3, "ops"); n > 0 && ok; n-- {
+			var op []byte
+			op, ok = r.drawOp()
+			ops = append(ops, op...)
+		}
+		return ops, ok
+	})
+}
+
+// begin opens a burst on the twin.
+func (r *replica) begin() {
 	if r.open == nil {
 		r.open = &twinBlock{ref: feed.Ref{Feed: r.feed}, pending: true, past: r.follows(r.known, r.prev())}
 		r.open.derive()
 		r.known[r.open] = true
 		r.pending = append(r.pending, r.open)
 	}
+}
+
+// transaction runs what draw draws, and tells whether the database must take.
+func (r *replica) transaction(draw func() ([]byte, bool)) {
+	r.begin()
 	before := len(r.open.ops)
-	if r.f.pick(2, "how") == 0 && r.typeText() {
-		return
-	}
 	r.edited, r.typed = "", false
-	var ops []byte
-	ok := true
-	for n := 1 + r.f.pick(3, "ops"); n > 0 && ok; n-- {
-		var op []byte
-		op, ok = r.drawOp()
-		ops = append(ops, op...)
-	}
+	ops, ok := draw()
 	if !ok {
 		r.open.ops = r.open.ops[:before]
-	}
-	err := r.db.Local(ops, 1000)
-	if ok != (err == nil) {
-		t.Fatalf("transaction: %v, the twin says %v", err, ok)
-	}
-	if !ok {
 		r.edited = ""
+	}
+	if err := r.db.Local(ops, 1000); ok != (err == nil) {
+		r.f.t.Fatalf("transaction: %v, the twin says %v", err, ok)
 	}
 	r.abandonEmpty()
 }
@@ -150,6 +160,7 @@ func (r *replica) typeText() bool {
 		return false
 	}
 	text := texts[r.f.pick(len(texts), "text")]
+	r.begin()
 	if !r.typed {
 		r.edited = ""
 	}
@@ -241,17 +252,24 @@ func (r *replica) follows(known twin, prev *twinBlock) map[*twinBlock]bool {
 	return past
 }
 
-func (r *replica) add(o twinOp) {
+func (r *replica) add(o twinOp) *twinOp {
 	r.edited = ""
 	o.block, o.index = r.open, len(r.open.ops)
+	for _, v := range o.also {
+		v.block, v.index = o.block, o.index
+	}
 	r.open.ops = append(r.open.ops, &o)
+	return &o
 }
 
 // drawOp draws an op, runs it on the twin, and tells whether it is one that
 // the database must take.
 func (r *replica) drawOp() ([]byte, bool) {
+	if r.f.board && r.f.pick(3, "on the board") > 0 {
+		return r.drawOpOnBoard()
+	}
 	objects := append(r.known.objects(), PropertiesID.String())
-	kind := r.f.pick(18, "kind")
+	kind := r.f.pick(25, "kind")
 	if kind <= 1 {
 		r.f.objects++
 		obj := objID(r.f.objects)
@@ -276,51 +294,263 @@ func (r *replica) drawOp() ([]byte, bool) {
 	case 4:
 		return opSet(objID(1<<20), vInt(1), "a"), false
 	}
-	var path []string
-	for n := 1 + r.f.pick(3, "depth"); n > 0; n-- {
-		path = append(path, r.drawKey())
+	return r.drawOpIn(obj, kind)
+}
+
+// drawOpOnBoard draws an op on the list that all have, or on an item of it.
+func (r *replica) drawOpOnBoard() ([]byte, bool) {
+	obj := objID(1)
+	v := r.known.value(obj.String(), "a")
+	kind := 6 + r.f.pick(19, "kind")
+	if r.f.pick(3, "what") > 0 {
+		return r.drawOpAt(obj, kind%7+18, obj.String(), false, "a", []any{"a"})
 	}
-	c, ok := r.known.resolve(name, path[:len(path)-1])
-	key := path[len(path)-1]
-	if kind >= 14 {
-		if ok {
-			reg := r.known.register("value", c, key)
-			if ok = len(reg) > 0 && strings.HasPrefix(reg[0].value, "~"); ok {
-				e, fits := r.drawEdit(reg[0].value[1:])
-				return opEdit(obj, e.pos, e.deleted, e.inserted, path...), fits
+	if !strings.HasPrefix(v, "^") {
+		return r.drawOpAt(obj, kind, obj.String(), false, "a", []any{"a"})
+	}
+	items := r.known.list(v[1:], r.f.slots)
+	if len(items) == 0 {
+		return r.drawOpAt(obj, 18, obj.String(), false, "a", []any{"a"})
+	}
+	at := r.f.pick(len(items), "item")
+	if inner := r.known.value(v[1:], items[at]); strings.HasPrefix(inner, "@") {
+		key := r.drawKey()
+		return r.drawOpAt(obj, kind, inner[1:], false, key, []any{"a", at, key})
+	}
+	return r.drawOpAt(obj, kind, v[1:], true, items[at], []any{"a", at})
+}
+
+// shareBoard gives all replicas an object with a list.
+func (f *fleet) shareBoard() {
+	f.board = true
+	r := f.replicas[0]
+	r.transaction(func() ([]byte, bool) {
+		f.objects++
+		obj := objID(f.objects)
+		r.add(twinOp{kind: "create", container: obj.String()})
+		list := obj.String() + "/a^none"
+		r.add(twinOp{kind: "value", container: obj.String(), key: "a", value: "^" + list})
+		return opCreate(obj, map[string][]byte{"a": vList(r.drawItems(list, 0, 4, 2)...)}), true
+	})
+	r.flush()
+	for _, o := range f.replicas[1:] {
+		o.apply(f.pool[0])
+	}
+}
+
+// drawOpIn draws an op on something in an object.
+func (r *replica) drawOpIn(obj id.ObjectID, kind int) ([]byte, bool) {
+	c, list, key := obj.String(), false, ""
+	var path []any
+	for steps := r.f.pick(3, "depth"); ; steps-- {
+		if list {
+			items := r.known.list(c, r.f.slots)
+			at := r.f.pick(len(items)+1, "item")
+			path = append(path, at)
+			if at == len(items) {
+				return opSet(obj, vInt(1), path...), false
 			}
+			key = items[at]
+		} else {
+			key = r.drawKey()
+			path = append(path, key)
 		}
-		return opEdit(obj, 0, 0, "", path...), false
+		if steps == 0 {
+			break
+		}
+		v := r.known.value(c, key)
+		if v == "" || v[0] != '@' && v[0] != '^' {
+			return opSet(obj, vInt(1), append(path, "a")...), false
+		}
+		list, c = v[0] == '^', v[1:]
 	}
-	if kind >= 12 {
+	return r.drawOpAt(obj, kind, c, list, key, path)
+}
+
+// drawOpAt draws an op on what stands at a key of a map, or at an item of a list.
+func (r *replica) drawOpAt(obj id.ObjectID, kind int, c string, list bool, key string, path []any) ([]byte, bool) {
+	v := r.known.value(c, key)
+	is := func(mark string) bool { return strings.HasPrefix(v, mark) }
+	switch {
+	case kind >= 22:
+		if !is("^") {
+			return opMove(obj, 0, 0, path...), false
+		}
+		return r.drawMove(obj, v[1:], path)
+	case kind >= 18:
+		if !is("^") {
+			return opSplice(obj, 0, 0, nil, path...), false
+		}
+		return r.drawSplice(obj, v[1:], path)
+	case kind >= 14:
+		if !is("~") {
+			return opEdit(obj, 0, 0, "", path...), false
+		}
+		e, fits := r.drawEdit(v[1:])
+		return opEdit(obj, e.pos, e.deleted, e.inserted, path...), fits
+	case kind >= 12:
 		n := int64(r.f.pick(7, "add")) - 3
-		if ok {
-			reg := r.known.register("value", c, key)
-			if ok = len(reg) > 0 && strings.HasPrefix(reg[0].value, "#"); ok {
-				r.add(twinOp{kind: "add", counts: reg[0].value[1:], number: n})
-			}
+		if is("#") {
+			r.add(twinOp{kind: "add", counts: v[1:], number: n})
 		}
-		return opAdd(obj, n, path...), ok
-	}
-	if kind == 5 {
-		if ok {
-			if reg := r.known.register("value", c, key); len(reg) > 1 || len(reg) == 1 && reg[0].value != "" {
-				r.add(twinOp{kind: "value", container: c, key: key})
-			}
+		return opAdd(obj, n, path...), is("#")
+	case kind == 5 && list:
+		return opDelKey(obj, path...), false
+	case kind == 5:
+		if reg := r.known.register("value", c, key); len(reg) > 1 || v != "" {
+			r.add(twinOp{kind: "value", container: c, key: key})
 		}
-		return opDelKey(obj, path...), ok
-	}
-	if !ok {
-		return opSet(obj, vInt(1), path...), false
+		return opDelKey(obj, path...), true
 	}
 	return opSet(obj, r.drawValue(c, key, len(path)), path...), true
+}
+
+// shownSlots gives the place among all slots of a list of each item's slot that
+// counts, and the places of all slots of some items.
+func (r *replica) shownSlots(list string, of ...string) (shown map[string]int, all []int) {
+	now, _ := r.known.text(list, nil)
+	shown = map[string]int{}
+	for at, c := range now {
+		s := r.f.slots[c]
+		if other, ok := shown[s.item]; !ok || r.f.slots[now[other]].op.less(s.op) {
+			shown[s.item] = at
+		}
+		if slices.Contains(of, s.item) {
+			all = append(all, at)
+		}
+	}
+	return shown, all
+}
+
+// takes are the ops that take places away, the last first.
+func takes(at []int) (ops []plain.Op) {
+	for _, pos := range slices.Backward(at) {
+		ops = append(ops, plain.Op{Delete: true, Pos: pos, Len: 1})
+	}
+	return ops
+}
+
+func (r *replica) drawSplice(obj id.ObjectID, list string, path []any) ([]byte, bool) {
+	items := r.known.list(list, r.f.slots)
+	at, n := r.f.pick(len(items)+2, "at"), r.f.pick(4, "new")
+	removed := max(0, r.f.pick(5, "removed")-2)
+	if at+removed > len(items) {
+		return opSplice(obj, at, removed, nil, path...), false
+	}
+	if removed+n > 0 && r.known.forked(list, r.open) {
+		return opSplice(obj, at, removed, [][]byte{vInt(1)}[:min(1, n)], path...), false
+	}
+	_, slots := r.shownSlots(list, items[at:at+removed]...)
+	edits := takes(slots)
+	for _, i := range items[at : at+removed] {
+		r.add(twinOp{kind: "remove", text: list, item: i, edits: edits})
+		edits = nil
+	}
+	var values [][]byte
+	if n > 0 {
+		pos := 0
+		if at > 0 {
+			shown, _ := r.shownSlots(list)
+			pos = shown[items[at-1]] + 1
+		}
+		values = r.drawItems(list, pos, n, len(path)+1)
+	}
+	return opSplice(obj, at, removed, values, path...), true
+}
+
+func (r *replica) drawMove(obj id.ObjectID, list string, path []any) ([]byte, bool) {
+	items := r.known.list(list, r.f.slots)
+	from, to := r.f.pick(len(items)+1, "from"), r.f.pick(len(items)+1, "to")
+	op := opMove(obj, from, to, path...)
+	if from == len(items) || to == len(items) || from != to && r.known.forked(list, r.open) {
+		return op, false
+	}
+	if from == to {
+		return op, true
+	}
+	shown, slots := r.shownSlots(list, items[from])
+	pos := 0
+	if to > from {
+		pos = shown[items[to]] + 1
+	} else if to > 0 {
+		pos = shown[items[to-1]] + 1
+	}
+	before, _ := slices.BinarySearch(slots, pos) // its own slots go first
+	pos -= before
+	c := r.drawChars(1)
+	o := r.add(twinOp{kind: "move", text: list, item: items[from], edits: append(takes(slots), plain.Op{Pos: pos, Len: 1}), content: c})
+	r.f.slots[c[0]] = twinSlot{items[from], o}
+	return op, true
+}
+
+// drawItems draws new items of a list, at a place among its slots, and gives
+// their encoded values.
+func (r *replica) drawItems(list string, pos, n, depth int) [][]byte {
+	chars := r.drawChars(n)
+	insert := twinOp{kind: "insert", text: list, edits: []plain.Op{{Pos: pos, Len: n}}, content: chars}
+	marks := make([]byte, n)
+	children := make([]string, n)
+	values := make([][]byte, n)
+	for k, c := range chars {
+		item := fmt.Sprint("item", c)
+		value := &twinOp{kind: "value", container: list, key: item}
+		choice := r.f.pick(9, "item's value")
+		if choice < 5 && (depth < 5 || choice > 1) {
+			marks[k] = "@^#~#"[choice]
+			children[k] = fmt.Sprintf("%s/%s%cnone", list, item, marks[k])
+			value.value = string(marks[k]) + children[k]
+		} else {
+			values[k] = vInt(int64(choice))
+			value.value = encodedText(values[k])
+		}
+		insert.also = append(insert.also, value)
+	}
+	o := r.add(insert)
+	for k, c := range chars {
+		r.f.slots[c] = twinSlot{o.also[k].key, o}
+	}
+	for k, child := range children {
+		switch marks[k] {
+		case '@':
+			values[k] = vMap(r.drawMap(child, depth+1))
+		case '^':
+			var items [][]byte
+			if n := r.f.pick(3, "inner items"); n > 0 {
+				items = r.drawItems(child, 0, n, depth+1)
+			}
+			values[k] = vList(items...)
+		case '#':
+			n := int64(r.f.pick(3, "start"))
+			if n != 0 {
+				r.add(twinOp{kind: "add", counts: child, number: n})
+			}
+			values[k] = vTyped(valueCounter, vInt(n))
+		case '~':
+			chars := r.drawChars(r.f.pick(3, "chars"))
+			if len(chars) > 0 {
+				r.add(twinOp{kind: "edit", text: child, edits: []plain.Op{{Len: len(chars)}}, content: chars})
+				r.edited = child
+			}
+			values[k] = vText(string(chars))
+		}
+	}
+	return values
 }
 
 func (r *replica) drawKey() string { return []string{"a", "b", "c"}[r.f.pick(3, "key")] }
 
 // drawValue draws a value and writes it at a key of the twin.
 func (r *replica) drawValue(container, key string, depth int) []byte {
-	choice := r.f.pick(11, "value")
+	choice := r.f.pick(13, "value")
+	if choice >= 11 {
+		child := container + "/" + key + "^" + r.known.lastSeen(container, key)
+		r.add(twinOp{kind: "value", container: container, key: key, value: "^" + child})
+		var items [][]byte
+		if n := r.f.pick(4, "items"); n > 0 {
+			items = r.drawItems(child, 0, n, depth+1)
+		}
+		return vList(items...)
+	}
 	if choice >= 8 {
 		child := container + "/" + key + "~" + r.known.lastSeen(container, key)
 		chars := r.drawChars(choice - 8)
@@ -371,7 +601,7 @@ func (r *replica) flush() {
 		return
 	}
 	tb := r.pending[0]
-	blk := blockOf(r.feed, r.head, b)
+	blk := blockOf(r.db, r.feed, r.head, b)
 	if b.Ops != uint64(len(tb.ops)) {
 		r.f.t.Fatalf("burst of %d ops, the twin has %d", b.Ops, len(tb.ops))
 	}
@@ -480,41 +710,63 @@ func showAll(db *DB) string {
 func showMap(db *DB, c int32) string {
 	var parts []string
 	for f := db.containers.At(c).first; f != none; f = db.fields.At(f).Link {
-		var values []string
-		children := map[int32]bool{}
-		for _, v := range db.fields.Versions(nil, f) {
-			child := childWord(v.Value)
-			switch {
-			case child != none && children[child]:
-			case child != none:
-				children[child] = true
-				switch db.containers.At(child).kind {
-				case typeCounter:
-					values = append(values, encodedText(db.appendWord(nil, v.Value)))
-				case typeText:
-					b, _ := db.AppendText(nil, Text(child), 0, math.MaxInt32)
-					values = append(values, fmt.Sprintf("7(%q)", b))
-				default:
-					values = append(values, showMap(db, child))
-				}
-			case v.Value == wordDeleted:
-				values = append(values, "")
-			default:
-				values = append(values, encodedText(db.appendWord(nil, v.Value)))
-			}
-		}
-		parts = append(parts, fmt.Sprintf("%s:%s ", db.keys.At(db.fields.At(f).Tag), strings.Join(values, "|")))
+		parts = append(parts, fmt.Sprintf("%s:%s ", db.keys.At(db.fields.At(f).Tag), showField(db, f)))
 	}
 	sort.Strings(parts)
 	return "{" + strings.Join(parts, "") + "}"
 }
 
-func (t twin) showAll() string {
+func showField(db *DB, f int32) string {
+	var values []string
+	children := map[int32]bool{}
+	for _, v := range db.fields.Versions(nil, f) {
+		child := childWord(v.Value)
+		switch {
+		case child != none && children[child]:
+		case child != none:
+			children[child] = true
+			values = append(values, showContainer(db, child))
+		case v.Value == wordDeleted:
+			values = append(values, "")
+		default:
+			values = append(values, encodedText(db.appendWord(nil, v.Value)))
+		}
+	}
+	return strings.Join(values, "|")
+}
+
+func showContainer(db *DB, c int32) string {
+	switch row := db.containers.At(c); row.kind {
+	case typeCounter:
+		return fmt.Sprintf("8(%d)", row.number)
+	case typeText:
+		b, _ := db.AppendText(nil, Text(c), 0, math.MaxInt32)
+		return fmt.Sprintf("7(%q)", b)
+	case typeList:
+		var items []string
+		l := db.listOf(c)
+		hidden := 0
+		for _, s := range l.slots {
+			if db.isShown(s) {
+				items = append(items, showField(db, db.items.At(db.slotRows.At(s).item).field))
+			} else {
+				hidden++
+			}
+		}
+		if hidden != l.hidden {
+			return fmt.Sprintf("%d slots are hidden, %d are said to be", hidden, l.hidden)
+		}
+		return "[" + strings.Join(items, " ") + "]"
+	}
+	return showMap(db, c)
+}
+
+func (t twin) showAll(all slots) string {
 	var b strings.Builder
 	for _, o := range t.objects() {
-		b.WriteString(t.showObject(o) + "\n")
+		b.WriteString(t.showObject(o, all) + "\n")
 	}
-	b.WriteString(t.showMap(PropertiesID.String()))
+	b.WriteString(t.showMap(PropertiesID.String(), all))
 	return b.String()
 }
 
@@ -529,7 +781,7 @@ func (t twin) atLeastTwo(value string) bool {
 // check compares a replica with its twin.
 func (r *replica) check() {
 	t := r.f.t
-	if got, want := r.show(), r.known.showAll(); got != want {
+	if got, want := r.show(), r.known.showAll(r.f.slots); got != want {
 		t.Fatalf("the database holds\n%s\nthe twin\n%s", got, want)
 	}
 	r.mirror.drain(t, r.db, 64)
@@ -581,9 +833,12 @@ func (r *replica) checkQuery(n uint32, want []string) {
 // compares each with a twin that evaluates the set of ops from scratch.
 func TestDB_O09_O10_O17_replicasAgreeWithTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := &fleet{t: t}
+		f := &fleet{t: t, slots: slots{}}
 		for range 2 + f.pick(4, "replicas") {
 			f.replicas = append(f.replicas, f.newReplica())
+		}
+		if f.pick(2, "board") == 0 {
+			f.shareBoard()
 		}
 		for range f.pick(50, "steps") {
 			r := f.replicas[f.pick(len(f.replicas), "replica")]

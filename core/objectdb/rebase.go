@@ -8,30 +8,28 @@ import (
 	"github.com/echospace/echospace/core/crdt/egwalker"
 )
 
-// rebase readies the texts for bursts that move, from the nodes old, to where
-// they follow everything, and gives the payloads of the bursts. The positions
-// in these are those that their writer saw, and now it has seen more: its ops
-// become the edits that they come to in all that the others did. The texts stay
-// as they are.
+// rebase readies texts and lists for bursts that move, from the nodes old, to
+// where they follow everything, and gives the payloads of the bursts. The
+// positions in these are those that their writer saw, and now it has seen more:
+// its ops become the edits that they come to in all that the others did. The
+// texts and lists stay as they are.
 func (db *DB) rebase(old []crdt.Node) [][]byte {
-	moved := make([]map[int32]movedEdit, len(old))
+	out := make([]*unpacked, len(old))
+	for i, b := range db.bursts {
+		out[i] = db.unpack(b)
+	}
 	for c := range int32(db.containers.Len()) {
-		if db.containers.At(c).kind != typeText {
+		s := db.sequenceOf(c)
+		if s == nil {
 			continue
 		}
-		for at, m := range db.rebaseText(db.textOf(c), old) {
-			if moved[at] == nil {
-				moved[at] = map[int32]movedEdit{}
-			}
-			moved[at][c] = m
+		for at, m := range s.rebase(db, old) {
+			out[at].moved[c] = m
 		}
 	}
 	payloads := make([][]byte, len(old))
-	for i, b := range db.bursts {
-		payloads[i] = b.Payload
-		if moved[i] != nil {
-			payloads[i] = db.rewrite(b, moved[i])
-		}
+	for i, u := range out {
+		payloads[i] = u.pack(db)
 	}
 	return payloads
 }
@@ -42,14 +40,14 @@ type movedEdit struct {
 	done  bool // is written
 }
 
-// rebaseText gives, by the place of the burst in old, the edits that the
-// bursts' events come to behind all others, and makes them the history.
-func (db *DB) rebaseText(x *textState, old []crdt.Node) map[int]movedEdit {
+// rebase gives, by the place of the burst in old, the edits that the bursts'
+// events come to behind all others, and makes them the history.
+func (x *sequence) rebase(db *DB, old []crdt.Node) map[int]movedEdit {
 	if !slices.ContainsFunc(x.nodes, func(n crdt.Node) bool { return slices.Contains(old, n) }) {
 		return nil
 	}
-	var others, all textState // without the moved events, and with them at their old places
-	var last []int            // the events that move
+	var others, all sequence // without the moved events, and with them at their old places
+	var last []int           // the events that move
 	at := make([]egwalker.Event, len(x.nodes))
 	for e, n := range x.nodes {
 		if slices.Contains(old, n) {
@@ -81,7 +79,7 @@ func (db *DB) rebaseText(x *textState, old []crdt.Node) map[int]movedEdit {
 
 // add adds event e of x, whose parents are at other places here, and gives the
 // edits that it comes to.
-func (t *textState) add(db *DB, x *textState, e int, at []egwalker.Event) []egwalker.Edit {
+func (t *sequence) add(db *DB, x *sequence, e int, at []egwalker.Event) []egwalker.Edit {
 	event := egwalker.Event(e)
 	var parents []egwalker.Event
 	for _, p := range x.history.Parents(event) {
@@ -96,15 +94,27 @@ func (t *textState) add(db *DB, x *textState, e int, at []egwalker.Event) []egwa
 	return edits
 }
 
-// rewrite gives the payload of a burst with other edits.
-func (db *DB) rewrite(b *Burst, moved map[int32]movedEdit) []byte {
-	var p payload
+// unpacked is the payload of a burst that moves.
+type unpacked struct {
+	payload  payload
+	targets  []int32 // the container of each edit
+	contents map[int32][]byte
+	moved    map[int32]movedEdit
+}
+
+// unpack takes the payload of a burst apart.
+func (db *DB) unpack(b *Burst) *unpacked {
+	u := &unpacked{contents: map[int32][]byte{}, moved: map[int32]movedEdit{}}
+	p := &u.payload
 	if err := p.decode(b.Payload, db.limits); err != nil {
 		panic(err) // it was written here
 	}
-	contents := map[int32][]byte{}
-	var targets []int32
-	a := db.applier(b.node, &p)
+	a := db.applier(b.node, p)
+	target := func(c int32, o *op) {
+		s := p.edits[o.start]
+		u.targets = append(u.targets, c)
+		u.contents[c] = append(u.contents[c], p.chars[s.chars:s.charsEnd]...)
+	}
 	for i := range p.ops {
 		o := &p.ops[i]
 		if a.move(o) {
@@ -113,32 +123,47 @@ func (db *DB) rewrite(b *Burst, moved map[int32]movedEdit) []byte {
 		switch o.code {
 		case elemPut, elemPutSeen:
 			a.cursor = a.child(o, typeMap)
+		case elemList, elemListSeen:
+			a.cursor = a.child(o, typeList)
 		case elemCreate:
 			a.cursor = a.objects[o.index]
 		case elemText, elemTextSeen, elemEdit, elemEditSeen:
-			c := a.child(o, typeText)
-			s := p.edits[o.start]
-			targets = append(targets, c)
-			contents[c] = append(contents[c], p.chars[s.chars:s.charsEnd]...)
+			target(a.child(o, typeText), o)
+		case elemInsert, elemRemove, elemMove:
+			target(a.cursor, o)
 		}
 	}
+	return u
+}
+
+// pack gives the payload with the edits and names of the burst's new place.
+func (u *unpacked) pack(db *DB) []byte {
+	p := &u.payload
+	if p.columns == 0 {
+		return p.raw // without positions
+	}
 	var cols columns
-	for i, c := range targets {
+	for i, c := range u.targets {
 		cols.begin()
-		m, ok := moved[c]
+		m, ok := u.moved[c]
 		switch {
 		case !ok: // all that it has are empty edits
 			s := p.edits[i]
 			for _, o := range p.runs[s.runs:s.runsEnd] {
 				cols.add(o, nil)
 			}
-		case !m.done: // the first edit of the text makes all
-			forInserted(m.edits, contents[c], func(e egwalker.Edit, inserted []byte) { cols.add(e.Op, inserted) })
+		case !m.done: // the first edit of a container makes all
+			if db.containers.At(c).kind == typeText {
+				forInserted(m.edits, u.contents[c], func(e egwalker.Edit, inserted []byte) { cols.add(e.Op, inserted) })
+			} else {
+				for _, e := range m.edits {
+					cols.add(e.Op, nil)
+				}
+			}
 			m.done = true
-			moved[c] = m
+			u.moved[c] = m
 		}
 	}
-	out := slices.Clone(b.Payload[:p.columns])
-	out = cols.append(out)
-	return append(out, b.Payload[p.changes:]...)
+	out := cols.append(slices.Clone(p.raw[:p.columns]))
+	return append(out, p.raw[p.changes:]...)
 }

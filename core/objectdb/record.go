@@ -17,7 +17,9 @@ const recordDeleted = 1
 //	[object bin16, flags (bit 0 deleted), contents map, lamport, feed bin32]
 //
 // Keys of maps ascend bytewise. A text is [7, Text]: what TextLength, AppendText
-// and EditText take. lamport and feed are those of the object's
+// and EditText take. A list is [6, number, value, number, value, ...]; numbers
+// tell its items apart for as long as the database lives, wherever they are
+// moved. lamport and feed are those of the object's
 // creation, zero for the properties object. It reports false for an object that
 // was never created. The caller owns the bytes.
 func (db *DB) Read(object id.ObjectID) (rec []byte, ok bool) {
@@ -95,6 +97,21 @@ func (db *DB) appendMap(b []byte, c int32) []byte {
 	return b
 }
 
+// appendList appends the contents of a list.
+func (db *DB) appendList(b []byte, c int32) []byte {
+	l := db.listOf(c)
+	b = wire.AppendArray(b, 1+2*(len(l.slots)-l.hidden))
+	b = wire.AppendUint(b, valueList)
+	for _, s := range l.slots {
+		if db.isShown(s) {
+			i := db.slotRows.At(s).item
+			b = wire.AppendUint(b, uint64(i))
+			b = db.appendWord(b, db.fields.At(db.items.At(i).field).Value)
+		}
+	}
+	return b
+}
+
 // appendWord appends the encoded value of a word that is not deleted.
 func (db *DB) appendWord(b []byte, w uint64) []byte {
 	if child := childWord(w); child != none {
@@ -102,6 +119,8 @@ func (db *DB) appendWord(b []byte, w uint64) []byte {
 		switch row.kind {
 		case typeCounter:
 			return wire.AppendInt(wire.AppendUint(wire.AppendArray(b, 2), valueCounter), row.number)
+		case typeList:
+			return db.appendList(b, child)
 		case typeText:
 			return wire.AppendUint(wire.AppendUint(wire.AppendArray(b, 2), valueText), uint64(child))
 		}

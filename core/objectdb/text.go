@@ -2,7 +2,6 @@ package objectdb
 
 import (
 	"slices"
-	"sort"
 	"unicode/utf8"
 
 	"github.com/echospace/echospace/core/crdt"
@@ -16,11 +15,9 @@ import (
 // lives: the row of its container. It means nothing to another replica.
 type Text int32
 
-// textState is what a text is: its history, of which each event is what one
-// block does to it, and its content.
+// textState is what a text is: its history and its content.
 type textState struct {
-	history egwalker.Sequence
-	nodes   []crdt.Node // of the events
+	sequence
 	content rope.Text
 	watched bool
 	changed bool // is in DB.textLog
@@ -35,17 +32,7 @@ type textChange struct {
 }
 
 // textOf is the state of a container that is a text.
-func (db *DB) textOf(c int32) *textState { return db.texts.At(int32(db.containers.At(c).number)) }
-
-// byName orders the events of a text by what wrote them.
-type byName struct {
-	graph *crdt.Graph
-	nodes []crdt.Node
-}
-
-func (o byName) Before(a, b egwalker.Event) bool {
-	return o.graph.CompareNames(o.nodes[a], o.nodes[b]) < 0
-}
+func (db *DB) textOf(c int32) *textState { return db.texts[db.containers.At(c).number] }
 
 // FindText gives the text at a path of an object. It fails with NotFound.
 func (db *DB) FindText(object id.ObjectID, path []string) (Text, error) {
@@ -186,31 +173,11 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 	if n == 0 {
 		return nil
 	}
-	if err := db.extendText(x, ops[:n]); err != nil {
+	if err := x.extend(db, ops[:n]); err != nil {
 		return err
 	}
 	db.open.edit(db, c, ops[:n], inserted)
 	db.changeText(x, c, pos, deleted, inserted, true)
-	return nil
-}
-
-// extendText adds ops of the open burst to a text's history.
-func (db *DB) extendText(x *textState, ops []egwalker.Op) error {
-	b := db.open
-	if last := len(x.nodes) - 1; last >= 0 && x.nodes[last] == b.node {
-		return x.history.Extend(ops)
-	}
-	if !b.whole {
-		for _, e := range x.history.Frontier() {
-			if !b.past.Has(x.nodes[e]) {
-				return errs.New("objectdb.EditText", errs.FeedForked, "the text was edited in a branch of the own feed, which the next block cannot follow")
-			}
-		}
-	}
-	if _, err := x.history.Append(ops); err != nil {
-		return errs.New("objectdb.EditText", errs.TooLarge, "the text cannot take in more edits: %w", err)
-	}
-	x.nodes = append(x.nodes, b.node)
 	return nil
 }
 
@@ -229,19 +196,10 @@ func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, l
 }
 
 // mergeText does to a text what block n with that past does: ops, whose inserts
-// have that content. Ops that do not fit what their writer saw, which only a
-// faulty one makes, are passed over by every replica alike.
+// have that content.
 func (db *DB) mergeText(n crdt.Node, past crdt.Past, c int32, ops []egwalker.Op, content []byte) {
 	x := db.textOf(c)
-	db.parents = x.history.Project(func(e egwalker.Event) bool { return past.Has(x.nodes[e]) }, db.parents[:0])
-	x.nodes = append(x.nodes, n)
-	_, edits, err := x.history.Merge(db.parents, ops, byName{db.graph, x.nodes}, db.edits[:0])
-	db.edits = trim(edits)
-	if err != nil {
-		x.nodes = x.nodes[:len(x.nodes)-1]
-		return
-	}
-	forInserted(edits, content, func(e egwalker.Edit, inserted []byte) {
+	forInserted(x.merge(db, n, past, ops), content, func(e egwalker.Edit, inserted []byte) {
 		if e.Kind == egwalker.Delete {
 			db.changeText(x, c, e.Pos, e.Len, nil, false)
 		} else {
@@ -265,54 +223,15 @@ func forInserted(edits []egwalker.Edit, content []byte, f func(e egwalker.Edit, 
 // clearText empties a text that only a refused transaction has seen.
 func (db *DB) clearText(x *textState) {
 	db.ropes.Delete(x.content, 0, db.ropes.Len(x.content))
-	x.history, x.nodes, x.log = egwalker.Sequence{}, nil, nil
+	x.sequence, x.log = sequence{}, nil
 }
 
-// reorderTexts runs f, which changes what block n is called, and with it the
-// order of what it and others insert at one place.
-func (db *DB) reorderTexts(n crdt.Node, f func()) {
-	var at []int32
-	var before [][]egwalker.Run
-	for c := range int32(db.containers.Len()) {
-		if db.containers.At(c).kind != typeText {
-			continue
-		}
-		if x := db.textOf(c); slices.Contains(x.nodes, n) {
-			at = append(at, c)
-			before = append(before, x.history.Layout(byName{db.graph, x.nodes}))
-		}
-	}
-	f()
-	for i, c := range at {
-		x := db.textOf(c)
-		x.history.Reset()
-		if after := x.history.Layout(byName{db.graph, x.nodes}); !slices.Equal(before[i], after) {
-			db.arrange(c, x, before[i], after)
-		}
-	}
-}
-
-// arrange brings the content of a text from one order of its elements to
-// another.
-func (db *DB) arrange(c int32, x *textState, before, after []egwalker.Run) {
-	type part struct{ first, len, pos int32 }
-	parts := make([]part, 0, len(before))
-	pos := int32(0)
-	for _, r := range before {
-		parts = append(parts, part{r.First, r.Len, pos})
-		pos += r.Len
-	}
-	sort.Slice(parts, func(i, j int) bool { return parts[i].first < parts[j].first })
+// arrangeText brings the content of a text into another order.
+func (db *DB) arrangeText(c int32, parts []part) {
+	x := db.textOf(c)
 	var content []byte
-	for _, r := range after {
-		for r.Len > 0 {
-			p := parts[sort.Search(len(parts), func(i int) bool { return parts[i].first > r.First })-1]
-			off := r.First - p.first
-			n := min(r.Len, p.len-off)
-			content = db.ropes.Append(content, x.content, int(p.pos+off), int(p.pos+off+n))
-			r.First, r.Len = r.First+n, r.Len-n
-		}
+	for _, p := range parts {
+		content = db.ropes.Append(content, x.content, int(p.pos), int(p.pos+p.len))
 	}
-	db.changeText(x, c, 0, pos, content, false)
-	db.touch(c, true)
+	db.changeText(x, c, 0, int32(db.ropes.Len(x.content)), content, false)
 }

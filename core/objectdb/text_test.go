@@ -208,7 +208,7 @@ func TestText_editsJoin(t *testing.T) {
 		a.edit(a.text(1, "t"), i, 0, string(rune('a'+i%26)))
 	}
 	blocks := a.flush()
-	if len(blocks) != 1 || blocks[0].Ops != 1 || len(blocks[0].Payload) > 1050 {
+	if len(blocks) != 1 || blocks[0].Ops != 1 || len(blocks[0].Payload) > 1100 {
 		t.Errorf("%d blocks, of %d ops and %d bytes", len(blocks), blocks[0].Ops, len(blocks[0].Payload))
 	}
 	b.apply(blocks...)

@@ -1,17 +1,21 @@
 package objectdb
 
 import (
+	"slices"
+
 	"github.com/echospace/echospace/core/crdt"
-	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/id"
 )
 
 // transaction is what takes back a local transaction that fails midway.
 type transaction struct {
 	first   int32 // containers from here on were made by the transaction
+	items   int32 // and items
 	undo    []undo
 	saved   []crdt.Version
 	dropped []uint64 // words to free when the transaction stands
+	removed []int32  // and registers
+	marks   []sequenceMark
 	touched []int32
 	object  id.ObjectID // where the transaction is, for errors
 	path    [][]byte
@@ -29,8 +33,7 @@ type undo struct {
 
 // textUndo is what a text was before an edit at a position.
 type textUndo struct {
-	mark    egwalker.Mark
-	nodes   int
+	mark    sequenceMark
 	pos     int
 	deleted []byte
 }
@@ -38,21 +41,26 @@ type textUndo struct {
 type undoKind uint8
 
 const (
-	undoCreate undoKind = iota // row was not created
-	undoField                  // container row did not have its last field
-	undoLife                   // row had no register of delete and restore
-	undoWrite                  // register row held other versions
-	undoAdd                    // counter row had less
-	undoText                   // text row was not edited
+	undoCreate  undoKind = iota // row was not created
+	undoField                   // container row did not have its last field
+	undoLife                    // row had no register of delete and restore
+	undoWrite                   // register row held other versions
+	undoAdd                     // counter row had less
+	undoText                    // text row was not edited
+	undoHistory                 // list row was as at marks[at]
+	undoTake                    // list row had slot n at position at
+	undoPut                     // list row did not have n slots from position at on
+	undoRemove                  // item row had register n, and slot at counted
+	undoShown                   // of item row slot at counted
 )
 
 // maxScratch bounds what a transaction's buffers keep for the next.
 const maxScratch = 1 << 14
 
-func (t *transaction) begin(containers int) {
+func (t *transaction) begin(containers, items int) {
 	*t = transaction{
-		first: int32(containers), undo: trim(t.undo), saved: trim(t.saved),
-		dropped: trim(t.dropped), touched: trim(t.touched), path: trim(t.path),
+		first: int32(containers), items: int32(items), undo: trim(t.undo), saved: trim(t.saved),
+		dropped: trim(t.dropped), removed: trim(t.removed), marks: t.marks[:0], touched: trim(t.touched), path: trim(t.path),
 	}
 }
 
@@ -83,6 +91,10 @@ func (db *DB) commit() {
 	for _, w := range db.tx.dropped {
 		db.freeWord(w)
 	}
+	for _, f := range db.tx.removed {
+		db.freeField(f)
+	}
+	clear(db.tx.marks)
 	for _, c := range db.tx.touched {
 		db.touch(c, false)
 	}
@@ -110,18 +122,48 @@ func (db *DB) rollback(first uint32) {
 			db.containers.At(u.row).number -= u.by
 		case undoText:
 			db.undoText(u)
+		default:
+			db.undoList(u)
 		}
+	}
+	for i := db.tx.items; int(i) < db.items.Len(); i++ {
+		db.dropItem(i)
 	}
 	for c := db.tx.first; int(c) < db.containers.Len(); c++ {
 		db.dropFields(c)
 	}
 }
 
+// undoList takes a step in a list back.
+func (db *DB) undoList(u undo) {
+	switch u.kind {
+	case undoRemove:
+		it := db.items.At(u.row)
+		it.field, it.shown = u.n, u.at
+		db.recountHidden(db.listOf(it.list))
+		return
+	case undoShown:
+		it := db.items.At(u.row)
+		it.shown = u.at
+		db.recountHidden(db.listOf(it.list))
+		return
+	}
+	l := db.listOf(u.row)
+	switch u.kind {
+	case undoHistory:
+		l.takeBack(db.tx.marks[u.at])
+	case undoTake:
+		l.slots = slices.Insert(l.slots, int(u.at), u.n)
+	case undoPut:
+		l.slots = slices.Delete(l.slots, int(u.at), int(u.at+u.n))
+	}
+	db.recountHidden(l)
+}
+
 func (db *DB) undoText(u undo) {
 	x, before := db.textOf(u.row), u.text
 	db.changeText(x, u.row, int32(before.pos), int32(u.by), before.deleted, true)
-	x.history.TakeBack(before.mark)
-	x.nodes = x.nodes[:before.nodes]
+	x.takeBack(before.mark)
 }
 
 func (db *DB) undoWrite(u undo, first uint32) {

@@ -27,14 +27,67 @@ type twinOp struct {
 	kind      string // create, life, value, or add
 	container string // object hex, or parent/key@seen
 	key       string
-	value     string // "" deleted; "@child" a map; "#child" a counter; "~child" a text; else the encoded value
+	value     string // "" deleted; "@child" a map; "^child" a list; "#child" a counter; "~child" a text; else the encoded value
 	// An add, or a value that makes a counter, adds number to that counter.
 	counts string
 	number int64
-	// An edit, or a value that makes a text, edits that text.
+	// An edit, or a value that makes a text, edits that text. Of a list the
+	// characters stand for slots.
 	text    string
 	edits   []plain.Op
 	content []rune
+	also    []*twinOp // the values of the items that an insert makes: a part of the op
+	item    string    // a remove or a move: the item
+}
+
+// slots tell, per character, which item of a list stands there, and since which op.
+type slots map[rune]twinSlot
+
+type twinSlot struct {
+	item string
+	op   *twinOp
+}
+
+// list gives the items of a list in order.
+func (t twin) list(list string, all slots) (items []string) {
+	now, _ := t.text(list, nil)
+	counts := map[string]rune{}
+	for _, c := range now {
+		s := all[c]
+		if other, ok := counts[s.item]; !ok || all[other].op.less(s.op) {
+			counts[s.item] = c
+		}
+	}
+	gone := map[string]bool{}
+	for b := range t {
+		for _, o := range b.ops {
+			if o.kind == "remove" {
+				gone[o.item] = true
+			}
+		}
+	}
+	for _, c := range now {
+		if s := all[c]; counts[s.item] == c && !gone[s.item] {
+			items = append(items, s.item)
+		}
+	}
+	return items
+}
+
+func (t twin) showList(list string, all slots) string {
+	var parts []string
+	for _, i := range t.list(list, all) {
+		parts = append(parts, t.showRegister(list, i, all))
+	}
+	return "[" + strings.Join(parts, " ") + "]"
+}
+
+// values are the ops of a block that write registers.
+func (b *twinBlock) values() (out []*twinOp) {
+	for _, o := range b.ops {
+		out = append(append(out, o), o.also...)
+	}
+	return out
 }
 
 func (b *twinBlock) end() uint64 { return b.start + uint64(len(b.ops)) }
@@ -80,7 +133,7 @@ type twin map[*twinBlock]bool
 func (t twin) register(kind, container, key string) []*twinOp {
 	var all, live []*twinOp
 	for b := range t {
-		for _, o := range b.ops {
+		for _, o := range b.values() {
 			if o.kind == kind && o.container == container && o.key == key {
 				all = append(all, o)
 			}
@@ -137,7 +190,7 @@ func (t twin) objects() []string {
 func (t twin) keysOf(container string) []string {
 	set := map[string]bool{}
 	for b := range t {
-		for _, o := range b.ops {
+		for _, o := range b.values() {
 			if o.kind == "value" && o.container == container {
 				set[o.key] = true
 			}
@@ -152,10 +205,12 @@ func (t twin) keysOf(container string) []string {
 }
 
 // show prints a value and everything in it, conflicts included.
-func (t twin) show(o *twinOp) string {
+func (t twin) show(o *twinOp, all slots) string {
 	switch {
 	case strings.HasPrefix(o.value, "@"):
-		return t.showMap(o.value[1:])
+		return t.showMap(o.value[1:], all)
+	case strings.HasPrefix(o.value, "^"):
+		return t.showList(o.value[1:], all)
 	case strings.HasPrefix(o.value, "#"):
 		return fmt.Sprintf("8(%d)", t.sum(o.value[1:]))
 	case strings.HasPrefix(o.value, "~"):
@@ -240,7 +295,7 @@ func (b *twinBlock) setEdits(edits map[string][]plain.Edit) {
 // sum is what was added to a counter.
 func (t twin) sum(counter string) (n int64) {
 	for b := range t {
-		for _, o := range b.ops {
+		for _, o := range b.values() {
 			if o.counts == counter {
 				n += o.number
 			}
@@ -249,27 +304,27 @@ func (t twin) sum(counter string) (n int64) {
 	return n
 }
 
-func (t twin) showMap(container string) string {
+func (t twin) showMap(container string, all slots) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for _, k := range t.keysOf(container) {
-		fmt.Fprintf(&b, "%s:%s ", k, t.showRegister(container, k))
+		fmt.Fprintf(&b, "%s:%s ", k, t.showRegister(container, k, all))
 	}
 	b.WriteByte('}')
 	return b.String()
 }
 
-func (t twin) showRegister(container, key string) string {
+func (t twin) showRegister(container, key string, all slots) string {
 	var values []string
 	seen := map[string]bool{}
 	for _, o := range t.register("value", container, key) {
-		if o.value != "" && strings.Contains("@#~", o.value[:1]) {
+		if o.value != "" && strings.Contains("@#~^", o.value[:1]) {
 			if seen[o.value] {
 				continue
 			}
 			seen[o.value] = true
 		}
-		values = append(values, t.show(o))
+		values = append(values, t.show(o, all))
 	}
 	return strings.Join(values, "|")
 }
@@ -282,19 +337,16 @@ func (t twin) lastSeen(container, key string) string {
 	return fmt.Sprintf("%d:%x", r[0].lamport(), r[0].block.ref.Feed[:])
 }
 
-// resolve walks a path to a container, or gives false.
-func (t twin) resolve(container string, path []string) (string, bool) {
-	for _, k := range path {
-		r := t.register("value", container, k)
-		if len(r) == 0 || !strings.HasPrefix(r[0].value, "@") {
-			return "", false
-		}
-		container = r[0].value[1:]
+// value is what stands at a key of a map, or at an item of a list; empty if
+// nothing does.
+func (t twin) value(container, key string) string {
+	if r := t.register("value", container, key); len(r) > 0 {
+		return r[0].value
 	}
-	return container, true
+	return ""
 }
 
-func (t twin) showObject(object string) string {
+func (t twin) showObject(object string, all slots) string {
 	c := t.created(object)
-	return fmt.Sprintf("%s deleted=%v by %d:%x %s", object, t.deleted(object), c.lamport(), c.block.ref.Feed[:2], t.showMap(object))
+	return fmt.Sprintf("%s deleted=%v by %d:%x %s", object, t.deleted(object), c.lamport(), c.block.ref.Feed[:2], t.showMap(object, all))
 }

@@ -18,9 +18,9 @@ const (
 	valueReference = 3
 	valueMap       = 4
 	valueBigInt    = 5
+	valueList      = 6
 	valueText      = 7
 	valueCounter   = 8
-	valueLast      = 8 // 6 list: reserved
 )
 
 // A word is the value of a register in 64 bits. The upper byte says how:
@@ -91,15 +91,31 @@ func (db *DB) raw(w uint64, buf *[8]byte) []byte {
 }
 
 // As the pairs that readValue gives: the value is a counter, whose start follows
-// as an integer, or a text, whose content follows as a string.
+// as an integer, a text, whose content follows as a string, or, from isList down,
+// a list, of isList-pairs values, which follow.
 const (
 	isCounter = -2
 	isText    = -3
+	isList    = -4
 )
+
+// containerKind is the type of an encoded value that is a container, or 0.
+func containerKind(v []byte) uint8 {
+	r := wire.NewReader(v)
+	if r.Peek() != wire.Array {
+		return 0
+	}
+	r.ArrayLen(math.MaxInt32)
+	switch t := r.Uint(math.MaxUint8); t {
+	case valueMap, valueList, valueText, valueCounter:
+		return uint8(t)
+	}
+	return 0
+}
 
 // readValue reads one value and checks it. Of a map it reads only the head and
 // gives the number of pairs, which follow; of a counter isCounter, of a text
-// isText; of any other value pairs is -1.
+// isText, of a list isList and less; of any other value pairs is -1.
 func (l Limits) readValue(r *wire.Reader) (pairs int) {
 	switch r.Peek() {
 	case wire.Nil:
@@ -125,12 +141,11 @@ func (l Limits) readValue(r *wire.Reader) (pairs int) {
 func (l Limits) readTyped(r *wire.Reader) (pairs int) {
 	n := r.ArrayLen(math.MaxInt32)
 	t := r.Uint(math.MaxUint8)
-	if r.Err() == nil && (t == 0 || t > valueBigInt) && t != valueCounter && t != valueText {
-		kind, what := errs.Malformed, "is not a type of value"
-		if t > valueBigInt && t <= valueLast {
-			kind, what = errs.UnsupportedValue, "(list) cannot be stored by this version"
-		}
-		r.Fail(errs.New("objectdb.readValue", kind, "type %d %s", t, what))
+	if r.Err() == nil && (t == 0 || t > valueCounter) {
+		r.Fail(errs.New("objectdb.readValue", errs.Malformed, "type %d is not a type of value", t))
+	}
+	if r.Err() == nil && t == valueList {
+		return isList - (n - 1)
 	}
 	if r.Err() == nil && t == valueMap {
 		if n%2 == 0 {

@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"encoding/binary"
 	"slices"
 	"sort"
 
@@ -80,7 +81,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		feeds:       map[id.FeedID]*feedState{},
 		flights:     map[id.FeedID]int{},
 		leaving:     map[id.FeedID]bool{},
-		db:          objectdb.New(objectdb.Options{}),
+		db:          objectdb.New(objectdb.Options{Source: binary.BigEndian.Uint64(e.Bytes(8))}),
 	}
 	s.control.kind, s.data.kind = feed.Control, feed.Data
 	s.setSecrets(rec.Secrets)

@@ -21,15 +21,15 @@ type walker struct {
 // parents.
 func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 	if w := s.walker; w != nil && (w.base == none || len(parents) > 0 && parents[0] >= w.base) {
-		w.order = order
+		w.s, w.order = s, order // a Sequence may have been copied
 		return w, nil
 	}
 	w := s.spare
 	if s.spare = nil; w == nil {
-		w = &walker{s: s}
+		w = &walker{}
 		w.tree.moved = w.moved
 	}
-	w.order, w.base, w.start = order, s.base(s.frontier, parents), 0
+	w.s, w.order, w.base, w.start = s, order, s.base(s.frontier, parents), 0
 	w.at, w.refs = w.at[:0], w.refs[:0]
 	w.tree.reset()
 	if w.base != none {
