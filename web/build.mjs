@@ -74,7 +74,7 @@ const HOT = [
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
-  ...['core/crdt/...', 'core/objectdb', 'core/wire', 'jsbridge/hotpath'].map((name) => `./${name}`),
+  ...['core/crdt/...', 'core/wire', 'jsbridge/hotpath'].map((name) => `./${name}`),
 ];
 
 /** The last pattern that a package matches decides. */

@@ -186,11 +186,7 @@ func (db *DB) localPath(r *wire.Reader, c int32, intern bool) (place, int) {
 		if i == n {
 			return place{c, key}, n
 		}
-		outer := c
-		if c = db.childOf(outer, key, typeMap); c == none {
-			c = db.childOf(outer, key, typeList)
-		}
-		if c == none {
+		if c = db.containerAt(place{c, key}); c == none {
 			r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no map and no list"))
 		}
 	}

@@ -87,7 +87,7 @@ func TestLocal_O09_concurrentSetHasOneWinner(t *testing.T) {
 	b.do(opDelKey(obj, "k"))
 	sync(a, b)
 	get := func(s *site) (out []string) {
-		for _, v := range s.db.Conflicts(obj, []string{"k"}) {
+		for _, v := range s.db.Conflicts(obj, Key("k")) {
 			out = append(out, encodedText(v))
 		}
 		return out
@@ -104,7 +104,7 @@ func TestLocal_O09_concurrentSetHasOneWinner(t *testing.T) {
 	if got := get(b); !slices.Equal(got, []string{"7"}) {
 		t.Errorf("after a write that saw both: %v", got)
 	}
-	if b.db.Conflicts(obj, []string{"none"}) != nil || b.db.Conflicts(objID(9), []string{"k"}) != nil || b.db.Conflicts(obj, nil) != nil {
+	if b.db.Conflicts(obj, Key("none")) != nil || b.db.Conflicts(objID(9), Key("k")) != nil || b.db.Conflicts(obj) != nil || b.db.Conflicts(obj, At(0)) != nil || b.db.Conflicts(obj, Key("k"), Key("in")) != nil {
 		t.Error("conflicts of what is not there")
 	}
 }
@@ -126,7 +126,7 @@ func TestLocal_O09_forkedFeedTiesByHash(t *testing.T) {
 		if x, y := a.read(obj).contents, b.read(obj).contents; x != y {
 			t.Fatalf("run %d: branches differ: %s, %s", n, x, y)
 		}
-		if got := len(a.db.Conflicts(obj, []string{"k"})); got != 2 || len(a.db.Frontier()) != 2 {
+		if got := len(a.db.Conflicts(obj, Key("k"))); got != 2 || len(a.db.Frontier()) != 2 {
 			t.Fatalf("%d values, %d heads; both branches must count", got, len(a.db.Frontier()))
 		}
 	}
@@ -142,7 +142,7 @@ func TestLocal_O10_concurrentMapsAreOne(t *testing.T) {
 	sync(a, b)
 	for _, s := range []*site{a, b} {
 		s.want(obj, "{m:{in:{p:5 q:6} x:1 y:2}}")
-		if got := len(s.db.Conflicts(obj, []string{"m"})); got != 1 {
+		if got := len(s.db.Conflicts(obj, Key("m"))); got != 1 {
 			t.Errorf("%d values for one container", got)
 		}
 	}

@@ -39,7 +39,7 @@ var golden = []struct {
 	{"texts", func(s *site) {
 		s.do(opCreate(objID(1), map[string][]byte{"t": vText("hello 😀"), "m": vMap(map[string][]byte{"empty": vText("")})}))
 		s.do(opEdit(objID(1), 8, 0, "!", "t"), opEdit(objID(1), 0, 1, "J", "t"), opEdit(objID(1), 0, 0, "été", "m", "empty"))
-		x, err := s.db.FindText(objID(1), []string{"t"})
+		x, err := s.db.FindText(objID(1), Key("t"))
 		for i := range 3 {
 			if err == nil {
 				err = s.db.EditText(x, i, 0, []byte("x"), 1000)

@@ -147,7 +147,7 @@ func (r *replica) typeText() bool {
 		for _, key := range []string{"a", "b", "c"} {
 			if reg := r.known.register("value", o, key); len(reg) > 0 && strings.HasPrefix(reg[0].value, "~") {
 				raw, _ := hex.DecodeString(o)
-				x, err := r.db.FindText(id.ObjectID(raw), []string{key})
+				x, err := r.db.FindText(id.ObjectID(raw), Key(key))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -134,21 +134,12 @@ func (db *DB) appendWord(b []byte, w uint64) []byte {
 // than one if they were set concurrently. An empty element stands for a
 // deletion. It gives nil if there is no such object, map or key. The caller
 // owns the bytes.
-func (db *DB) Conflicts(object id.ObjectID, path []string) [][]byte {
-	c := db.findObject(object)
-	if c == none || len(path) == 0 || !db.exists(c) {
+func (db *DB) Conflicts(object id.ObjectID, path ...Step) [][]byte {
+	p, ok := db.walk(object, path)
+	if !ok || p.key == none {
 		return nil
 	}
-	for _, k := range path[:len(path)-1] {
-		if c = db.childOf(c, db.keys.Find([]byte(k)), typeMap); c == none {
-			return nil
-		}
-	}
-	key := db.keys.Find([]byte(path[len(path)-1]))
-	if key == none {
-		return nil
-	}
-	f := db.field(c, key)
+	f := db.field(p.container, p.key)
 	if f == none {
 		return nil
 	}

@@ -35,22 +35,13 @@ type textChange struct {
 func (db *DB) textOf(c int32) *textState { return db.texts[db.containers.At(c).number] }
 
 // FindText gives the text at a path of an object. It fails with NotFound.
-func (db *DB) FindText(object id.ObjectID, path []string) (Text, error) {
-	c := db.findObject(object)
-	if c != none && db.exists(c) && len(path) > 0 {
-		last := len(path) - 1
-		for _, k := range path[:last] {
-			if c = db.childOf(c, db.keys.Find([]byte(k)), typeMap); c == none {
-				break
-			}
-		}
-		if c != none {
-			if t := db.childOf(c, db.keys.Find([]byte(path[last])), typeText); t != none {
-				return Text(t), nil
-			}
+func (db *DB) FindText(object id.ObjectID, path ...Step) (Text, error) {
+	if p, ok := db.walk(object, path); ok {
+		if t := db.childOf(p.container, p.key, typeText); t != none {
+			return Text(t), nil
 		}
 	}
-	return 0, errs.New("objectdb.FindText", errs.NotFound, "object %s has no text at %q", object, path)
+	return 0, errs.New("objectdb.FindText", errs.NotFound, "object %s has no text at %v", object, path)
 }
 
 // text resolves what FindText gave.

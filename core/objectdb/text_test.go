@@ -13,9 +13,9 @@ import (
 )
 
 // text finds a text of a site.
-func (s *site) text(n int, path ...string) Text {
+func (s *site) text(n int, key string) Text {
 	s.t.Helper()
-	x, err := s.db.FindText(objID(n), path)
+	x, err := s.db.FindText(objID(n), Key(key))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestText_O10_madeByTwoAtOnce(t *testing.T) {
 		t.Errorf("the text is %q", got)
 	}
 	b.wantText(1, got)
-	if n := len(a.db.Conflicts(objID(1), []string{"t"})); n != 1 {
+	if n := len(a.db.Conflicts(objID(1), Key("t"))); n != 1 {
 		t.Errorf("%d values", n)
 	}
 	b.edit(b.text(1, "t"), 0, 0, "!")
@@ -140,7 +140,7 @@ func TestText_O04_refusals(t *testing.T) {
 	}
 	s := newSite(t, 1)
 	s.do(opCreate(objID(1), map[string][]byte{"t": vStr("no text")}))
-	if _, err := s.db.FindText(objID(1), []string{"t"}); !errs.Is(err, errs.NotFound) {
+	if _, err := s.db.FindText(objID(1), Key("t")); !errs.Is(err, errs.NotFound) {
 		t.Errorf("FindText of a string: %v", err)
 	}
 	if err := s.db.EditText(0, 0, 0, nil, 1); !errs.Is(err, errs.NotFound) {

@@ -219,7 +219,7 @@ func esChanges(handle, limit int32) int32 {
 }
 
 // esConflicts gives the values that were set concurrently: the input is
-// [object, [key...]], the output an array of bin, the winner first: each holds
+// [object, [step...]], the output an array of bin, the winner first: each holds
 // an encoded value, or nothing for a deletion.
 //
 //go:wasmexport es_conflicts
@@ -234,7 +234,7 @@ func esConflicts(handle, n int32) int32 {
 			return nil, err
 		}
 		err = sp.Objects(op, func(db *objectdb.DB) error {
-			values := db.Conflicts(obj, path)
+			values := db.Conflicts(obj, path...)
 			out = wire.AppendArray(nil, len(values))
 			for _, v := range values {
 				out = wire.AppendBytes(out, v)

@@ -29,7 +29,21 @@ func number(handle int32, f func(*client.Space) (int, error)) (out int32) {
 	return out
 }
 
-// esTextFind gives the number of a text: the input is [object, [key...]].
+// esItems gives how many items of lists were numbered: the number of the next.
+//
+//go:wasmexport es_items
+func esItems(handle int32) int32 {
+	return number(handle, func(sp *client.Space) (n int, err error) {
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			n = db.ItemCount()
+			return nil
+		})
+		return n, err
+	})
+}
+
+// esTextFind gives the number of a text: the input is [object, [step...]], of
+// which a step is a key or a place in a list.
 //
 //go:wasmexport es_text_find
 func esTextFind(handle, n int32) int32 {
@@ -43,7 +57,7 @@ func esTextFind(handle, n int32) int32 {
 			return 0, err
 		}
 		err = sp.Objects(op, func(db *objectdb.DB) error {
-			text, err := db.FindText(object, path)
+			text, err := db.FindText(object, path...)
 			t = int(text)
 			return err
 		})
@@ -51,13 +65,13 @@ func esTextFind(handle, n int32) int32 {
 	})
 }
 
-// readPath reads [object, [key...]].
-func readPath(in []byte) (object id.ObjectID, path []string, err error) {
+// readPath reads [object, [step...]].
+func readPath(in []byte) (object id.ObjectID, path []objectdb.Step, err error) {
 	r := wire.NewReader(in)
 	r.Array(2)
 	r.Fixed(object[:])
 	for k := r.ArrayLen(64); k > 0 && r.Err() == nil; k-- {
-		path = append(path, r.String(1<<10))
+		path = append(path, objectdb.ReadStep(r))
 	}
 	return object, path, r.Done(op)
 }

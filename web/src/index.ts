@@ -10,6 +10,7 @@ export { Counter } from './db/counter.js';
 export { Database, type FlushOptions } from './db/database.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type { Condition, Conditions, DeletedOption, Filter, Operators } from './db/filter.js';
+export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
 export { Text, type TextEvent } from './db/text.js';

@@ -160,6 +160,7 @@ export interface RawExports {
   es_query_close(handle: number, query: number): number;
   es_changes(handle: number, limit: number): number;
   es_conflicts(handle: number, length: number): number;
+  es_items(handle: number): number;
   es_text_find(handle: number, length: number): number;
   es_text_length(handle: number, text: number): number;
   es_text_read(handle: number, text: number, from: number, end: number): number;

@@ -253,6 +253,11 @@ export class Runtime {
     return out === 0 ? undefined : this.#output(out);
   }
 
+  /** How many items of lists the core has numbered: the number of the next. */
+  countItems(handle: number): number {
+    return this.#number((e) => e.es_items(handle));
+  }
+
   /** The number of the text at `[object, [key...]]`, for as long as the space is open. */
   findText(handle: number, path: Writer): number {
     const length = this.#put(path.bytes);

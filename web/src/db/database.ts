@@ -3,9 +3,10 @@ import type { RawSpace } from '../raw.js';
 import type { Runtime } from '../runtime.js';
 import { nextTask } from '../tasks.js';
 import { Reader, Writer } from '../wire.js';
+import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
 import type { Filter } from './filter.js';
 import { type IdKey, idSize, keyAt, keyBytes, keyFromHex, keysIn, putKey } from './ids.js';
-import { type Host, type Live, ObjectNode, objectNodeOf, op, type PlaceOfText, writeOp } from './live.js';
+import { type Live, ObjectNode, objectNodeOf } from './live.js';
 import { type LiveQuery, Query, type QueryHost, type QueryOptions } from './query.js';
 import { type Text, type TextChange, textAccess } from './text.js';
 import { readValue } from './values.js';
@@ -137,6 +138,8 @@ export class Core implements Host, QueryHost {
   readonly #queries = new Map<number, LiveQuery>();
   readonly #observers = new Map<ObjectNode, Set<() => void>>();
   readonly #changed = new Set<ObjectNode>();
+  /** Items of lists that the core will number, in that order. */
+  #newItems: Item[] = [];
   /** Texts that the page knows ahead of the core. */
   readonly #ahead = new Set<Text>();
   /** Texts that are observed, by their rows in the core. */
@@ -182,7 +185,7 @@ export class Core implements Host, QueryHost {
 
   /** Stops: the space has been closed. What was read stays readable; the rest is refused. */
   detach(): void {
-    this.#takeBack(0, 0);
+    this.#takeBack(0, 0, 0);
     this.#stop?.();
     this.#stop = undefined;
     this.version++;
@@ -212,7 +215,7 @@ export class Core implements Host, QueryHost {
   /** Lets an object be read again at its next touch. */
   #forget(node: ObjectNode): void {
     node.loaded = false;
-    node.place ??= this.#unread.push(node) - 1;
+    node.unreadAt ??= this.#unread.push(node) - 1;
   }
 
   find(key: IdKey): ObjectNode | undefined {
@@ -231,7 +234,7 @@ export class Core implements Host, QueryHost {
   load(object: ObjectNode): void {
     const handle = this.#handle();
     const batch = [object];
-    const start = (object.place ?? this.#unread.length) + 1;
+    const start = (object.unreadAt ?? this.#unread.length) + 1;
     for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
     const ids = new Uint8Array(batch.length * idSize);
     for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);
@@ -286,7 +289,7 @@ export class Core implements Host, QueryHost {
   adopt(node: ObjectNode): void {
     node.host = this;
     try {
-      node.adoptReferences(this);
+      node.enter(this);
     } catch (error) {
       node.host = undefined;
       throw error;
@@ -320,6 +323,10 @@ export class Core implements Host, QueryHost {
     return node;
   }
 
+  addItems(items: Item[]): void {
+    for (const item of items) this.#newItems.push(item);
+  }
+
   // Texts.
 
   get inTransaction(): boolean {
@@ -330,13 +337,16 @@ export class Core implements Host, QueryHost {
     this.#ahead.add(text);
   }
 
-  findText(place: PlaceOfText): number {
+  findText(place: PlaceOfText, text: Text): number {
     const request = new Writer();
     request.array(2);
-    request.bin(keyBytes(place.map.object.key));
-    const path = place.path();
+    request.bin(keyBytes(place.container.object.key));
+    const path = place.path(text);
     request.array(path.length);
-    for (const key of path) request.str(key);
+    for (const step of path) {
+      if (typeof step === 'number') request.uint(step);
+      else request.str(step);
+    }
     return this.#space.runtime.findText(this.#handle(), request);
   }
 
@@ -356,22 +366,22 @@ export class Core implements Host, QueryHost {
       this.beginEdit(); // says it better if the space is closed or only read
       throw error;
     }
-    this.#changed.add(place.map.object);
+    this.#changed.add(place.container.object);
     this.version++;
     this.#settled = false;
     this.#yieldDue = true;
     this.#schedule();
   }
 
-  beginTextEdit(place: PlaceOfText): Writer {
+  beginTextEdit(place: PlaceOfText, text: Text): Writer {
     const w = this.beginEdit();
-    writeOp(w, op.edit, place.map.object.key, place.path());
+    writeOp(w, op.edit, place.container.object.key, place.path(text));
     return w;
   }
 
   endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void {
     this.#ahead.add(text);
-    this.endEdit(place.map.object, undo);
+    this.endEdit(place.container.object, undo);
   }
 
   watchText(row: number, text: Text, on: boolean): void {
@@ -392,6 +402,7 @@ export class Core implements Host, QueryHost {
     if (this.#depth === 0) this.commit();
     const { length } = this.#ops;
     const steps = this.#undo.length;
+    const items = this.#newItems.length;
     this.#depth++;
     let result: R;
     try {
@@ -399,7 +410,7 @@ export class Core implements Host, QueryHost {
       refuseThenable(result);
     } catch (error) {
       this.#depth--;
-      this.#takeBack(length, steps);
+      this.#takeBack(length, steps, items);
       throw error;
     }
     this.#depth--;
@@ -408,8 +419,9 @@ export class Core implements Host, QueryHost {
   }
 
   /** Undoes the edits after a point, the last one first. */
-  #takeBack(length: number, steps: number): void {
+  #takeBack(length: number, steps: number, items: number): void {
     for (const undo of this.#undo.splice(steps).reverse()) undo();
+    this.#newItems.length = items;
     this.#ops.truncate(length);
     this.version++;
   }
@@ -418,9 +430,9 @@ export class Core implements Host, QueryHost {
   commit(): void {
     if (this.#depth > 0 || this.#ops.length === 0) return;
     try {
-      this.#space.runtime.apply(this.#handle(), this.#ops.bytes);
+      this.#apply();
     } catch (error) {
-      this.#takeBack(0, 0);
+      this.#takeBack(0, 0, 0);
       throw error;
     }
     this.#ops.truncate(0);
@@ -428,6 +440,15 @@ export class Core implements Host, QueryHost {
     for (const text of this.#ahead) textAccess().settle(text);
     this.#ahead.clear();
     this.#schedule();
+  }
+
+  #apply(): void {
+    const { runtime } = this.#space;
+    const handle = this.#handle();
+    let number = this.#newItems.length > 0 ? runtime.countItems(handle) : 0;
+    runtime.apply(handle, this.#ops.bytes);
+    for (const item of this.#newItems) item.number = number++;
+    this.#newItems = [];
   }
 
   async flush(options: FlushOptions): Promise<void> {
@@ -634,6 +655,14 @@ export class Core implements Host, QueryHost {
         return Object.fromEntries(entries);
       },
       text: (row) => this.readText(row, 0, 2 ** 31 - 1),
+      list: (reader, size) => {
+        const values: unknown[] = [];
+        for (let i = 0; i < size; i += 2) {
+          reader.skip();
+          values.push(this.#plainValue(reader));
+        }
+        return values;
+      },
     });
   }
 }

@@ -1,7 +1,8 @@
 import { EchospaceError } from '../errors.js';
 import type { Writer } from '../wire.js';
+import { writeReference } from './container.js';
 import type { Counter } from './counter.js';
-import { type Live, objectNodeOf, writeReference } from './live.js';
+import { type Live, objectNodeOf } from './live.js';
 import type { Text } from './text.js';
 import { isPlainObject, scalarOf, writeScalar } from './values.js';
 

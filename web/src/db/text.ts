@@ -28,13 +28,13 @@ export interface TextHost {
   readonly inTransaction: boolean;
   /** Sends what waits, so that the core knows the text. */
   commit(): void;
-  findText(place: TextPlace): number;
+  findText(place: TextPlace, text: Text): number;
   readText(row: number, from: number, end: number): string;
   textLength(row: number): number;
   /** An edit that is a transaction of its own. */
   editText(place: TextPlace, row: number, pos: number, deleted: number, inserted: string): void;
   /** Begins, and ends, an edit inside of a transaction. */
-  beginTextEdit(place: TextPlace): Writer;
+  beginTextEdit(place: TextPlace, text: Text): Writer;
   endTextEdit(place: TextPlace, text: Text, undo: () => void): void;
   watchText(row: number, text: Text, on: boolean): void;
 }
@@ -182,7 +182,7 @@ export class Text {
     checkRange(now, position, length);
     if (place && host) {
       const before = this.#ahead;
-      const w = host.beginTextEdit(place);
+      const w = host.beginTextEdit(place, this);
       w.uint(position);
       w.uint(length);
       w.str(content);
@@ -230,7 +230,7 @@ export class Text {
     const place = this.#place as TextPlace;
     if (this.#row === undefined) {
       place.check(this);
-      this.#row ??= host.findText(place);
+      this.#row ??= host.findText(place, this);
     }
     return this.#row;
   }

@@ -18,16 +18,19 @@ export const tag = {
   counter: 8,
 } as const;
 
+/** Where in an object something is: keys of maps, and places in lists. */
+export type Path = readonly (string | number)[];
+
 /** The values that are one thing: everything but maps and references. */
 export type Scalar = null | boolean | number | string | bigint | Date | Uint8Array;
 
 /** Writes where in a value something is: `owner.name`. */
-export function pathText(path: readonly string[]): string {
+export function pathText(path: Path): string {
   return path.join('.');
 }
 
 /** The refusal of a value that no object can hold. */
-export function unsupported(path: readonly string[], what: string): EchospaceError {
+export function unsupported(path: Path, what: string): EchospaceError {
   const where = path.length > 0 ? `at ${pathText(path)}: ` : '';
   return new EchospaceError('UNSUPPORTED_VALUE', `${where}${what}`, { details: { path: pathText(path) } });
 }
@@ -39,24 +42,24 @@ export function isWellFormed(text: string): boolean {
   return typeof text.isWellFormed === 'function' ? text.isWellFormed() : !loneSurrogate.test(text);
 }
 
-function checkText(path: readonly string[], what: string, text: string, limit: number): void {
+function checkText(path: Path, what: string, text: string, limit: number): void {
   if (!isWellFormed(text)) throw unsupported(path, `${what} has a lone surrogate, which UTF-8 cannot hold`);
   if (text.length * 3 > limit && new TextEncoder().encode(text).length > limit) {
     throw tooLarge(path, what, limit);
   }
 }
 
-function tooLarge(path: readonly string[], what: string, limit: number): EchospaceError {
+function tooLarge(path: Path, what: string, limit: number): EchospaceError {
   return new EchospaceError('TOO_LARGE', `at ${pathText(path)}: ${what} is over ${limit} bytes`);
 }
 
 /** Refuses a property name that the core would. */
-export function checkKey(path: readonly string[], key: string): void {
+export function checkKey(path: Path, key: string): void {
   checkText(path, 'the name', key, maxKey);
 }
 
 /** Refuses maps nested deeper than the core allows. */
-export function checkDepth(path: readonly string[]): void {
+export function checkDepth(path: Path): void {
   if (path.length > maxDepth) throw unsupported(path, `is nested deeper than ${maxDepth}`);
 }
 
@@ -64,7 +67,7 @@ export function checkDepth(path: readonly string[]): void {
  * Gives the scalar to keep for a value that is not a plain object: a copy of
  * what could change under us. Refuses everything that no object can hold.
  */
-export function scalarOf(path: readonly string[], value: unknown): Scalar {
+export function scalarOf(path: Path, value: unknown): Scalar {
   switch (typeof value) {
     case 'boolean':
     case 'number':
@@ -109,7 +112,7 @@ function isForeignObjectPrototype(prototype: object): boolean {
 }
 
 /** Gives the names of a plain object's properties; refuses symbols, which would be lost. */
-export function keysOf(path: readonly string[], value: object): string[] {
+export function keysOf(path: Path, value: object): string[] {
   for (const symbol of Object.getOwnPropertySymbols(value)) {
     if (Object.prototype.propertyIsEnumerable.call(value, symbol)) {
       throw unsupported(path, `the property ${String(symbol)} is named by a symbol`);
@@ -170,7 +173,7 @@ export interface ValueVisitor<T> {
   counter?(value: number): T;
   /** What a text is, of which the core gives its number. */
   text?(row: number): T;
-  /** Reads `size` values from the reader. Objects hold no lists yet; messages do. */
+  /** Reads a list of `size` elements from the reader: in a record numbers and values in turn. */
   list?(reader: Reader, size: number): T;
 }
 

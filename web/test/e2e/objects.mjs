@@ -27,6 +27,75 @@ test('O01 add, read, change, remove, restore', async () => {
   assert.deepEqual(steps, [true, 'a', '{"title":"b"}', false, true, 0, 1, 'b', false]);
 });
 
+test('O02 lists: push, splice, move and sort on both sides, online and offline', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await ada.run(async () => {
+    const items = ['a', 'b', 'c', 'd'].map((title) => ({ title, done: false }));
+    const board = space.db.add({ name: 'Board', tags: ['z', 'y', 'x'], items });
+    await space.db.flush();
+    return es.idOf(board);
+  });
+  await sees(bob, { name: 'Board' });
+  const titles = (who) =>
+    who.run(
+      (id) =>
+        space.db
+          .get(id)
+          .items.map((i) => i.title)
+          .join(''),
+      id,
+    );
+  const see = async (want) => {
+    for (const who of [ada, bob]) {
+      await who.run(
+        ({ id, want }) =>
+          until(
+            () =>
+              space.db
+                .get(id)
+                .items.map((i) => i.title)
+                .join('') === want,
+            want,
+          ),
+        { id, want },
+      );
+    }
+  };
+  // What a page holds of an item stays it while the other moves it.
+  await bob.run((id) => {
+    globalThis.item = space.db.get(id).items[0];
+  }, id);
+  await ada.run((id) => es.moveItem(space.db.get(id).items, 0, 3), id);
+  await see('bcda');
+  await bob.run((id) => {
+    item.done = true;
+    if (space.db.get(id).items[3] !== item) throw new Error('it is another item');
+  }, id);
+  await ada.run((id) => until(() => space.db.get(id).items[3].done, 'the item is done'), id);
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOffline());
+  await ada.run(async (id) => {
+    const { items, tags } = space.db.get(id);
+    es.moveItem(items, 3, 0);
+    items.push({ title: 'e', done: false });
+    tags.sort();
+    await space.db.flush();
+  }, id);
+  await bob.run(async (id) => {
+    const { items, tags } = space.db.get(id);
+    item.title = 'A';
+    items.splice(1, 1);
+    tags.push('w');
+    await space.db.flush();
+  }, id);
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  await see('Abde');
+  for (const who of [ada, bob]) {
+    assert.equal(await titles(who), 'Abde');
+    assert.deepEqual(await who.run((id) => [...space.db.get(id).tags], id), ['x', 'y', 'z', 'w']);
+  }
+});
+
 test('O03 references between objects, and those that resolve later', async () => {
   const [ada, bob] = await pair();
   await share(ada, bob);

@@ -143,7 +143,9 @@ describe('O04 what cannot be held is refused by name', () => {
   class Task {}
   const values: Record<string, unknown> = {
     undefined: undefined,
-    array: [1],
+    'array with a hole': new Array(2),
+    'array with a property': Object.assign([1], { extra: 1 }),
+    'array that holds undefined': [1, undefined],
     function: () => 1,
     symbol: Symbol('s'),
     cycle,

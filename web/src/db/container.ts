@@ -1,0 +1,369 @@
+import { EchospaceError } from '../errors.js';
+import type { Reader, Writer } from '../wire.js';
+import { Counter, isPlaced, placeCounter, setCounter } from './counter.js';
+import { type IdKey, keyAt, keyBytes } from './ids.js';
+import type { ObjectNode } from './live.js';
+import { Text, type TextHost, type TextPlace, textAccess } from './text.js';
+import {
+  checkDepth,
+  isPlainObject,
+  type Path,
+  type Scalar,
+  scalarOf,
+  sortKeys,
+  tag,
+  unsupported,
+  type ValueVisitor,
+  writeScalar,
+} from './values.js';
+
+/** What the object of a Proxy may hold: scalars, references, counters, texts, and the Proxies of nested maps and lists. */
+export type Kept = Scalar | Ref | Counter | Text | object;
+
+/** What a database does for its objects. */
+export interface Host extends TextHost {
+  /** Fills an object whose content has not been read yet. */
+  load(object: ObjectNode): void;
+  /** Finds an object by id; undefined until it has arrived, or when it was removed. */
+  find(key: IdKey): ObjectNode | undefined;
+  /** Makes sure that an edit is allowed now, and gives what its op is written to. */
+  beginEdit(): Writer;
+  /** Ends an edit that is done and written: `undo` takes it back if the core refuses it. */
+  endEdit(object: ObjectNode, undo: () => void): void;
+  /** Takes in an object that is in no database, with all that it refers to. */
+  adopt(object: ObjectNode): void;
+  /** Notes a text whose content the core does not know yet. */
+  addText(text: Text): void;
+  /** Notes items that an edit makes, in the order in which the core will number them. */
+  addItems(items: Item[]): void;
+}
+
+/** Ops of the core (`core/objectdb`). */
+export const op = {
+  create: 1,
+  set: 2,
+  unset: 3,
+  remove: 4,
+  restore: 5,
+  add: 6,
+  edit: 7,
+  splice: 8,
+  move: 9,
+} as const;
+
+/** How many elements an op about a property has, its code among them. */
+const arity: Record<number, number> = {
+  [op.set]: 4,
+  [op.add]: 4,
+  [op.unset]: 3,
+  [op.edit]: 6,
+  [op.splice]: 6,
+  [op.move]: 5,
+};
+
+/** Writes the beginning of an op about a property. */
+export function writeOp(w: Writer, code: number, key: IdKey, path: Path): void {
+  w.array(arity[code] as number);
+  w.uint(code);
+  w.bin(keyBytes(key));
+  w.array(path.length);
+  for (const step of path) {
+    if (typeof step === 'number') w.uint(step);
+    else w.str(step);
+  }
+}
+
+/** A reference to another object, resolved when it is read. */
+export class Ref {
+  readonly key: IdKey;
+  node: ObjectNode | undefined;
+
+  constructor(key: IdKey, node?: ObjectNode) {
+    this.key = key;
+    this.node = node;
+  }
+}
+
+/** An item of a list: its number in the core tells it from others wherever it is moved. */
+export interface Item {
+  /** Undefined until the core has made it. */
+  number: number | undefined;
+}
+
+const containers = new WeakMap<object, Container>();
+
+/** Finds the map or list behind its Proxy. */
+export function containerOf(value: unknown): Container | undefined {
+  return typeof value === 'object' && value !== null ? containers.get(value) : undefined;
+}
+
+/** What makes nested maps and lists; filled by the module that knows both. */
+export const make = {} as {
+  map(parent: Container, key: string): Container;
+  list(parent: Container, key: string): Container;
+};
+
+/** A map or a list: an object, or nested in one. */
+export abstract class Container {
+  readonly #parent: Container | undefined;
+  readonly #key: string;
+  /** What callers hold. */
+  abstract readonly proxy: object;
+
+  /** `key` is that in the parent if it is a map; in a list a child is found by looking. */
+  constructor(parent: Container | undefined, key: string) {
+    this.#parent = parent;
+    this.#key = key;
+  }
+
+  protected register(): void {
+    containers.set(this.proxy, this);
+  }
+
+  get isNested(): boolean {
+    return this.#parent !== undefined;
+  }
+
+  /** The object that this is, or is part of. */
+  get object(): ObjectNode {
+    return this.#parent ? this.#parent.object : (this as unknown as ObjectNode);
+  }
+
+  /** The key of a child, or its place; undefined if it is no longer here. */
+  abstract locate(child: object, key: string): string | number | undefined;
+
+  /** Puts all kept values, in the order in which the core would number items. */
+  abstract children(): Iterable<Kept>;
+
+  /** Makes this what the core has read, keeping what is still there. */
+  abstract merge(r: Reader, size: number): void;
+
+  /** Writes this as a value. */
+  abstract write(w: Writer): void;
+
+  /** Copies a caller's value into this, which nobody has seen yet. */
+  abstract fill(path: Path, from: object, above: readonly object[]): void;
+
+  /** Where in the object this is. Throws if it no longer is. */
+  path(): (string | number)[] {
+    if (!this.#parent) return [];
+    return this.#parent.pathOf(this.proxy, this.#key, 'map or list');
+  }
+
+  /** Where in the object a child is. Throws if it no longer is. */
+  pathOf(child: object, key: string, what: string): (string | number)[] {
+    const path = this.path();
+    const at = this.locate(child, key);
+    if (at === undefined) {
+      throw new EchospaceError(
+        'NOT_FOUND',
+        `${[...path, key].join('.')}: this ${what} is no longer part of its object`,
+      );
+    }
+    path.push(at);
+    return path;
+  }
+
+  /** Tells whether a child is still here, and this still part of its object. */
+  holds(child: object, key: string): boolean {
+    if (this.locate(child, key) === undefined) return false;
+    return !this.#parent || this.#parent.holds(this.proxy, this.#key);
+  }
+
+  /** What callers see of a kept value: never something whose change would bypass the database. */
+  protected visible(kept: unknown): unknown {
+    if (typeof kept !== 'object' || kept === null) return kept;
+    if (kept instanceof Ref) return this.#resolve(kept);
+    if (kept instanceof Date) return new Date(kept);
+    return kept instanceof Uint8Array ? kept.slice() : kept;
+  }
+
+  #resolve(ref: Ref): unknown {
+    ref.node ??= this.object.host?.find(ref.key);
+    return ref.node?.deleted ? undefined : ref.node?.proxy;
+  }
+
+  /** Tells a counter or text where it is. */
+  protected place(value: Kept, key: string): Kept {
+    if (value instanceof Counter)
+      placeCounter(value, { add: (counter, by) => this.#count(key, counter, by) });
+    if (value instanceof Text) textAccess().place(value, new PlaceOfText(this, key));
+    return value;
+  }
+
+  /** Adds to a counter. */
+  #count(key: string, counter: Counter, by: number): void {
+    this.object.ensureLoaded();
+    const { object } = this;
+    const path = this.pathOf(counter, key, 'counter');
+    const w = object.host?.beginEdit();
+    if (w) {
+      writeOp(w, op.add, object.key, path);
+      w.number(by);
+    }
+    setCounter(counter, counter.value + by);
+    object.host?.endEdit(object, () => setCounter(counter, counter.value - by));
+  }
+
+  /**
+   * Turns a caller's value into what is kept of it, without a change to
+   * anything. `above` holds the objects that the value is inside of.
+   */
+  protected keep(path: Path, key: string, value: unknown, above: readonly object[]): Kept {
+    checkDepth(path);
+    const target = containerOf(value);
+    if (target && !target.isNested) return new Ref(target.object.key, target.object);
+    if (value instanceof Counter) return isPlaced(value) ? new Counter(value.value) : value;
+    if (value instanceof Text) return textAccess().isPlaced(value) ? new Text(value.toString()) : value;
+    const isList = Array.isArray(value);
+    if (!isList && !isPlainObject(value)) return scalarOf(path, value);
+    if (above.includes(value)) throw unsupported(path, 'the object contains itself');
+    const nested = isList ? make.list(this, key) : make.map(this, key);
+    nested.fill(path, value, [...above, value]);
+    return nested.proxy;
+  }
+
+  /** Lets the host take in what a kept value refers to, and note what it makes. */
+  protected admit(host: Host, path: Path, kept: Kept): void {
+    adoptReferences(host, path, kept);
+    const items: Item[] = [];
+    collectItems(kept, items);
+    if (items.length > 0) host.addItems(items);
+  }
+}
+
+/** The items of the lists in a value, in the order in which the core numbers them. */
+export function collectItems(kept: Kept, to: Item[]): void {
+  const container = containerOf(kept);
+  if (!container) return;
+  if ('items' in container) to.push(...(container.items as Item[]));
+  for (const child of container.children()) collectItems(child, to);
+}
+
+export function adoptReferences(host: Host, path: Path, kept: Kept): void {
+  if (kept instanceof Ref) {
+    if (!kept.node || kept.node.host === host) return;
+    if (kept.node.host) throw unsupported(path, 'the object belongs to another space');
+    host.adopt(kept.node);
+    return;
+  }
+  if (kept instanceof Text) {
+    host.addText(kept);
+    return;
+  }
+  for (const child of containerOf(kept)?.children() ?? []) adoptReferences(host, path, child);
+}
+
+/** Where a text is. */
+export class PlaceOfText implements TextPlace {
+  readonly container: Container;
+  readonly key: string;
+
+  constructor(container: Container, key: string) {
+    this.container = container;
+    this.key = key;
+  }
+
+  get host(): Host | undefined {
+    return this.container.object.host;
+  }
+
+  path(text: Text): (string | number)[] {
+    return this.container.pathOf(text, this.key, 'text');
+  }
+
+  check(text: Text): void {
+    this.container.object.ensureLoaded();
+    if (!this.container.holds(text, this.key)) this.path(text);
+  }
+}
+
+/** Reads values of a record, keeping the maps, lists, counters and texts that were at their places. */
+export class Merge implements ValueVisitor<Kept> {
+  readonly #parent: Container;
+  readonly #bound: [Text, number][] = [];
+  key = '';
+  old: Kept | undefined;
+
+  constructor(parent: Container) {
+    this.#parent = parent;
+  }
+
+  reference(id: Uint8Array): Kept {
+    return new Ref(keyAt(id));
+  }
+
+  counter(value: number): Kept {
+    const counter = this.old instanceof Counter ? this.old : new Counter();
+    setCounter(counter, value);
+    return counter;
+  }
+
+  text(row: number): Kept {
+    const text = this.old instanceof Text ? this.old : new Text();
+    if (text !== this.old) textAccess().settle(text);
+    this.#bound.push([text, row]);
+    return text;
+  }
+
+  map(r: Reader, size: number): Kept {
+    return this.#nested(r, size, false);
+  }
+
+  list(r: Reader, size: number): Kept {
+    return this.#nested(r, size, true);
+  }
+
+  #nested(r: Reader, size: number, isList: boolean): Kept {
+    const known = containerOf(this.old);
+    const kept = known?.isNested && 'items' in known === isList ? known : undefined;
+    const nested = kept ?? (isList ? make.list(this.#parent, this.key) : make.map(this.#parent, this.key));
+    nested.merge(r, size);
+    return nested.proxy;
+  }
+
+  /** Has the texts show what was read, once they are in their places. */
+  end(): void {
+    for (const [text, row] of this.#bound) textAccess().bind(text, row);
+  }
+}
+
+export function writeKept(w: Writer, kept: Kept): void {
+  if (kept instanceof Ref) {
+    writeReference(w, kept.key);
+    return;
+  }
+  if (kept instanceof Counter) {
+    w.array(2);
+    w.uint(tag.counter);
+    w.number(kept.value);
+    return;
+  }
+  if (kept instanceof Text) {
+    w.array(2);
+    w.uint(tag.text);
+    w.str(textAccess().ahead(kept));
+    return;
+  }
+  const nested = containerOf(kept);
+  if (nested) nested.write(w);
+  else writeScalar(w, kept as Scalar);
+}
+
+/** Writes a map as a value. */
+export function writeMap(w: Writer, state: Record<string, Kept>): void {
+  const keys = sortKeys(Object.keys(state));
+  w.array(1 + 2 * keys.length);
+  w.uint(tag.map);
+  for (const key of keys) {
+    w.str(key);
+    writeKept(w, state[key] as Kept);
+  }
+}
+
+/** Writes a reference as a value. */
+export function writeReference(w: Writer, key: IdKey): void {
+  w.array(2);
+  w.uint(tag.reference);
+  w.bin(keyBytes(key));
+}
