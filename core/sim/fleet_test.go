@@ -293,7 +293,7 @@ func (p *peer) objectState() (state []byte) {
 		state = append(state, db.ReadMany(ids)...)
 		state = append(state, db.ReadMany(objectdb.PropertiesID[:])...)
 		for len(ids) > 0 {
-			for _, c := range db.Conflicts(id.ObjectID(ids[:16]), []string{"v"}) {
+			for _, c := range db.Conflicts(id.ObjectID(ids[:16]), objectdb.Key("v")) {
 				state = append(state, c...)
 			}
 			ids = ids[16:]
