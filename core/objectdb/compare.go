@@ -16,6 +16,8 @@ const (
 	lessEqual
 	greater
 	greaterEqual
+	prefix
+	contains
 )
 
 // operand is one side of a comparison. The zero operand is a missing property.
@@ -40,6 +42,7 @@ const (
 	operandReference
 	operandBigInt
 	operandMap
+	operandList // bits is the container
 )
 
 // holds compares a property with a constant. Numbers compare with numbers,
@@ -61,6 +64,10 @@ func (c comparison) holds(a, b operand) bool {
 		return false
 	}
 	switch c {
+	case prefix:
+		return a.kind == operandString && b.kind == operandString && bytes.HasPrefix(a.bytes, b.bytes)
+	case contains:
+		return a.kind == operandString && b.kind == operandString && bytes.Contains(a.bytes, b.bytes)
 	case less:
 		return ordered && order < 0
 	case lessEqual:

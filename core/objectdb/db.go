@@ -92,6 +92,7 @@ type DB struct {
 
 	textLog []int32 // texts that are watched and have changed
 
+	sortKey []byte  // scratch of queries
 	decoded payload // scratch of Apply
 	parents []egwalker.Event
 	edits   []egwalker.Edit

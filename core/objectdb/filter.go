@@ -9,14 +9,22 @@ import (
 	"github.com/echospace/echospace/core/wire"
 )
 
-// A query is [filter, deleted]: deleted 0 hides deleted objects, 1 shows them
-// too, 2 shows only them. A filter is nil for all, or
+// A query is
+//
+//	[filter, deleted]
+//	[filter, deleted, [[[key...], descending bool]...], offset, limit]
+//
+// deleted 0 hides deleted objects, 1 shows them too, 2 shows only them. The
+// result is sorted by the properties named, as sortkey.go says, then by creation;
+// of it the objects from offset on are given, at most limit of them (0: all).
+// A filter is nil for all, or
 //
 //	[1, [key...], comparison, value]   a property, or one of a map in it
 //	[2, filter...] and    [3, filter...] or    [4, filter] not
 //
 // Of no filters and is true and or is false. Comparisons are 0 =, 1 not =, 2 <,
-// 3 <=, 4 >, 5 >=.
+// 3 <=, 4 >, 5 >=, 6 a string begins with the value, 7 a string has the value in
+// it, or a list an item that equals it.
 const (
 	filterCompare = 1
 	filterAnd     = 2
@@ -31,6 +39,7 @@ const (
 const (
 	maxFilterDepth = 32
 	maxClauses     = 1 << 12
+	maxSort        = 16
 )
 
 // clause is a node of a filter.
@@ -43,17 +52,42 @@ type clause struct {
 }
 
 // readQuery reads a query.
-func (db *DB) readQuery(q []byte) (filter *clause, deleted uint8, err error) {
+func (db *DB) readQuery(b []byte) (*query, error) {
 	const op = "objectdb.OpenQuery"
-	r := wire.NewReader(q)
+	r := wire.NewReader(b)
 	p := filterParser{db: db, r: r}
-	r.Array(2)
+	q := &query{}
+	n := r.ArrayLen(5)
+	if r.Err() == nil && n != 2 && n != 5 {
+		r.Fail(errors.New("is not a query"))
+	}
 	if !r.SkipNil() {
 		c := p.clause(maxFilterDepth)
-		filter = &c
+		q.filter = &c
 	}
-	deleted = uint8(r.Uint(deletedOnly))
-	return filter, deleted, r.Done(op)
+	q.deleted = uint8(r.Uint(deletedOnly))
+	if n == 5 {
+		for k := r.ArrayLen(maxSort); k > 0 && r.Err() == nil; k-- {
+			r.Array(2)
+			q.sort = append(q.sort, sortBy{path: p.path(), descending: r.Bool()})
+		}
+		q.offset, q.limit = int(r.Uint(math.MaxInt32)), int(r.Uint(math.MaxInt32))
+	}
+	return q, r.Done(op)
+}
+
+// path reads the keys to a property.
+func (p *filterParser) path() (path []int32) {
+	n := p.r.ArrayLen(p.db.limits.Depth)
+	if p.r.Err() == nil && n == 0 {
+		p.r.Fail(errors.New("query without key"))
+	}
+	for range n {
+		if k := p.db.limits.readKey(p.r); p.r.Err() == nil {
+			path = append(path, p.db.internKey(k))
+		}
+	}
+	return path
 }
 
 type filterParser struct {
@@ -85,19 +119,11 @@ func (p *filterParser) clause(depth int) (c clause) {
 
 func (p *filterParser) comparison(c *clause) {
 	r := p.r
-	n := r.ArrayLen(p.db.limits.Depth)
-	if r.Err() == nil && n == 0 {
-		r.Fail(errors.New("filter without key"))
-	}
-	for range n {
-		if k := p.db.limits.readKey(r); r.Err() == nil {
-			c.path = append(c.path, p.db.internKey(k))
-		}
-	}
-	c.compare = comparison(r.Uint(uint64(greaterEqual)))
+	c.path = p.path()
+	c.compare = comparison(r.Uint(uint64(contains)))
 	before := r.Rest()
-	if p.db.limits.readValue(r) >= 0 {
-		r.Fail(errs.New("objectdb.OpenQuery", errs.UnsupportedValue, "a property cannot be compared with a map"))
+	if p.db.limits.readValue(r) != -1 && r.Err() == nil {
+		r.Fail(errs.New("objectdb.OpenQuery", errs.UnsupportedValue, "a property cannot be compared with a map, a list, a text or a counter"))
 	}
 	if r.Err() == nil {
 		raw := before[:len(before)-len(r.Rest())]
@@ -126,7 +152,22 @@ func (db *DB) matches(f *clause, c int32) bool {
 		return !db.matches(&f.parts[0], c)
 	}
 	var buf [8]byte
-	return f.compare.holds(db.property(c, f.path, &buf), f.value)
+	o := db.property(c, f.path, &buf)
+	if f.compare == contains && o.kind == operandList {
+		return db.listContains(int32(o.bits), f.value)
+	}
+	return f.compare.holds(o, f.value)
+}
+
+// listContains reports whether an item of a list equals a value.
+func (db *DB) listContains(list int32, value operand) bool {
+	var buf [8]byte
+	for _, s := range db.listOf(list).slots {
+		if db.isShown(s) && equal.holds(db.operandOf(db.fields.At(db.items.At(db.slotRows.At(s).item).field).Value, &buf), value) {
+			return true
+		}
+	}
+	return false
 }
 
 // property finds what a path leads to in an object.
@@ -140,7 +181,12 @@ func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
 	if f == flat.None {
 		return operand{}
 	}
-	switch w := db.fields.At(f).Value; {
+	return db.operandOf(db.fields.At(f).Value, buf)
+}
+
+// operandOf is what a register holds.
+func (db *DB) operandOf(w uint64, buf *[8]byte) operand {
+	switch {
 	case w == wordDeleted:
 		return operand{}
 	case childWord(w) != none:
@@ -150,6 +196,8 @@ func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
 		case typeText:
 			x := db.textOf(childWord(w))
 			return operand{kind: operandString, bytes: db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content))}
+		case typeList:
+			return operand{kind: operandList, bits: uint64(childWord(w))}
 		}
 		return operand{kind: operandMap}
 	default:

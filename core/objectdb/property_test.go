@@ -50,6 +50,7 @@ type replica struct {
 	all     uint32 // queries
 	some    uint32
 	hidden  uint32
+	sorted  map[uint32][]byte // queries with an order or a window, and what they are
 }
 
 func (f *fleet) newFeed() id.FeedID {
@@ -64,7 +65,26 @@ func (f *fleet) newReplica() *replica {
 	r.all = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 1))
 	r.some = r.query(queryOf(filterOf([]string{"a"}, greaterEqual, vInt(2)), 0))
 	r.hidden = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 2))
+	r.sorted = map[uint32][]byte{}
+	a, b := by("a", false), by("b", true)
+	for _, q := range [][]byte{
+		sortedQuery(0, 0, a, b), sortedQuery(0, 2, b), sortedQuery(1, 2, a), sortedQuery(2, 0), sortedQuery(0, 1, by("c", true), a),
+	} {
+		r.sorted[r.query(q)] = q
+	}
 	return r
+}
+
+// by is an order by one property.
+func by(key string, descending bool) []byte {
+	return wire.AppendBool(append(wire.AppendArray(nil, 2), opPath([]string{key})...), descending)
+}
+
+// sortedQuery is a query for all objects that are not deleted.
+func sortedQuery(offset, limit int, order ...[]byte) []byte {
+	b := wire.AppendUint(wire.AppendNil(wire.AppendArray(nil, 5)), 0)
+	b = append(wire.AppendArray(b, len(order)), slices.Concat(order...)...)
+	return wire.AppendUint(wire.AppendUint(b, uint64(offset)), uint64(limit))
 }
 
 func filterOf(path []string, c comparison, v []byte) []byte {
@@ -808,6 +828,18 @@ func (r *replica) check() {
 	r.checkQuery(r.all, all)
 	r.checkQuery(r.some, some)
 	r.checkQuery(r.hidden, hidden)
+	for n, q := range r.sorted { // asked anew it is the same
+		fresh, ids, err := r.db.OpenQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.db.CloseQuery(fresh)
+		var want []string
+		for _, v := range splitIDs(ids) {
+			want = append(want, v.String())
+		}
+		r.checkQuery(n, want)
+	}
 	if got, want := r.db.ObjectCount(), len(all)-len(hidden); got != want {
 		t.Fatalf("ObjectCount is %d, want %d", got, want)
 	}

@@ -90,8 +90,11 @@ func TestQuery_O05_filters(t *testing.T) {
 		"unknown filter":     {queryOf([]byte{0x91, 5}, 0), errs.Malformed},
 		"not of two":         {queryOf(join(filterNot, join(filterAnd), join(filterAnd)), 0), errs.Malformed},
 		"no key":             {queryOf(filterOf(nil, equal, vInt(1)), 0), errs.Malformed},
-		"unknown comparison": {queryOf(filterOf([]string{"n"}, 6, vInt(1)), 0), errs.Malformed},
+		"unknown comparison": {queryOf(filterOf([]string{"n"}, contains+1, vInt(1)), 0), errs.Malformed},
 		"map":                {queryOf(filterOf([]string{"n"}, equal, vMap(nil)), 0), errs.UnsupportedValue},
+		"list":               {queryOf(filterOf([]string{"n"}, contains, vList(vInt(1))), 0), errs.UnsupportedValue},
+		"order without key":  {sortedQuery(0, 0, by("a", true)[:1]), errs.Malformed},
+		"three elements":     {append(wire.AppendNil(wire.AppendArray(nil, 3)), 0, 0), errs.Malformed},
 	} {
 		if _, _, err := s.db.OpenQuery(c.query); !errs.Is(err, c.kind) {
 			t.Errorf("%s: got %v, want %v", name, err, c.kind)

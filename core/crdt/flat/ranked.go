@@ -39,6 +39,17 @@ func (l *Ranked) Load(rows []int32) {
 	}
 }
 
+// Slice appends the rows that stand from one position up to another.
+func (l *Ranked) Slice(to []int32, from, end int) []int32 {
+	for _, leaf := range l.leaves {
+		if from < end && from < len(leaf) {
+			to = append(to, leaf[from:min(end, len(leaf))]...)
+		}
+		from, end = max(0, from-len(leaf)), max(0, end-len(leaf))
+	}
+	return to
+}
+
 // find gives the leaf and the place in it of row, or where it would go.
 func (l *Ranked) find(row int32, compare func(a, b int32) int) (leaf, at int, found bool) {
 	leaf = sort.Search(len(l.leaves), func(i int) bool {
