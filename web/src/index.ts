@@ -9,7 +9,7 @@ export { Client, type Mesh, SpaceList } from './client.js';
 export { Counter } from './db/counter.js';
 export { Database, type FlushOptions } from './db/database.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
-export type { Condition, Conditions, DeletedOption, Filter, Operators } from './db/filter.js';
+export type { Condition, Conditions, DeletedOption, Filter, Operators, Order } from './db/filter.js';
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';

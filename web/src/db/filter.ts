@@ -17,6 +17,10 @@ export interface Operators<V = unknown> {
   $gte?: V;
   /** Equals one of these. */
   $in?: readonly V[];
+  /** A string, or a text, that begins with this. */
+  $prefix?: string;
+  /** A string, or a text, that has this in it; or a list that has an item which equals this. */
+  $contains?: V extends readonly (infer Item)[] ? Item : V;
   $not?: Operators<V>;
 }
 
@@ -42,7 +46,26 @@ export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } 
 export type Filter<T extends object> = Conditions<T> | ((object: Live<T>) => boolean);
 
 /** Comparison operators and their numbers in the core (`core/objectdb`). */
-const comparisons = { $eq: 0, $ne: 1, $lt: 2, $lte: 3, $gt: 4, $gte: 5 } as const;
+const comparisons = {
+  $eq: 0,
+  $ne: 1,
+  $lt: 2,
+  $lte: 3,
+  $gt: 4,
+  $gte: 5,
+  $prefix: 6,
+  $contains: 7,
+} as const;
+
+/** What to sort by: a property, ascending, or one of a map in it, or descending. */
+export type Order = string | { by: string | readonly string[]; descending?: boolean };
+
+/** Which part of a sorted result is given. */
+export interface Arrangement {
+  order: readonly Order[];
+  offset: number;
+  limit: number | undefined;
+}
 
 type Test =
   | { type: 'compare'; path: string[]; comparison: number; value: unknown }
@@ -55,13 +78,42 @@ export type DeletedOption = 'hide' | 'show' | 'only';
 const deletedNumbers = { hide: 0, show: 1, only: 2 } as const;
 
 /** Writes a query for the core. */
-export function writeQuery(w: Writer, conditions: object | undefined, deleted: DeletedOption): void {
-  w.array(2);
+export function writeQuery(
+  w: Writer,
+  conditions: object | undefined,
+  deleted: DeletedOption,
+  { order, offset, limit }: Arrangement = { order: [], offset: 0, limit: undefined },
+): void {
+  const arranged = order.length > 0 || offset > 0 || limit !== undefined;
+  w.array(arranged ? 5 : 2);
   if (conditions === undefined) w.nil();
   else writeTest(w, testOfConditions([], conditions));
   const number = deletedNumbers[deleted];
   if (number === undefined) throw invalid(`deleted: ${deleted}; want hide, show or only`);
   w.uint(number);
+  if (!arranged) return;
+  w.array(order.length);
+  for (const one of order) writeOrder(w, one);
+  w.uint(offset);
+  w.uint(limit ?? 0);
+}
+
+function writeOrder(w: Writer, order: Order): void {
+  const { by, descending = false } = typeof order === 'string' ? { by: order } : order;
+  const path = typeof by === 'string' ? [by] : by;
+  if (!Array.isArray(path) || path.length === 0 || !path.every((key) => typeof key === 'string'))
+    throw invalid(`order by ${JSON.stringify(by)}; want the name of a property`);
+  w.array(2);
+  w.array(path.length);
+  for (const key of path) w.str(key);
+  w.bool(descending);
+}
+
+/** Checks an offset or limit. */
+export function wholeNumber(what: string, value: number, least: number): number {
+  if (!Number.isInteger(value) || value < least || value >= 2 ** 31)
+    throw invalid(`${what}: ${value}; want a whole number from ${least} on`);
+  return value;
 }
 
 function invalid(message: string): EchospaceError {

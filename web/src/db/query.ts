@@ -1,12 +1,24 @@
 import { reportUncaught } from '../errors.js';
 import { Writer } from '../wire.js';
-import { type DeletedOption, type Filter, writeQuery } from './filter.js';
+import { type DeletedOption, type Filter, type Order, wholeNumber, writeQuery } from './filter.js';
 import type { Live, ObjectNode } from './live.js';
 
 /** How a query is to answer. */
 export interface QueryOptions {
   /** Whether removed objects are left out (the default), given too, or given alone. */
   deleted?: DeletedOption;
+  /**
+   * What to sort by, the first first: `'title'`, `{ by: ['owner', 'name'] }`,
+   * `{ by: 'rank', descending: true }`. Objects that are equal in all of it, and
+   * all without it, come in the order in which they were created. What is missing
+   * comes first, then null, booleans, numbers, strings by code point, dates, big
+   * integers, and the rest.
+   */
+  order?: Order | readonly Order[];
+  /** How many objects to leave out before the first. */
+  offset?: number;
+  /** How many objects to give at most. */
+  limit?: number;
 }
 
 /** What a subscriber of a query gets: the whole result, and how it differs from the one before. */
@@ -40,7 +52,7 @@ export interface LiveQuery {
 
 /**
  * A question to a database whose answer is always current. Results are in the
- * order in which the objects were created.
+ * order in which the objects were created, unless the options say another.
  */
 export class Query<T extends object = Record<string, unknown>> {
   readonly #host: QueryHost;
@@ -51,6 +63,9 @@ export class Query<T extends object = Record<string, unknown>> {
   #candidates: ObjectNode[] = [];
   #passing = new Set<ObjectNode>();
   #objects: readonly Live<T>[] | undefined;
+  /** Which part of what passes the predicate is given, and what it was when subscribers were told last. */
+  #window: { offset: number; limit: number } | undefined;
+  #told: readonly Live<T>[] = [];
   #version = -1;
   readonly #added = new Set<ObjectNode>();
   readonly #changed = new Set<ObjectNode>();
@@ -61,7 +76,17 @@ export class Query<T extends object = Record<string, unknown>> {
     this.#host = host;
     this.#predicate = typeof filter === 'function' ? filter : undefined;
     const encoded = new Writer();
-    writeQuery(encoded, typeof filter === 'function' ? undefined : filter, options.deleted ?? 'hide');
+    const { order = [], deleted = 'hide' } = options;
+    const offset = wholeNumber('offset', options.offset ?? 0, 0);
+    const limit = options.limit === undefined ? undefined : wholeNumber('limit', options.limit, 1);
+    const orders = Array.isArray(order) ? (order as readonly Order[]) : [order as Order];
+    if (this.#predicate) {
+      // Which objects are in the window is known once the function was asked.
+      writeQuery(encoded, undefined, deleted, { order: orders, offset: 0, limit: undefined });
+      if (offset > 0 || limit !== undefined) this.#window = { offset, limit: limit ?? 2 ** 31 };
+    } else {
+      writeQuery(encoded, filter as object | undefined, deleted, { order: orders, offset, limit });
+    }
     this.#live = {
       number: undefined,
       encoded,
@@ -95,6 +120,7 @@ export class Query<T extends object = Record<string, unknown>> {
     const subscriber = (result: QueryResult<T>) => callback(result);
     this.#subscribers.add(subscriber);
     const objects = this.#visible();
+    this.#told = objects;
     callback({ objects, added: objects, changed: [], removed: [] });
     return () => {
       if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0) return;
@@ -111,9 +137,9 @@ export class Query<T extends object = Record<string, unknown>> {
 
   #visible(): readonly Live<T>[] {
     if (!this.#objects) {
-      const nodes = this.#predicate
-        ? this.#candidates.filter((node) => this.#passing.has(node))
-        : this.#candidates;
+      let nodes = this.#candidates;
+      if (this.#predicate) nodes = nodes.filter((node) => this.#passing.has(node));
+      if (this.#window) nodes = nodes.slice(this.#window.offset, this.#window.offset + this.#window.limit);
       this.#objects = Object.freeze(nodes.map(liveOf<T>));
     }
     return this.#objects;
@@ -174,6 +200,22 @@ export class Query<T extends object = Record<string, unknown>> {
     if (!this.#added.has(node)) this.#changed.add(node);
   }
 
+  /** What subscribers of a window over a predicate are told instead: what came into it, went out, or changed in it. */
+  #throughWindow(): Partial<QueryResult<T>> {
+    if (!this.#window) return {};
+    const now = this.#visible();
+    const before = new Set(this.#told);
+    const after = new Set(now);
+    const changed = new Set([...this.#changed, ...this.#added, ...this.#removed].map(liveOf<T>));
+    const result = {
+      added: now.filter((object) => !before.has(object)),
+      changed: now.filter((object) => before.has(object) && changed.has(object)),
+      removed: this.#told.filter((object) => !after.has(object)),
+    };
+    this.#told = now;
+    return result;
+  }
+
   #notify(): void {
     if (this.#added.size + this.#changed.size + this.#removed.size === 0) return;
     const result: QueryResult<T> = {
@@ -181,10 +223,12 @@ export class Query<T extends object = Record<string, unknown>> {
       added: [...this.#added].map(liveOf<T>),
       changed: [...this.#changed].map(liveOf<T>),
       removed: [...this.#removed].map(liveOf<T>),
+      ...this.#throughWindow(),
     };
     this.#added.clear();
     this.#changed.clear();
     this.#removed.clear();
+    if (this.#window && result.added.length + result.changed.length + result.removed.length === 0) return;
     for (const subscriber of [...this.#subscribers]) {
       try {
         if (this.#subscribers.has(subscriber)) subscriber(result);

@@ -214,6 +214,55 @@ describe('Database', () => {
     assert.throws(() => (before as unknown[]).push(1), TypeError);
   });
 
+  test('O05 O06 a sorted query and a window of it, by conditions and by a function', async () => {
+    const { client, space: own } = await makeSpace();
+    const { db } = own;
+    const names = ['delta', 'alpha', 'echo', 'bravo', 'charlie'];
+    const objects = names.map((name, n) => db.add<{ name: string; n: number }>({ name, n }));
+    await settled();
+    const named = (list: readonly { name: string }[]) => list.map(({ name }) => name[0]).join('');
+    assert.equal(named(db.query<{ name: string; n: number }>({}, { order: 'name' }).objects), 'abcde');
+    const options = { order: [{ by: 'name', descending: true }, 'n'], offset: 1, limit: 2 };
+    for (const filter of [{ n: { $gte: 0 } }, ({ n }: { n: number }) => n >= 0]) {
+      const query = db.query<{ name: string; n: number }>(filter, options);
+      assert.equal(named(query.objects), 'dc');
+      const told: string[] = [];
+      const stop = query.subscribe((r) =>
+        told.push([r.objects, r.added, r.changed, r.removed].map(named).join(' ')),
+      );
+      const [delta, alpha, echo] = objects;
+      assert.ok(delta && alpha && echo);
+      alpha.name = 'dd';
+      await settled();
+      delta.name = 'delta!';
+      await settled();
+      alpha.n = 7;
+      await settled();
+      db.remove(echo);
+      await settled();
+      alpha.name = 'alpha';
+      delta.name = 'delta';
+      await settled();
+      db.restore(echo);
+      await settled();
+      assert.equal(told[0], 'dc dc  ', 'the first result');
+      assert.deepEqual(told.slice(1), ['dd d  c', 'dd  d ', 'dd  d ', 'dc c  d', 'cb b  a', 'dc d  b']);
+      stop();
+      alpha.n = 1;
+    }
+    assert.throws(() => db.query({}, { limit: 0 }), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => db.query({}, { offset: 0.5 }), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => db.query({}, { order: [{ by: [] }] }), { code: 'INVALID_ARGUMENT' });
+    db.add<{ name: string; tags: string[] }>({ name: 'foxtrot', tags: ['new', 'old'] });
+    assert.equal(named(db.query<{ name: string }>({ name: { $prefix: 'fox' } }).objects), 'f');
+    assert.equal(
+      named(db.query<{ name: string }>({ name: { $contains: 'h' } }, { order: 'name' }).objects),
+      'ace',
+    );
+    assert.equal(db.query<{ tags: string[] }>({ tags: { $contains: 'old' } }).objects.length, 1);
+    await client.destroy();
+  });
+
   test('O11 a transaction that throws takes everything back', () => {
     const { db } = space;
     const task = db.add<Task>({ title: 'a', place: { city: 'Bern' } });
