@@ -14,7 +14,7 @@
 //                 those has changed; `ready` is when the library called itself ready,
 //                 if it did so before it had objects.
 //
-// A module leaves out what its library has not.
+// `remark` is what a reader of the tables should know. A module leaves out what its library has not.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,7 +45,13 @@ export const libraries = [
   { name: 'Loro', file: 'loro', packages: ['loro-crdt'], does: ['text'] },
   { name: 'diamond-types', file: 'diamondtypes', packages: ['diamond-types-web'], does: ['text'] },
   { name: 'diamond-types, no updates', file: 'diamondtypesquiet', packages: [], does: ['text'] },
-  { name: 'TinyBase', file: 'tinybase', packages: ['tinybase'], does: ['objects', 'latency', 'cold'] },
+  {
+    name: 'TinyBase',
+    file: 'tinybase',
+    packages: ['tinybase'],
+    remark: 'one save() in the end',
+    does: ['objects', 'latency', 'cold'],
+  },
   { name: 'RxDB', file: 'rxdb', packages: ['rxdb'], does: ['objects', 'latency', 'cold'] },
 ];
 

@@ -13,12 +13,12 @@ export class Table {
 
   /**
    * Notes a figure. `bound` says that the true one is larger: a cap ended the
-   * measurement. An undefined figure was not measured. `remark` explains a figure, once for all rounds.
+   * measurement. `remark` explains a figure, once for all rounds.
    */
   note(what, library, unit, value, { bound = false, remark } = {}) {
     const cell = this.#cell(what, library);
     cell.unit = unit;
-    if (value !== undefined) cell.figures.push(value);
+    cell.figures.push(value);
     cell.bound ||= bound;
     if (remark) cell.remark = remark;
   }
@@ -52,8 +52,9 @@ export class Table {
 
 function line(what, library, { figures, unit, bound, remark, error }, ours) {
   const sign = bound ? '≥ ' : '';
-  const figure = figures.length > 0 ? `${sign}${spread(figures)} ${unit}` : error ? 'failed' : '';
-  const comparable = figures.length > 0 && ours?.figures.length > 0 && median(ours.figures) > 0;
+  const figure = figures.length > 0 ? `${sign}${spread(figures)} ${unit}` : 'failed';
+  // Nothing can be said by how much if Echospace itself was cut short.
+  const comparable = figures.length > 0 && ours?.figures.length > 0 && !ours.bound;
   const ratio = comparable ? `${sign}${(median(figures) / median(ours.figures)).toFixed(2)}x` : '';
   const remarks = [remark, error && `failed: ${error}`].filter(Boolean).join('; ');
   return `| ${what} | ${library} | ${figure} | ${ratio} | ${remarks.replaceAll('|', '\\|')} |`;

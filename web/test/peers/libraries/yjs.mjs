@@ -37,17 +37,21 @@ export function textOf(doc) {
       }),
     updates: () => updates,
     content: () => content.toString(),
-    size: async () => ({
-      bytes: Y.encodeStateAsUpdate(doc).length,
-      remark: 'encodeStateAsUpdate; what was deleted is not in it',
-    }),
+    size: async () => {
+      const second = Y.encodeStateAsUpdateV2(doc).length;
+      return {
+        bytes: Y.encodeStateAsUpdate(doc).length,
+        remark: `encodeStateAsUpdate (V2: ${second}); what was deleted is not in it`,
+      };
+    },
   };
 }
 
 export async function objects() {
   const { doc, stored } = await open();
   const map = doc.getMap('objects');
-  const add = (object) => map.set(String(map.size), new Y.Map(Object.entries(object)));
+  let count = 0; // the map's own size is counted each time
+  const add = (object) => map.set(String(count++), new Y.Map(Object.entries(object)));
   return {
     add: (object) => doc.transact(() => add(object)),
     addAll: (list) => doc.transact(() => list.forEach(add)),
