@@ -38,10 +38,10 @@ export function textOf(doc) {
     updates: () => updates,
     content: () => content.toString(),
     size: async () => {
-      const second = Y.encodeStateAsUpdateV2(doc).length;
+      const first = Y.encodeStateAsUpdate(doc).length;
       return {
-        bytes: Y.encodeStateAsUpdate(doc).length,
-        remark: `encodeStateAsUpdate (V2: ${second}); what was deleted is not in it`,
+        bytes: Y.encodeStateAsUpdateV2(doc).length,
+        remark: `encodeStateAsUpdateV2 (V1: ${first}); what was deleted is not in it`,
       };
     },
   };
