@@ -62,8 +62,13 @@ conformance: build ## one line for each row of the conformance table
 	node web/test/conformance.mjs
 
 .PHONY: bench
-bench: build ## measure against the peers, in Chromium
+bench: build web/test/peers/node_modules ## measure against the peers, in Chromium
 	node web/test/bench.mjs
+	node web/test/peers.mjs
+
+web/test/peers/node_modules: web/test/peers/package-lock.json
+	npm ci --ignore-scripts --prefix web/test/peers
+	@touch $@
 
 .PHONY: soak
 soak: build browser ## the long runs: kills, restores, cycles, fleets, fuzzing

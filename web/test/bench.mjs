@@ -9,6 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { accept, authenticate, offer, openChromium, openPeer, root, Server, share } from './e2e/harness.mjs';
+import { median, quantile, sort, spread } from './figures.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -28,11 +29,6 @@ function note(row, unit, value) {
   if (!rows.has(row)) rows.set(row, { unit, figures: [] });
   rows.get(row).figures.push(value);
 }
-
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
-const sort = (list) => [...list].sort((a, b) => a - b);
-const median = (list) => quantile(sort(list), 0.5);
-const format = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));
 
 /** No WebRTC on this page: everything is relayed. */
 const withoutWebRTC = () => Reflect.deleteProperty(globalThis, 'RTCPeerConnection');
@@ -362,9 +358,7 @@ function report(version) {
   for (const [row, { unit, figures }] of rows) {
     const control = rows.get(comparisons[row]);
     const ratio = control ? `${(median(figures) / median(control.figures)).toFixed(2)}x` : '';
-    const list = sort(figures);
-    const spread = list.length > 1 ? ` [${format(list[0])}, ${format(list.at(-1))}]` : '';
-    console.log(`| ${row} | ${format(median(figures))}${spread} ${unit} | ${ratio} |`);
+    console.log(`| ${row} | ${spread(figures)} ${unit} | ${ratio} |`);
   }
 }
 

@@ -1,0 +1,45 @@
+// A new browser process on a profile that has objects: how long until the first
+// answer, which is half of them.
+
+import { Profile } from '../e2e/profile.mjs';
+import { withProfile } from './pages.mjs';
+
+export const heading = 'Cold start';
+
+async function fill(count) {
+  const db = await library.objects();
+  db.addAll(Array.from({ length: count }, (_, i) => record(i)));
+  await db.stored();
+}
+
+/** When what was there, in ms from the navigation: libraries with wasm inside of them load longer. */
+async function ask() {
+  const loaded = performance.now();
+  const db = await library.objects();
+  const half = await db.half();
+  const answered = performance.now();
+  for (const result of half) db.read(result);
+  return { half: half.length, ready: db.ready ?? loaded, answered, read: performance.now() };
+}
+
+export async function measure({ url, library, cap, objects, table }) {
+  const count = Math.ceil(objects / 10);
+  const query = `initialize() done (others: library loaded) to first result, ${count} objects`;
+  const read = 'the same, and one property of each result read';
+  const whole = 'navigation to first result';
+  const profile = await Profile.make();
+  try {
+    const at = [profile.directory, url, library, 3 * cap];
+    await withProfile(...at, (page) => page.run(fill, count));
+    const first = await withProfile(...at, (page) => page.run(ask));
+    if (first.half !== Math.ceil(count / 2))
+      throw new Error(`${first.half} objects came back, not half of ${count}`);
+    table.note(query, library.name, 'ms', first.answered - first.ready);
+    table.note(read, library.name, 'ms', first.read - first.ready);
+    table.note(whole, library.name, 'ms', first.answered);
+  } catch (error) {
+    table.fail(query, library.name, error);
+  } finally {
+    await profile.remove();
+  }
+}

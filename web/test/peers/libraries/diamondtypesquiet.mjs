@@ -1,0 +1,3 @@
+// diamond-types with nobody who would send what is typed: edits, and no updates.
+
+export { quietText as text } from './diamondtypes.mjs';
