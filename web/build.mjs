@@ -74,7 +74,9 @@ const HOT = [
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
-  ...['core/crdt/...', 'core/wire', 'jsbridge/hotpath'].map((name) => `./${name}`),
+  ...['core/crdt/egwalker', 'core/crdt/flat', 'core/crdt/rope', 'core/wire', 'jsbridge/hotpath'].map(
+    (name) => `./${name}`,
+  ),
 ];
 
 /** The last pattern that a package matches decides. */
@@ -106,8 +108,7 @@ const parts = {
       ...bundleOptions,
       entryPoints: ['web/src/index.ts'],
       outfile: 'web/dist/index.js',
-      minifyWhitespace: true,
-      minifySyntax: true,
+      minify: true,
       sourcemap: true,
     });
   },
