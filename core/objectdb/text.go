@@ -28,7 +28,41 @@ type textState struct {
 type textChange struct {
 	pos, deleted int32
 	inserted     []byte
-	local        bool // by Local or EditText
+	units        int32 // of inserted
+	local        bool  // by Local or EditText
+}
+
+// join makes another change a part of this one, if it goes on where this one
+// ended: typing, and taking back what was typed, or deleting on.
+func (c *textChange) join(pos, deleted int32, inserted []byte, local bool) bool {
+	if c.local != local || deleted > 0 && len(inserted) > 0 {
+		return false
+	}
+	end := c.pos + c.units
+	switch {
+	case len(inserted) > 0:
+		if pos != end {
+			return false
+		}
+		c.inserted = append(c.inserted, inserted...)
+		c.units += int32(rope.Units(inserted))
+	case c.units > 0:
+		cut := -1
+		if pos+deleted == end && deleted <= c.units {
+			cut = rope.Offset(c.inserted, int(c.units-deleted))
+		}
+		if cut < 0 {
+			return false
+		}
+		c.inserted, c.units = c.inserted[:cut], c.units-deleted
+	case pos == c.pos:
+		c.deleted += deleted
+	case pos+deleted == c.pos:
+		c.pos, c.deleted = pos, c.deleted+deleted
+	default:
+		return false
+	}
+	return true
 }
 
 // textOf is the state of a container that is a text.
@@ -92,6 +126,9 @@ func (db *DB) WatchText(t Text, on bool) error {
 // surrogate pair, UnsupportedValue for bytes that are no UTF-8, TooLarge, and
 // like Local. Then nothing has changed.
 func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) error {
+	if b := db.open; b != nil && b.typed && b.edited == int32(t) && b.time == timeMs && db.goOn(b, pos, deleted, inserted) {
+		return nil
+	}
 	x, err := db.text(t)
 	if err == nil {
 		err = db.mayWrite()
@@ -124,6 +161,40 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 		db.closeBurst()
 	}
 	return nil
+}
+
+// goOn makes an edit that only makes the last run of the open burst longer by one
+// ASCII character, as nearly all edits of somebody who types do: everything else
+// that EditText looks at is as it was for the edit before. It reports false, with
+// nothing changed, for any other edit.
+func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
+	cols := &b.columns
+	x := db.textOf(b.edited)
+	if x.history.Full() || len(cols.chars) >= maxBurst/2 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
+		return false
+	}
+	last := &cols.runs[len(cols.runs)-1]
+	switch {
+	case deleted == 0 && len(inserted) == 1 && inserted[0] < utf8.RuneSelf && last.Kind == egwalker.Insert && pos == int(last.Pos+last.Len):
+		if !db.ropes.InsertByte(x.content, pos, inserted[0]) {
+			return false
+		}
+		cols.chars = append(cols.chars, inserted[0])
+	case deleted == 1 && len(inserted) == 0 && last.Kind == egwalker.Delete && (pos == int(last.Pos) || pos+1 == int(last.Pos)):
+		if !db.ropes.DeleteByte(x.content, pos) {
+			return false
+		}
+		last.Pos = int32(pos)
+	default:
+		return false
+	}
+	last.Len++
+	x.history.Continue(int32(pos))
+	if x.watched {
+		db.logText(x, b.edited, int32(pos), int32(deleted), inserted, true)
+	}
+	db.touch(b.edited, false)
+	return true
 }
 
 // checkEdit refuses an edit that does not fit.
@@ -176,10 +247,17 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
 	db.ropes.Delete(x.content, int(pos), int(deleted))
 	db.ropes.Insert(x.content, int(pos), inserted)
-	if !x.watched {
+	if x.watched {
+		db.logText(x, c, pos, deleted, inserted, local)
+	}
+}
+
+// logText notes a change of a text that is watched.
+func (db *DB) logText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
+	if n := len(x.log); n > 0 && x.log[n-1].join(pos, deleted, inserted, local) {
 		return
 	}
-	x.log = append(x.log, textChange{pos, deleted, slices.Clone(inserted), local})
+	x.log = append(x.log, textChange{pos, deleted, slices.Clone(inserted), int32(rope.Units(inserted)), local})
 	if !x.changed {
 		x.changed = true
 		db.textLog = append(db.textLog, c)

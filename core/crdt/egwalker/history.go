@@ -9,6 +9,26 @@ func (s *Sequence) Ops(e Event) []Op {
 	return s.ops[v.ops : v.ops+v.opCount]
 }
 
+// Continue makes the last op, an insert or a delete at pos, longer by one element:
+// behind those that it inserted, or at either end of those that it took away. It
+// is what Extend does with such an op, without a look at anything else; the
+// caller knows that the op fits.
+func (s *Sequence) Continue(pos int32) {
+	last := &s.ops[len(s.ops)-1]
+	last.Len++
+	s.count++
+	if last.Kind == Insert {
+		s.length++
+	} else {
+		s.length--
+		last.Pos = pos
+	}
+	s.events[len(s.events)-1].length = s.length
+}
+
+// Full reports whether no more elements can be counted.
+func (s *Sequence) Full() bool { return s.count >= MaxLength }
+
 // Mark is a point to which appended ops can be taken back.
 type Mark struct {
 	before   Sequence

@@ -1,6 +1,6 @@
 import { EchospaceError, reportUncaught } from '../errors.js';
 import type { Writer } from '../wire.js';
-import { compose, type TextOp } from './textdelta.js';
+import { deltaOf, type TextOp } from './textdelta.js';
 import { isWellFormed, maxText } from './values.js';
 
 /** What happened to a text: see {@link Text.observe}. */
@@ -263,7 +263,7 @@ export class Text {
     this.#watch(host);
     const content = this.toString();
     this.#known = content.length;
-    this.#notify({ delta: compose([], { pos: 0, deleted: before, inserted: content }), local: false });
+    this.#notify({ delta: deltaOf([{ pos: 0, deleted: before, inserted: content }]), local: false });
   }
 
   #watch(host: TextHost): void {
@@ -273,13 +273,12 @@ export class Text {
 
   /** Tells the observers, in one event for what comes from the same side. */
   #deliver(changes: readonly TextChange[]): void {
-    let delta: TextOp[] = [];
-    for (const [i, change] of changes.entries()) {
-      delta = compose(delta, change);
-      this.#known += change.inserted.length - change.deleted;
-      if (changes[i + 1]?.local === change.local) continue;
-      this.#notify({ delta, local: change.local });
-      delta = [];
+    for (let from = 0, end = 1; from < changes.length; from = end++) {
+      const { local } = changes[from] as TextChange;
+      while (changes[end]?.local === local) end++;
+      const part = changes.slice(from, end);
+      for (const { inserted, deleted } of part) this.#known += inserted.length - deleted;
+      this.#notify({ delta: deltaOf(part), local });
     }
   }
 

@@ -1,0 +1,56 @@
+package rope
+
+// InsertByte puts an ASCII character in front of position pos, if that is in the
+// piece of the last edit, which holds nothing but such and has room. Else it
+// reports false, and Insert does it.
+func (s *Store) InsertByte(t Text, pos int, c byte) bool {
+	p, off := s.under(t, pos)
+	if p == nil {
+		return false
+	}
+	buf := s.slabs.at(p.class, p.slab)
+	n := int(p.n)
+	if n == len(buf) || off > n {
+		return false
+	}
+	copy(buf[off+1:n+1], buf[off:n])
+	buf[off] = c
+	p.n++
+	p.units++
+	s.change(t, s.last, 1, 1)
+	return true
+}
+
+// DeleteByte takes away the character at position pos, if it is in the piece of
+// the last edit, which holds nothing but ASCII and stays long enough. Else it
+// reports false, and Delete does it.
+func (s *Store) DeleteByte(t Text, pos int) bool {
+	p, off := s.under(t, pos)
+	if p == nil {
+		return false
+	}
+	n := int(p.n)
+	if off >= n || n <= minPiece {
+		return false
+	}
+	buf := s.slabs.at(p.class, p.slab)
+	copy(buf[off:n-1], buf[off+1:n])
+	p.n--
+	p.units--
+	s.change(t, s.last, -1, -1)
+	return true
+}
+
+// under gives the piece of the last edit, if pos is in it and it holds nothing
+// but ASCII, and where in it pos is.
+func (s *Store) under(t Text, pos int) (*piece, int) {
+	if s.lastText != t || s.last == none || s.pieces.Len() == 0 {
+		return nil, 0
+	}
+	p := s.pieces.At(s.last)
+	off := pos - int(s.lastStart)
+	if off < 0 || off > int(p.n) || p.n != p.units {
+		return nil, 0
+	}
+	return p, off
+}
