@@ -290,8 +290,7 @@ func (p *peer) objectState() (state []byte) {
 			return err
 		}
 		db.CloseQuery(n)
-		state = append(state, db.ReadMany(ids)...)
-		state = append(state, db.ReadMany(objectdb.PropertiesID[:])...)
+		state = append(state, plainState(db, ids)...)
 		for len(ids) > 0 {
 			for _, c := range db.Conflicts(id.ObjectID(ids[:16]), objectdb.Key("v")) {
 				state = append(state, c...)
@@ -312,12 +311,14 @@ func (p *peer) has(v id.ObjectID) (found bool) {
 	return found
 }
 
-// create makes an object with a value.
+// create makes an object with a value, an empty list, map and text.
 func (p *peer) create(value string) id.ObjectID {
 	v := id.ObjectID(p.f.env.Bytes(16))
 	b := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 3), 1), v[:])
-	b = wire.AppendUint(wire.AppendArray(b, 5), 4)
+	b = wire.AppendUint(wire.AppendArray(b, 9), 4)
+	b = wire.AppendUint(wire.AppendArray(wire.AppendString(b, "l"), 1), 6)
 	b = wire.AppendUint(wire.AppendArray(wire.AppendString(b, "m"), 1), 4)
+	b = wire.AppendString(wire.AppendUint(wire.AppendArray(wire.AppendString(b, "t"), 2), 7), "")
 	b = wire.AppendString(wire.AppendString(b, "v"), value)
 	p.f.ok(p.sp.Edit(b))
 	p.objects = append(p.objects, v)

@@ -162,15 +162,19 @@ func (s *script) edits(p *peer) {
 			value += noise(s.rng, 600<<10) // spans parts
 		}
 		known := s.known(p)
-		switch what := s.rng.IntN(10); {
+		switch what := s.rng.IntN(14); {
 		case what < 4 || len(known) == 0:
 			p.create(value)
 		case what < 6:
 			p.set(known[s.rng.IntN(len(known))], value, "v")
 		case what < 8:
 			p.set(known[s.rng.IntN(len(known))], value, "m", "v")
-		default:
+		case what < 10:
 			p.remove(known[s.rng.IntN(len(known))], what == 8)
+		case what < 12:
+			p.typeIn(known[s.rng.IntN(len(known))], s.rng, value[:min(len(value), 20)])
+		default:
+			p.arrange(known[s.rng.IntN(len(known))], s.rng, value[:min(len(value), 20)])
 		}
 		if s.rng.IntN(3) == 0 {
 			time.Sleep(time.Duration(s.rng.IntN(40)) * time.Millisecond)
