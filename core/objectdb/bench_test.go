@@ -2,7 +2,9 @@ package objectdb
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/echospace/echospace/core/wire"
@@ -161,4 +163,24 @@ func BenchmarkCollect(b *testing.B) {
 	b.ReportMetric(float64(after.HeapObjects-before.HeapObjects), "heap-objects")
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB")
 	runtime.KeepAlive(s)
+}
+
+// BenchmarkEditText is one edit at a random place of a text, by its length.
+func BenchmarkEditText(b *testing.B) {
+	for _, size := range []int{10 << 10, 10 << 20} {
+		b.Run(fmt.Sprint(size>>10, " KiB"), func(b *testing.B) {
+			s := newSite(b, 1)
+			s.do(opCreate(objID(1), map[string][]byte{"t": vText(strings.Repeat("0123456789abcdef", size/16))}))
+			s.flush()
+			x := s.text(1, "t")
+			rng := rand.New(rand.NewPCG(1, 2))
+			for i := range b.N {
+				if err := s.db.EditText(x, rng.IntN(size-1), i%2, []byte("x")[i%2:], int64(i)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			s.flush()
+		})
+	}
 }
