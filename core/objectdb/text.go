@@ -22,6 +22,7 @@ type textState struct {
 	watched bool
 	changed bool // is in DB.textLog
 	log     []textChange
+	anchors []anchor
 }
 
 // textChange is a change of a text that is watched, as one that reads it meets it.
@@ -190,6 +191,9 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	}
 	last.Len++
 	x.history.Continue(int32(pos))
+	if len(x.anchors) > 0 {
+		x.moveAnchors(int32(pos), int32(deleted), int32(len(inserted)))
+	}
 	if x.watched {
 		db.logText(x, b.edited, int32(pos), int32(deleted), inserted, true)
 	}
@@ -247,6 +251,9 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
 	db.ropes.Delete(x.content, int(pos), int(deleted))
 	db.ropes.Insert(x.content, int(pos), inserted)
+	if len(x.anchors) > 0 {
+		x.moveAnchors(pos, deleted, int32(rope.Units(inserted)))
+	}
 	if x.watched {
 		db.logText(x, c, pos, deleted, inserted, local)
 	}
@@ -292,7 +299,7 @@ func forInserted(edits []egwalker.Edit, content []byte, f func(e egwalker.Edit, 
 // clearText empties a text that only a refused transaction has seen.
 func (db *DB) clearText(x *textState) {
 	db.ropes.Delete(x.content, 0, db.ropes.Len(x.content))
-	x.sequence, x.log = sequence{}, nil
+	x.sequence, x.log, x.anchors = sequence{}, nil, nil
 }
 
 // arrangeText brings the content of a text into another order.

@@ -367,3 +367,68 @@ func TestText_moves(t *testing.T) {
 		a.wantText(1, contentOf(t, lost.db, lost.text(1, "t")))
 	}
 }
+
+// TestAnchor_random: an anchor stays beside the character that it was put at, for
+// as long as that is there.
+func TestAnchor_random(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 50 {
+		a, b := twoTexts(t, "|")
+		x := a.text(1, "t")
+		next := rune(0x4e00)
+		type held struct {
+			n     int
+			mark  rune
+			after bool
+		}
+		var anchors []held
+		for range 60 {
+			s := []*site{a, b}[rng.IntN(2)]
+			now := []rune(contentOf(t, s.db, x))
+			switch rng.IntN(5) {
+			case 0:
+				sync(a, b)
+			case 1:
+				now = []rune(contentOf(t, a.db, x))
+				pos, after := rng.IntN(len(now)), rng.IntN(2) == 0
+				h := held{mark: now[pos], after: after}
+				if !after { // beside the one before
+					pos++
+				}
+				n, err := a.db.Anchor(x, pos, after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.n = n
+				anchors = append(anchors, h)
+			default:
+				pos := rng.IntN(len(now) + 1)
+				deleted := rng.IntN(min(2, len(now)-pos) + 1)
+				if deleted == len(now) {
+					continue
+				}
+				next++
+				s.edit(s.text(1, "t"), pos, deleted, string(next))
+			}
+			now = []rune(contentOf(t, a.db, x))
+			for _, h := range anchors {
+				at, err := a.db.AnchorAt(x, h.n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i := slices.Index(now, h.mark); i >= 0 && (h.after && at != i || !h.after && at != i+1) {
+					t.Fatalf("in %q the anchor beside %c (after %v) is at %d", string(now), h.mark, h.after, at)
+				}
+			}
+			if len(anchors) > 8 {
+				a.db.ReleaseAnchor(x, anchors[0].n)
+				anchors = anchors[1:]
+			}
+		}
+	}
+	if _, err := newSite(t, 3).db.AnchorAt(0, 0); !errs.Is(err, errs.NotFound) {
+		t.Errorf("an anchor of nothing: %v", err)
+	}
+}

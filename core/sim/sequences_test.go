@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -11,45 +10,46 @@ import (
 	"github.com/echospace/echospace/core/wire"
 )
 
-// plain gives what an object holds without the numbers that a database gives to
-// its texts and items: maps with sorted keys, as text.
-func plain(db *objectdb.DB, v id.ObjectID) string {
+// appendPlain appends what an object holds without the numbers that a database
+// gives to its texts and items.
+func appendPlain(to []byte, db *objectdb.DB, v id.ObjectID) []byte {
 	rec, ok := db.Read(v)
 	if !ok {
-		return "none"
+		return append(to, "none"...)
 	}
 	r := wire.NewReader(rec)
 	r.Array(5)
-	r.Skip()
-	flags := r.Uint(math.MaxUint64)
-	return fmt.Sprint(v, flags, plainValue(db, r), r.Uint(math.MaxUint64), r.Bytes(math.MaxInt32))
+	to = append(append(to, r.Skip()...), r.Skip()...)
+	to = appendValue(to, db, r)
+	return append(to, r.Rest()...)
 }
 
-func plainValue(db *objectdb.DB, r *wire.Reader) string {
+func appendValue(to []byte, db *objectdb.DB, r *wire.Reader) []byte {
 	if r.Peek() != wire.Array {
-		return fmt.Sprintf("%x", r.Skip())
+		return append(to, r.Skip()...)
 	}
+	whole := wire.NewReader(r.Rest())
 	n := r.ArrayLen(math.MaxInt32)
-	switch t := r.Uint(math.MaxUint8); t {
+	t := r.Uint(math.MaxUint8)
+	to = append(to, byte(t))
+	switch t {
 	case 4:
-		m := ""
 		for range n / 2 {
-			m += r.String(math.MaxInt32) + ":" + plainValue(db, r) + " "
+			to = append(to, r.Skip()...)
+			to = appendValue(to, db, r)
 		}
-		return "{" + m + "}"
 	case 6:
-		l := ""
 		for range n / 2 {
 			r.Skip()
-			l += plainValue(db, r) + " "
+			to = appendValue(to, db, r)
 		}
-		return "[" + l + "]"
 	case 7:
-		b, err := db.AppendText(nil, objectdb.Text(r.Uint(math.MaxInt32)), 0, math.MaxInt32)
-		return fmt.Sprintf("%q %v", b, err)
+		to, _ = db.AppendText(to, objectdb.Text(r.Uint(math.MaxInt32)), 0, math.MaxInt32)
 	default:
-		return fmt.Sprintf("%d(%x)", t, r.Skip())
+		to = append(to, whole.Skip()...)
+		r.Skip()
 	}
+	return append(to, 0xc1)
 }
 
 // typeIn edits the text of an object somewhere.
@@ -107,10 +107,10 @@ func (p *peer) listLength(v id.ObjectID) (n int) {
 	return n
 }
 
-// plainState gives every object in an order, deleted ones too.
+// plainState gives every object in an order, and the properties.
 func plainState(db *objectdb.DB, ids []byte) (state []byte) {
 	for part := range slices.Chunk(ids, id.ShortSize) {
-		state = append(state, plain(db, id.ObjectID(part))...)
+		state = appendPlain(state, db, id.ObjectID(part))
 	}
-	return append(state, plain(db, objectdb.PropertiesID)...)
+	return appendPlain(state, db, objectdb.PropertiesID)
 }

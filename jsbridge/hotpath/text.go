@@ -115,6 +115,44 @@ func esTextWatch(handle, text, on int32) int32 {
 	})
 }
 
+// esTextAnchor notes a position that is to survive edits, and gives its number.
+//
+//go:wasmexport es_text_anchor
+func esTextAnchor(handle, text, pos, after int32) int32 {
+	return number(handle, func(sp *client.Space) (n int, err error) {
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			n, err = db.Anchor(objectdb.Text(text), int(pos), after != 0)
+			return err
+		})
+		return n, err
+	})
+}
+
+// esTextAnchorAt gives where an anchor is.
+//
+//go:wasmexport es_text_anchor_at
+func esTextAnchorAt(handle, text, anchor int32) int32 {
+	return number(handle, func(sp *client.Space) (n int, err error) {
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			n, err = db.AnchorAt(objectdb.Text(text), int(anchor))
+			return err
+		})
+		return n, err
+	})
+}
+
+// esTextAnchorRelease gives an anchor up.
+//
+//go:wasmexport es_text_anchor_release
+func esTextAnchorRelease(handle, text, anchor int32) int32 {
+	return number(handle, func(sp *client.Space) (int, error) {
+		return 0, sp.Objects(op, func(db *objectdb.DB) error {
+			db.ReleaseAnchor(objectdb.Text(text), int(anchor))
+			return nil
+		})
+	})
+}
+
 // esTextEdit replaces deleted code units from pos on by the n bytes in the
 // input, as a transaction of its own, made at now: milliseconds since 1970.
 //

@@ -13,7 +13,7 @@ export type { Condition, Conditions, DeletedOption, Filter, Operators, Order } f
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
-export { Text, type TextEvent } from './db/text.js';
+export { Text, type TextAnchor, type TextEvent } from './db/text.js';
 export type { TextOp } from './db/textdelta.js';
 export { EchospaceError, type ErrorCode } from './errors.js';
 export { Halo } from './halo.js';

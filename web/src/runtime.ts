@@ -281,6 +281,19 @@ export class Runtime {
     this.#number((e) => e.es_text_watch(handle, text, on ? 1 : 0));
   }
 
+  /** Notes a position of a text that is to survive edits, and gives its number. */
+  anchorText(handle: number, text: number, pos: number, after: boolean): number {
+    return this.#number((e) => e.es_text_anchor(handle, text, pos, after ? 1 : 0));
+  }
+
+  anchorAt(handle: number, text: number, anchor: number): number {
+    return this.#number((e) => e.es_text_anchor_at(handle, text, anchor));
+  }
+
+  releaseAnchor(handle: number, text: number, anchor: number): void {
+    this.#number((e) => e.es_text_anchor_release(handle, text, anchor));
+  }
+
   /** Replaces code units of a text by a well-formed string, as a transaction of its own. */
   editText(handle: number, text: number, pos: number, deleted: number, inserted: string): void {
     if (this.#crash) throw this.#crash;

@@ -153,6 +153,7 @@ export class Core implements Host, QueryHost {
   #settled = true;
   /** Texts were edited: what that woke in the core has not run yet. */
   #yieldDue = false;
+  generation = 0;
   version = 0;
 
   constructor(space: DatabaseSpace) {
@@ -176,6 +177,7 @@ export class Core implements Host, QueryHost {
         this.#schedule();
       }),
     );
+    this.generation++;
     for (const node of this.#objects.values()) this.#forget(node);
     this.#watchAgain();
     for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
@@ -388,6 +390,18 @@ export class Core implements Host, QueryHost {
     if (on) this.#watched.set(row, text);
     else this.#watched.delete(row);
     if (this.#space.isOpen) this.#space.runtime.watchText(this.#handle(), row, on);
+  }
+
+  anchorText(row: number, pos: number, after: boolean): number {
+    return this.#space.runtime.anchorText(this.#handle(), row, pos, after);
+  }
+
+  anchorAt(row: number, anchor: number): number {
+    return this.#space.runtime.anchorAt(this.#handle(), row, anchor);
+  }
+
+  releaseAnchor(row: number, anchor: number): void {
+    if (this.#space.isOpen) this.#space.runtime.releaseAnchor(this.#handle(), row, anchor);
   }
 
   /** After the space was opened again texts have other rows. */

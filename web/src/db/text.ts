@@ -25,6 +25,8 @@ export interface TextChange {
 
 /** What a database does for its texts. Rows are the core's numbers of texts. */
 export interface TextHost {
+  /** Grows when the space is opened again: rows and anchors are others then. */
+  readonly generation: number;
   readonly inTransaction: boolean;
   /** Sends what waits, so that the core knows the text. */
   commit(): void;
@@ -37,6 +39,17 @@ export interface TextHost {
   beginTextEdit(place: TextPlace, text: Text): Writer;
   endTextEdit(place: TextPlace, text: Text, undo: () => void): void;
   watchText(row: number, text: Text, on: boolean): void;
+  anchorText(row: number, pos: number, after: boolean): number;
+  anchorAt(row: number, anchor: number): number;
+  releaseAnchor(row: number, anchor: number): void;
+}
+
+/** A position that stays with the characters beside it: see {@link Text.anchor}. */
+export interface TextAnchor {
+  /** Where it is now. Within a transaction that edits the text: where it was before. */
+  readonly position: number;
+  /** Gives it up; it may be called again. The position stays what it was last. */
+  release(): void;
 }
 
 /** Where a text is, once it is a property of a live object. */
@@ -83,6 +96,7 @@ export class Text {
   #ahead: string | undefined;
   #place: TextPlace | undefined;
   #row: number | undefined;
+  #generation = 0;
   readonly #observers = new Set<(event: TextEvent) => void>();
   /** What the observers know of: its length. */
   #known = 0;
@@ -216,6 +230,47 @@ export class Text {
     };
   }
 
+  /**
+   * Gives a position that follows the edits of everybody, as a cursor does or the
+   * end of a selection. What is inserted at the very position comes behind it,
+   * or before it if `after` is set. Release it when it is not needed any more.
+   *
+   * @throws INVALID_ARGUMENT for a position that is not in the text or inside of a
+   *   character, and while the text is in no database; SPACE_CLOSED.
+   */
+  anchor(position: number, { after = false } = {}): TextAnchor {
+    checkInteger('position', position);
+    const host = this.#settled();
+    if (!host)
+      throw new EchospaceError('INVALID_ARGUMENT', 'anchor: add the object of the text to a database first');
+    let row = this.#rowNow(host);
+    let { generation } = host;
+    let number: number | undefined = host.anchorText(row, position, after);
+    let last = position;
+    const now = () => {
+      if (number === undefined) return last;
+      const current = this.#rowNow(host);
+      if (current !== row || generation !== host.generation) {
+        // Another text took the place of this one, or the space was opened again.
+        row = current;
+        generation = host.generation;
+        last = Math.min(last, host.textLength(row));
+        number = host.anchorText(row, last, after);
+      }
+      last = host.anchorAt(row, number);
+      return last;
+    };
+    return {
+      get position() {
+        return now();
+      },
+      release: () => {
+        if (number !== undefined) host.releaseAnchor(row, number);
+        number = undefined;
+      },
+    };
+  }
+
   /** Lets the core know what it can know, and gives the database that the text is in. */
   #settled(): TextHost | undefined {
     const host = this.#place?.host;
@@ -228,16 +283,20 @@ export class Text {
 
   #rowNow(host: TextHost): number {
     const place = this.#place as TextPlace;
-    if (this.#row === undefined) {
+    if (this.#row === undefined || this.#generation !== host.generation) {
+      this.#row = undefined;
       place.check(this);
       this.#row ??= host.findText(place, this);
+      this.#generation = host.generation;
     }
     return this.#row;
   }
 
   #bind(row: number): void {
-    if (row === this.#row) return;
+    const generation = this.#place?.host?.generation ?? 0;
+    if (row === this.#row && generation === this.#generation) return;
     this.#row = row;
+    this.#generation = generation;
     if (this.#observers.size > 0 && this.#watched !== row) this.#rewatch();
   }
 

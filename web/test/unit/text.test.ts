@@ -162,6 +162,42 @@ describe('Text', () => {
     await client.destroy();
   });
 
+  test('an anchor follows the edits of everybody', async () => {
+    const { client, space } = await makeSpace();
+    const { t } = space.db.add<{ t: Text }>({ t: new Text('0123456789') });
+    const before = t.anchor(5);
+    const after = t.anchor(5, { after: true });
+    const end = t.anchor(10);
+    const at = () => [before.position, after.position, end.position];
+    assert.deepEqual(at(), [5, 5, 10]);
+    t.insert(5, '😀');
+    assert.deepEqual(at(), [5, 7, 12]);
+    for (const c of 'typed') t.insert(0, c);
+    assert.deepEqual(at(), [10, 12, 17]);
+    t.delete(8, 3 + 1);
+    assert.deepEqual(at(), [8, 8, 13]);
+    t.replace(0, t.length, 'new');
+    assert.deepEqual(at(), [0, 3, 0]);
+    space.db.transact(() => t.insert(0, '> '));
+    assert.deepEqual(at(), [0, 5, 0]);
+    before.release();
+    before.release();
+    assert.equal(before.position, 0);
+    t.append('!');
+    assert.deepEqual(at(), [0, 6, 0]);
+    await space.db.flush();
+    await space.close();
+    await space.open();
+    assert.equal(t.toString(), '> new!');
+    assert.deepEqual(at(), [0, 6, 0]);
+    t.insert(0, 'x');
+    assert.deepEqual(at(), [0, 7, 0]);
+    assert.throws(() => t.anchor(99), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => t.anchor(0.5), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => new Text('x').anchor(0), { code: 'INVALID_ARGUMENT' });
+    await client.destroy();
+  });
+
   test('an object and its queries change with their texts', async () => {
     const { client, space } = await makeSpace();
     const object = space.db.add<{ t: Text }>({ t: new Text('') });
