@@ -70,7 +70,7 @@ const HOT = [
     'internal/sync',
     'sync/atomic',
   ],
-  ...['bytes', 'cmp', 'encoding/binary', 'math/bits', 'unicode/utf8'],
+  ...['bytes', 'cmp', 'math/bits', 'unicode/utf8'],
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],

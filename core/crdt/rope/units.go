@@ -16,8 +16,6 @@ func charLen(lead byte) int {
 }
 
 // countUnits is the number of UTF-16 code units of well-formed bytes.
-//
-//go:noinline
 func countUnits(b []byte) int {
 	n := 0
 	for _, c := range b {
@@ -73,8 +71,6 @@ func offset(b []byte, units, k int) (at int, inPair bool) {
 }
 
 // halves is a character of four bytes as the two halves of its pair.
-//
-//go:noinline
 func halves(c []byte) [6]byte {
 	r := rune(c[0]&7)<<18 | rune(c[1]&63)<<12 | rune(c[2]&63)<<6 | rune(c[3]&63)
 	r -= 0x10000
