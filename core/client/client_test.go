@@ -3,9 +3,12 @@ package client_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/wire"
 )
 
 func code(t *testing.T, err error, want errs.Kind) {
@@ -192,4 +195,10 @@ func TestSpace_O15_flushResolvesAfterStorage(t *testing.T) {
 			t.Fatalf("flush to %s came before storage: %d blocks, then %d", to, before, after)
 		}
 	}
+	// An edit that changes nothing has nothing to wait for.
+	gone := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 3), 3), objectdb.PropertiesID[:])
+	ok(t, sp.Edit(wire.AppendString(wire.AppendArray(gone, 1), "never set")))
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	ok(t, sp.Flush(limited, client.FlushStore))
 }

@@ -32,7 +32,12 @@ type flushWaiter struct {
 // under way and the last was long enough ago. It gives the time until the next
 // call is due.
 func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time.Duration {
-	if r.writing || !sp.core.HasLocal() {
+	if r.writing {
+		return time.Hour
+	}
+	if !sp.core.HasLocal() { // an edit that changes nothing leaves nothing to store
+		r.stored = r.edits
+		sp.answer(r)
 		return time.Hour
 	}
 	if wait := typing - now.Sub(r.lastWrite); wait > 0 && wait <= typing && !r.flushing() {
