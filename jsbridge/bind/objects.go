@@ -401,7 +401,7 @@ func (o *objects) drain() {
 			break
 		}
 		r := wire.NewReader(out)
-		r.Array(3)
+		r.Array(4)
 		for range r.ArrayLen(math.MaxInt32) {
 			r.Skip() // an object's record: the callbacks get all objects anyway
 		}
@@ -410,6 +410,7 @@ func (o *objects) drain() {
 				touched[q] = true
 			}
 		}
+		r.Skip() // of texts, none of which is watched here
 		more = r.Bool()
 	}
 	for _, q := range o.present() {
