@@ -88,7 +88,7 @@ func (a *applier) move(o *op) bool {
 		a.cursor = a.objects[o.index]
 	case elemEnter, elemEnterSeen:
 		a.cursor = a.child(o, typeMap)
-	case elemEnterList, elemEnterSeenL:
+	case elemEnterList, elemEnterListSeen:
 		a.cursor = a.child(o, typeList)
 	case elemLeave:
 		a.cursor = a.db.containers.At(a.cursor).parent

@@ -25,11 +25,11 @@ import (
 //
 // Sources and items stand in the order of their first use. The numbers are varints
 // of no more bytes than needed (encoding/binary), with 2*d for a difference d, or
-// -2*d-1 if it is negative.
-// Lengths and positions are in UTF-16 code units; a run ends where its insert
-// ends, or where its delete began. Runs are joined as egwalker.Op.Join does.
+// -2*d-1 if it is negative. Lengths and positions are in UTF-16 code units of a
+// text, or slots of a list; a run ends where its insert ends, or where its delete
+// began. Runs are joined as egwalker.Op.Join does.
 
-// columns are the edits of texts of one payload.
+// columns are the edits of texts and lists of one payload.
 type columns struct {
 	counts []uint32
 	runs   []egwalker.Op
@@ -195,7 +195,7 @@ func readItems(r *wire.Reader, items []itemName) []itemName {
 // signed is the difference that an unsigned varint stands for.
 func signed(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
-// varints reads a column of unsigned varints, each in its least form.
+// varints reads a column of varints, each in its least form.
 type varints struct {
 	b   []byte
 	bad bool

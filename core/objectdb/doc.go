@@ -9,6 +9,8 @@
 //     open Burst; Cut hands over what becomes the next own block, and Written
 //     tells how that block is named.
 //   - Read, ReadMany, Conflicts: the state now, without replaying anything.
+//   - FindText, EditText, AppendText, WatchText, Anchor: one text, by a number
+//     that is good for as long as the database lives.
 //   - OpenQuery and Changes: results once, then only what changed.
 //
 // # Objects
@@ -19,8 +21,10 @@
 // own, whose id is the hash of parent, key, type and the op that its creator
 // saw in the register (lamport and feed; none at first): maps that two replicas
 // create at one key concurrently are ONE map with the contents of both, while
-// delete and create again gives another. A counter is a container too: it is
-// the sum of all that was added to it, what its creators began with included.
+// delete and create again gives another. Lists, texts and counters are
+// containers too. A counter is the sum of all that was added to it, what its
+// creators began with included. Lists and texts are sequences (package egwalker),
+// of which each event is what one block does; text.go and list.go say how.
 // Delete and restore of an object are a register beside its properties, so that
 // an edit concurrent with a delete is kept and does not revive.
 //
@@ -30,15 +34,15 @@
 //
 // # Encodings
 //
-// All in package wire; payload.go, local.go, record.go and query.go state
-// theirs. A value is nil, bool, integer, float, str, or an array by type:
+// All in package wire; payload.go, columns.go, local.go, record.go, filter.go and
+// live.go state theirs. A value is nil, bool, integer, float, str, or an array by type:
 // [1, bin] bytes, [2, ms] date, [3, bin of 16] reference, [4, k, v, ...] map
-// with ascending keys, [5, str] big integer in decimal, [8, integer] counter.
-// Types 6 and 7 (list, text) are reserved and refused with UnsupportedValue.
+// with ascending keys, [5, str] big integer in decimal, [6, v, ...] list, [7, str]
+// text, [8, integer] counter.
 //
 // # Memory
 //
 // State is flat (package crdt/flat): rows in chunked columns, values in a
 // compacted heap, keys interned. The number of pointers grows with the number
-// of chunks, not of objects.
+// of chunks, and of texts and lists, not of objects.
 package objectdb

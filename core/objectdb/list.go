@@ -137,11 +137,27 @@ func (db *DB) shownItem(c int32, n int) int32 {
 	return db.slotRows.At(l.slots[db.position(l, n)]).item
 }
 
+// shownItems gives the items from the n-th on, as many as asked for; they are
+// there.
+func (db *DB) shownItems(l *listState, n, count int) []int32 {
+	out := make([]int32, 0, count)
+	for at := db.position(l, n); len(out) < count; at++ {
+		if s := l.slots[at]; db.isShown(s) {
+			out = append(out, db.slotRows.At(s).item)
+		}
+	}
+	return out
+}
+
 // slotsOf gives the positions of all slots of items, ascending.
 func (db *DB) slotsOf(l *listState, items []int32) []int {
+	wanted := make(map[int32]bool, len(items))
+	for _, i := range items {
+		wanted[i] = true
+	}
 	var out []int
 	for at, s := range l.slots {
-		if slices.Contains(items, db.slotRows.At(s).item) {
+		if wanted[db.slotRows.At(s).item] {
 			out = append(out, at)
 		}
 	}
@@ -235,12 +251,10 @@ func (db *DB) splice(c int32, n, removed int, values [][]byte) ([]int32, error) 
 	if shown := len(l.slots) - l.hidden; n < 0 || n > shown || removed < 0 || removed > shown-n {
 		return nil, errs.New("objectdb.Local", errs.InvalidArgument, "%d items from place %d on are not in a list of %d", removed, n, shown)
 	}
-	var gone []int32
-	for k := range removed {
-		gone = append(gone, db.shownItem(c, n+k))
-	}
-	if err := db.removeItems(c, l, gone); err != nil {
-		return nil, err
+	if removed > 0 {
+		if err := db.removeItems(c, l, db.shownItems(l, n, removed)); err != nil {
+			return nil, err
+		}
 	}
 	if len(values) == 0 {
 		return nil, nil
@@ -254,25 +268,17 @@ func (db *DB) splice(c int32, n, removed int, values [][]byte) ([]int32, error) 
 
 // removeItems removes items, with all their slots.
 func (db *DB) removeItems(c int32, l *listState, gone []int32) error {
-	if len(gone) == 0 {
-		return nil
-	}
-	at := db.slotsOf(l, gone)
-	ops := takeOps(at)
+	ops := takeOps(db.slotsOf(l, gone))
 	if err := db.extendList(c, l, ops); err != nil {
 		return err
 	}
-	for k, i := range gone {
-		if k > 0 {
-			ops = nil // the first takes all slots away
-		}
-		db.open.item(db, elemRemove, c, i, ops)
-	}
-	db.takeSlots(c, l, at)
+	db.takeSlots(c, l, ops)
 	for _, i := range gone {
-		db.tx.undo = append(db.tx.undo, undo{kind: undoRemove, row: i, at: db.items.At(i).shown, n: db.items.At(i).field})
-		db.tx.removed = append(db.tx.removed, db.items.At(i).field)
+		db.open.item(db, elemRemove, c, i, ops)
+		ops = nil // the first takes all slots away
 		it := db.items.At(i)
+		db.tx.undo = append(db.tx.undo, undo{kind: undoRemove, row: i, at: it.shown, n: it.field})
+		db.tx.removed = append(db.tx.removed, it.field)
 		it.field, it.shown = none, none
 	}
 	return nil
@@ -330,12 +336,13 @@ func (db *DB) moveItem(c int32, n, to int) error {
 		pos = db.position(l, before) + 1
 	}
 	pos -= sort.SearchInts(at, pos) // its own slots go first
-	ops := append(takeOps(at), egwalker.Op{Kind: egwalker.Insert, Pos: int32(pos), Len: 1})
+	takes := takeOps(at)
+	ops := append(takes, egwalker.Op{Kind: egwalker.Insert, Pos: int32(pos), Len: 1})
 	if err := db.extendList(c, l, ops); err != nil {
 		return err
 	}
 	stamp := db.open.item(db, elemMove, c, i, ops)
-	db.takeSlots(c, l, at)
+	db.takeSlots(c, l, takes)
 	db.tx.undo = append(db.tx.undo, undo{kind: undoShown, row: i, at: db.items.At(i).shown})
 	s := db.addSlot(i, stamp)
 	db.items.At(i).shown = s
@@ -356,15 +363,18 @@ func (db *DB) extendList(c int32, l *listState, ops []egwalker.Op) error {
 	return nil
 }
 
-// takeSlots takes slots out.
-func (db *DB) takeSlots(c int32, l *listState, positions []int) {
-	for _, at := range slices.Backward(positions) {
-		s := l.slots[at]
-		if !db.isShown(s) {
-			l.hidden--
+// takeSlots takes slots out, as the ops say.
+func (db *DB) takeSlots(c int32, l *listState, takes []egwalker.Op) {
+	for _, o := range takes {
+		part := l.slots[o.Pos : o.Pos+o.Len]
+		for _, s := range part {
+			if !db.isShown(s) {
+				l.hidden--
+			}
 		}
-		l.slots = slices.Delete(l.slots, at, at+1)
-		db.tx.undo = append(db.tx.undo, undo{kind: undoTake, row: c, at: int32(at), n: s})
+		db.tx.undo = append(db.tx.undo, undo{kind: undoTake, row: c, at: o.Pos, n: o.Len, by: int64(len(db.tx.taken))})
+		db.tx.taken = append(db.tx.taken, part...)
+		l.slots = slices.Delete(l.slots, int(o.Pos), int(o.Pos+o.Len))
 	}
 }
 

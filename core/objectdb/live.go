@@ -231,14 +231,18 @@ func (db *DB) slide(q *query) {
 	if !q.windowed() {
 		return
 	}
-	var changed []byte
+	if !q.stale && len(q.changed) == 0 {
+		return
+	}
 	now := q.window
 	if q.stale {
 		now = q.newWindow()
-		at := make(map[int32]int, len(now))
-		for i, c := range now {
-			at[c] = i
-		}
+	}
+	at := make(map[int32]int, len(now))
+	for i, c := range now {
+		at[c] = i
+	}
+	if q.stale {
 		kept := map[int32]bool{}
 		last := -1
 		for _, c := range q.window {
@@ -255,12 +259,13 @@ func (db *DB) slide(q *query) {
 		}
 		q.window, q.stale = now, false
 	}
-	for b := q.changed; len(b) > 0; b = b[id.ShortSize:] {
-		if c := db.findObject(id.ObjectID(b[:id.ShortSize])); slices.Contains(now, c) {
-			changed = append(changed, b[:id.ShortSize]...)
+	inside := q.changed[:0]
+	for part := range slices.Chunk(q.changed, id.ShortSize) {
+		if _, in := at[db.findObject(id.ObjectID(part))]; in {
+			inside = append(inside, part...)
 		}
 	}
-	q.changed = changed
+	q.changed = inside
 }
 
 // detach takes an object out of all results, before its place in their order

@@ -31,35 +31,35 @@ import (
 // cursor survives the end of a change. A non-negative k followed by a value
 // sets that key. The others:
 const (
-	elemCreate     = -1  // op: create the next object of the table, go to it
-	elemSelect     = -2  // o: go to an object
-	elemPut        = -3  // op; k: set the key to a new map, nothing seen; go to it
-	elemPutSeen    = -4  // op; k lamport f: as elemPut over the op seen
-	elemEnter      = -5  // k: go to the map that elemPut makes
-	elemEnterSeen  = -6  // k lamport f: go to the map that elemPutSeen makes
-	elemLeave      = -7  // go to the parent
-	elemDeleteKey  = -8  // op; k
-	elemDelete     = -9  // op: delete the object under the cursor
-	elemRestore    = -10 // op: restore it
-	elemCount      = -11 // op; k n: set the key to a new counter, nothing seen, and add n to it
-	elemCountSeen  = -12 // op; k lamport f n: likewise over the op seen
-	elemAdd        = -13 // op; k n: add n to the counter that elemCount makes
-	elemAddSeen    = -14 // op; k lamport f n: to the one that elemCountSeen makes
-	elemText       = -15 // op; k: set the key to a new text, nothing seen, and edit it
-	elemTextSeen   = -16 // op; k lamport f: likewise over the op seen
-	elemEdit       = -17 // op; k: edit the text that elemText makes
-	elemEditSeen   = -18 // op; k lamport f: edit the one that elemTextSeen makes
-	elemList       = -19 // op; k: set the key to a new list, nothing seen; go to it
-	elemListSeen   = -20 // op; k lamport f: likewise over the op seen
-	elemEnterList  = -21 // k: go to the list that elemList makes
-	elemEnterSeenL = -22 // k lamport f: go to the one that elemListSeen makes
-	elemInsert     = -23 // op; i n value...: edit the list, which makes n new items, named from i on; containers are [type]
-	elemRemove     = -24 // op; i: edit the list, and remove an item
-	elemMove       = -25 // op; i: edit the list, which puts an item elsewhere
-	elemLast       = elemMove
-	elemSet        = 0 // in op.code only: set a key
-	payloadVersion = 1
-	columnsVersion = 2
+	elemCreate        = -1  // op: create the next object of the table, go to it
+	elemSelect        = -2  // o: go to an object
+	elemPut           = -3  // op; k: set the key to a new map, nothing seen; go to it
+	elemPutSeen       = -4  // op; k lamport f: as elemPut over the op seen
+	elemEnter         = -5  // k: go to the map that elemPut makes
+	elemEnterSeen     = -6  // k lamport f: go to the map that elemPutSeen makes
+	elemLeave         = -7  // go to the parent
+	elemDeleteKey     = -8  // op; k
+	elemDelete        = -9  // op: delete the object under the cursor
+	elemRestore       = -10 // op: restore it
+	elemCount         = -11 // op; k n: set the key to a new counter, nothing seen, and add n to it
+	elemCountSeen     = -12 // op; k lamport f n: likewise over the op seen
+	elemAdd           = -13 // op; k n: add n to the counter that elemCount makes
+	elemAddSeen       = -14 // op; k lamport f n: to the one that elemCountSeen makes
+	elemText          = -15 // op; k: set the key to a new text, nothing seen, and edit it
+	elemTextSeen      = -16 // op; k lamport f: likewise over the op seen
+	elemEdit          = -17 // op; k: edit the text that elemText makes
+	elemEditSeen      = -18 // op; k lamport f: edit the one that elemTextSeen makes
+	elemList          = -19 // op; k: set the key to a new list, nothing seen; go to it
+	elemListSeen      = -20 // op; k lamport f: likewise over the op seen
+	elemEnterList     = -21 // k: go to the list that elemList makes
+	elemEnterListSeen = -22 // k lamport f: go to the one that elemListSeen makes
+	elemInsert        = -23 // op; i n value...: edit the list, which makes n new items, named from i on; containers are [type]
+	elemRemove        = -24 // op; i: edit the list, and remove an item
+	elemMove          = -25 // op; i: edit the list, which puts an item elsewhere
+	elemLast          = elemMove
+	elemSet           = 0 // in op.code only: set a key
+	payloadVersion    = 1
+	columnsVersion    = 2
 )
 
 // Bounds on the tables of one payload.
@@ -226,9 +226,9 @@ func (d *decoder) special(o op) int {
 		o.index = d.key()
 		d.nest(o.code == elemList || o.code == elemEnterList)
 		used = 2
-	case elemPutSeen, elemEnterSeen, elemListSeen, elemEnterSeenL:
+	case elemPutSeen, elemEnterSeen, elemListSeen, elemEnterListSeen:
 		o.index = d.key()
-		d.nest(o.code == elemListSeen || o.code == elemEnterSeenL)
+		d.nest(o.code == elemListSeen || o.code == elemEnterListSeen)
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		used = 4
@@ -280,7 +280,7 @@ func (d *decoder) special(o op) int {
 // moves reports whether o only moves the cursor.
 func (o *op) moves() bool {
 	switch o.code {
-	case elemSelect, elemEnter, elemEnterSeen, elemEnterList, elemEnterSeenL, elemLeave:
+	case elemSelect, elemEnter, elemEnterSeen, elemEnterList, elemEnterListSeen, elemLeave:
 		return true
 	}
 	return false

@@ -34,15 +34,9 @@ func (db *DB) rebase(old []crdt.Node) [][]byte {
 	return payloads
 }
 
-// movedEdit is what a burst does to a text at its new place.
-type movedEdit struct {
-	edits []egwalker.Edit
-	done  bool // is written
-}
-
 // rebase gives, by the place of the burst in old, the edits that the bursts'
 // events come to behind all others, and makes them the history.
-func (x *sequence) rebase(db *DB, old []crdt.Node) map[int]movedEdit {
+func (x *sequence) rebase(db *DB, old []crdt.Node) map[int][]egwalker.Edit {
 	if !slices.ContainsFunc(x.nodes, func(n crdt.Node) bool { return slices.Contains(old, n) }) {
 		return nil
 	}
@@ -58,12 +52,12 @@ func (x *sequence) rebase(db *DB, old []crdt.Node) map[int]movedEdit {
 		others.add(db, x, e, at)
 		all.add(db, x, e, at)
 	}
-	out := map[int]movedEdit{}
+	out := map[int][]egwalker.Edit{}
 	var ops []egwalker.Op
 	for _, e := range last {
 		at[e] = egwalker.Event(all.history.Len())
 		edits := all.add(db, x, e, at)
-		out[slices.Index(old, x.nodes[e])] = movedEdit{edits: edits}
+		out[slices.Index(old, x.nodes[e])] = edits
 		ops = ops[:0]
 		for _, edit := range edits {
 			ops = append(ops, edit.Op)
@@ -97,14 +91,14 @@ func (t *sequence) add(db *DB, x *sequence, e int, at []egwalker.Event) []egwalk
 // unpacked is the payload of a burst that moves.
 type unpacked struct {
 	payload  payload
-	targets  []int32 // the container of each edit
-	contents map[int32][]byte
-	moved    map[int32]movedEdit
+	targets  []int32          // the container of each edit
+	contents map[int32][]byte // what it inserts into each text
+	moved    map[int32][]egwalker.Edit
 }
 
 // unpack takes the payload of a burst apart.
 func (db *DB) unpack(b *Burst) *unpacked {
-	u := &unpacked{contents: map[int32][]byte{}, moved: map[int32]movedEdit{}}
+	u := &unpacked{contents: map[int32][]byte{}, moved: map[int32][]egwalker.Edit{}}
 	p := &u.payload
 	if err := p.decode(b.Payload, db.limits); err != nil {
 		panic(err) // it was written here
@@ -136,33 +130,25 @@ func (db *DB) unpack(b *Burst) *unpacked {
 	return u
 }
 
-// pack gives the payload with the edits and names of the burst's new place.
+// pack gives the payload with the edits of the burst's new place: the first edit
+// of a container makes them all.
 func (u *unpacked) pack(db *DB) []byte {
 	p := &u.payload
 	if p.columns == 0 {
 		return p.raw // without positions
 	}
 	var cols columns
-	for i, c := range u.targets {
+	for _, c := range u.targets {
 		cols.begin()
-		m, ok := u.moved[c]
-		switch {
-		case !ok: // all that it has are empty edits
-			s := p.edits[i]
-			for _, o := range p.runs[s.runs:s.runsEnd] {
-				cols.add(o, nil)
+		add := func(e egwalker.Edit, inserted []byte) { cols.add(e.Op, inserted) }
+		if db.containers.At(c).kind == typeText {
+			forInserted(u.moved[c], u.contents[c], add)
+		} else {
+			for _, e := range u.moved[c] {
+				add(e, nil)
 			}
-		case !m.done: // the first edit of a container makes all
-			if db.containers.At(c).kind == typeText {
-				forInserted(m.edits, u.contents[c], func(e egwalker.Edit, inserted []byte) { cols.add(e.Op, inserted) })
-			} else {
-				for _, e := range m.edits {
-					cols.add(e.Op, nil)
-				}
-			}
-			m.done = true
-			u.moved[c] = m
 		}
+		delete(u.moved, c)
 	}
 	out := cols.append(slices.Clone(p.raw[:p.columns]))
 	return append(out, p.raw[p.changes:]...)

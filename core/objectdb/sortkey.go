@@ -7,8 +7,8 @@ import (
 
 // A sort key is the bytes of what an object is sorted by, such that bytes.Compare
 // orders as follows: what is missing first, then nil, booleans, numbers, strings
-// (by code point), dates, big integers, then bytes, references, maps and lists in
-// that order. Numbers compare exactly; NaN is behind all others, and minus zero is
+// (by code point), dates, big integers, bytes, references, then maps and lists,
+// which are all alike. Numbers compare exactly; NaN is behind all others, and minus zero is
 // zero.
 
 // sortBy is one of the properties that a query sorts by.

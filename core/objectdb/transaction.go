@@ -16,6 +16,7 @@ type transaction struct {
 	dropped []uint64 // words to free when the transaction stands
 	removed []int32  // and registers
 	marks   []sequenceMark
+	taken   []int32 // slots of lists
 	touched []int32
 	object  id.ObjectID // where the transaction is, for errors
 	path    [][]byte
@@ -27,7 +28,7 @@ type undo struct {
 	row  int32
 	at   int32 // undoWrite: the register's versions are saved[at:at+n]
 	n    int32
-	by   int64 // undoAdd: what was added to counter row; undoText: the units inserted
+	by   int64 // undoAdd: what was added to counter row; undoText: the units inserted; undoTake: tx.taken from there on
 	text *textUndo
 }
 
@@ -48,7 +49,7 @@ const (
 	undoAdd                     // counter row had less
 	undoText                    // text row was not edited
 	undoHistory                 // list row was as at marks[at]
-	undoTake                    // list row had slot n at position at
+	undoTake                    // list row had n slots at position at: tx.taken from by on
 	undoPut                     // list row did not have n slots from position at on
 	undoRemove                  // item row had register n, and slot at counted
 	undoShown                   // of item row slot at counted
@@ -58,9 +59,10 @@ const (
 const maxScratch = 1 << 14
 
 func (t *transaction) begin(containers, items int) {
+	clear(t.marks) // they hold memory
 	*t = transaction{
 		first: int32(containers), items: int32(items), undo: trim(t.undo), saved: trim(t.saved),
-		dropped: trim(t.dropped), removed: trim(t.removed), marks: t.marks[:0], touched: trim(t.touched), path: trim(t.path),
+		dropped: trim(t.dropped), removed: trim(t.removed), marks: t.marks[:0], taken: trim(t.taken), touched: trim(t.touched), path: trim(t.path),
 	}
 }
 
@@ -94,7 +96,6 @@ func (db *DB) commit() {
 	for _, f := range db.tx.removed {
 		db.freeField(f)
 	}
-	clear(db.tx.marks)
 	for _, c := range db.tx.touched {
 		db.touch(c, false)
 	}
@@ -126,6 +127,11 @@ func (db *DB) rollback(first uint32) {
 			db.undoList(u)
 		}
 	}
+	for _, c := range db.tx.touched {
+		if db.containers.At(c).kind == typeList {
+			db.recountHidden(db.listOf(c))
+		}
+	}
 	for i := db.tx.items; int(i) < db.items.Len(); i++ {
 		db.dropItem(i)
 	}
@@ -134,30 +140,24 @@ func (db *DB) rollback(first uint32) {
 	}
 }
 
-// undoList takes a step in a list back.
+// undoList takes a step in a list back. How many slots are hidden is counted when
+// all steps are taken back.
 func (db *DB) undoList(u undo) {
 	switch u.kind {
+	case undoHistory:
+		db.listOf(u.row).takeBack(db.tx.marks[u.at])
+	case undoTake:
+		l := db.listOf(u.row)
+		l.slots = slices.Insert(l.slots, int(u.at), db.tx.taken[u.by:u.by+int64(u.n)]...)
+	case undoPut:
+		l := db.listOf(u.row)
+		l.slots = slices.Delete(l.slots, int(u.at), int(u.at+u.n))
 	case undoRemove:
 		it := db.items.At(u.row)
 		it.field, it.shown = u.n, u.at
-		db.recountHidden(db.listOf(it.list))
-		return
 	case undoShown:
-		it := db.items.At(u.row)
-		it.shown = u.at
-		db.recountHidden(db.listOf(it.list))
-		return
+		db.items.At(u.row).shown = u.at
 	}
-	l := db.listOf(u.row)
-	switch u.kind {
-	case undoHistory:
-		l.takeBack(db.tx.marks[u.at])
-	case undoTake:
-		l.slots = slices.Insert(l.slots, int(u.at), u.n)
-	case undoPut:
-		l.slots = slices.Delete(l.slots, int(u.at), int(u.at+u.n))
-	}
-	db.recountHidden(l)
 }
 
 func (db *DB) undoText(u undo) {
