@@ -208,23 +208,25 @@ func (e *encoder) target(code uint64, n int, object id.ObjectID, key string) {
 // read gives copies of the objects of those ids that exist and are not
 // deleted, and their ids.
 func (o *objects) read(op string, ids []id.ObjectID) (list []safejs.Value, there []safejs.Value, err error) {
-	var records []byte
 	err = o.sp.Objects(op, func(db *objectdb.DB) error {
-		records = db.ReadMany(slices.Concat(bytesOf(ids)...))
-		return nil
+		r := decoder{wire.NewReader(db.ReadMany(slices.Concat(bytesOf(ids)...))), db}
+		list, there, err = r.records(op)
+		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	r := wire.NewReader(records)
+	return list, there, err
+}
+
+// records reads records, or nil, into copies of the objects that are not
+// deleted, and their ids.
+func (r decoder) records(op string) (list []safejs.Value, there []safejs.Value, err error) {
 	for range r.ArrayLen(math.MaxInt32) {
 		if r.SkipNil() {
 			continue
 		}
 		r.Array(5)
-		name := hexID(r)
+		name := hexID(r.Reader)
 		deleted := r.Uint(math.MaxUint32)&1 != 0
-		v, err := readValue(r)
+		v, err := r.value()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -5,22 +5,27 @@ package bind
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hack-pad/safejs"
 
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/wire"
 	"github.com/echospace/echospace/jsbridge/jsval"
 )
 
 // Types of the values that are arrays in the encoding of package objectdb.
 const (
-	valueBytes  = 1
-	valueDate   = 2
-	valueRef    = 3
-	valueMap    = 4
-	valueBigInt = 5
+	valueBytes   = 1
+	valueDate    = 2
+	valueRef     = 3
+	valueMap     = 4
+	valueBigInt  = 5
+	valueList    = 6
+	valueText    = 7
+	valueCounter = 8
 )
 
 // maxNesting is the depth of maps that package objectdb takes.
@@ -276,9 +281,16 @@ func nameOf(v safejs.Value) string {
 	return "this object"
 }
 
-// readValue reads one value as a JavaScript one. A reference is given as the id
-// of the object that it names, in hexadecimal.
-func readValue(r *wire.Reader) (any, error) {
+// decoder reads the records of one database.
+type decoder struct {
+	*wire.Reader
+	db *objectdb.DB // whose texts they name
+}
+
+// value reads one value as a JavaScript one. A reference is given as the id of
+// the object that it names, in hexadecimal; a list, a text and a counter as the
+// array, the string and the number that they are now.
+func (r decoder) value() (any, error) {
 	switch r.Peek() {
 	case wire.Nil:
 		r.Nil()
@@ -299,11 +311,11 @@ func readValue(r *wire.Reader) (any, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return readTyped(r, t, n)
+	return r.typed(t, n)
 }
 
-// readTyped reads the rest of an array of n elements that begins with type t.
-func readTyped(r *wire.Reader, t uint64, n int) (any, error) {
+// typed reads the rest of an array of n elements that begins with type t.
+func (r decoder) typed(t uint64, n int) (any, error) {
 	switch t {
 	case valueBytes:
 		b := r.Bytes(math.MaxInt32)
@@ -314,21 +326,42 @@ func readTyped(r *wire.Reader, t uint64, n int) (any, error) {
 	case valueDate:
 		return jsval.New("Date", float64(r.Int()))
 	case valueRef:
-		return hexID(r), r.Err()
+		return hexID(r.Reader), r.Err()
 	case valueMap:
-		return readMap(r, (n-1)/2)
+		return r.pairs((n - 1) / 2)
+	case valueList:
+		return r.items((n - 1) / 2)
+	case valueText:
+		b, err := r.db.AppendText(nil, objectdb.Text(r.Uint(math.MaxInt32)), 0, math.MaxInt32)
+		return string(b), err
+	case valueCounter:
+		return float64(r.Int()), r.Err()
 	case valueBigInt:
 		return safejs.Global().Call("BigInt", r.String(math.MaxInt32))
 	}
 	return nil, errs.New("space.db", errs.VersionUnsupported, "a value of type %d was written by a newer version", t)
 }
 
-// readMap reads pairs into a plain object.
-func readMap(r *wire.Reader, pairs int) (any, error) {
+// items reads the items of a list, each behind its number, into an array.
+func (r decoder) items(n int) (any, error) {
+	list := array(nil)
+	for i := range n {
+		r.Skip()
+		v, err := r.value()
+		if err != nil {
+			return nil, err
+		}
+		define(list, strconv.Itoa(i), v)
+	}
+	return list, r.Err()
+}
+
+// pairs reads pairs into a plain object.
+func (r decoder) pairs(n int) (any, error) {
 	o := object()
-	for range pairs {
+	for range n {
 		k := r.String(math.MaxInt32)
-		v, err := readValue(r)
+		v, err := r.value()
 		if err != nil {
 			return nil, err
 		}

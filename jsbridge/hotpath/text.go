@@ -5,23 +5,25 @@ package hotpath
 import (
 	"unicode/utf8"
 
-	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/wire"
 )
 
-// number runs f and gives its number, which is not negative, or a negative kind.
-func number(handle int32, f func(*client.Space) (int, error)) (out int32) {
+// number runs f on the objects of a space and gives its number, which is not
+// negative, or a negative kind.
+func number(handle int32, f func(*objectdb.DB) (int, error)) (out int32) {
 	status := result(func() ([]byte, error) {
 		sp, err := space(handle)
 		if err != nil {
 			return nil, err
 		}
-		n, err := f(sp)
-		out = int32(n)
-		return nil, err
+		return nil, sp.Objects(op, func(db *objectdb.DB) error {
+			n, err := f(db)
+			out = int32(n)
+			return err
+		})
 	})
 	if status < 0 {
 		return status
@@ -33,13 +35,7 @@ func number(handle int32, f func(*client.Space) (int, error)) (out int32) {
 //
 //go:wasmexport es_items
 func esItems(handle int32) int32 {
-	return number(handle, func(sp *client.Space) (n int, err error) {
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			n = db.ItemCount()
-			return nil
-		})
-		return n, err
-	})
+	return number(handle, func(db *objectdb.DB) (int, error) { return db.ItemCount(), nil })
 }
 
 // esTextFind gives the number of a text: the input is [object, [step...]], of
@@ -47,7 +43,7 @@ func esItems(handle int32) int32 {
 //
 //go:wasmexport es_text_find
 func esTextFind(handle, n int32) int32 {
-	return number(handle, func(sp *client.Space) (t int, err error) {
+	return number(handle, func(db *objectdb.DB) (int, error) {
 		in, err := input(n)
 		if err != nil {
 			return 0, err
@@ -56,12 +52,8 @@ func esTextFind(handle, n int32) int32 {
 		if err != nil {
 			return 0, err
 		}
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			text, err := db.FindText(object, path...)
-			t = int(text)
-			return err
-		})
-		return t, err
+		text, err := db.FindText(object, path...)
+		return int(text), err
 	})
 }
 
@@ -80,13 +72,7 @@ func readPath(in []byte) (object id.ObjectID, path []objectdb.Step, err error) {
 //
 //go:wasmexport es_text_length
 func esTextLength(handle, text int32) int32 {
-	return number(handle, func(sp *client.Space) (n int, err error) {
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			n, err = db.TextLength(objectdb.Text(text))
-			return err
-		})
-		return n, err
-	})
+	return number(handle, func(db *objectdb.DB) (int, error) { return db.TextLength(objectdb.Text(text)) })
 }
 
 // esTextRead gives the part of a text between two positions as UTF-8.
@@ -110,21 +96,15 @@ func esTextRead(handle, text, from, end int32) int32 {
 //
 //go:wasmexport es_text_watch
 func esTextWatch(handle, text, on int32) int32 {
-	return number(handle, func(sp *client.Space) (int, error) {
-		return 0, sp.Objects(op, func(db *objectdb.DB) error { return db.WatchText(objectdb.Text(text), on != 0) })
-	})
+	return number(handle, func(db *objectdb.DB) (int, error) { return 0, db.WatchText(objectdb.Text(text), on != 0) })
 }
 
 // esTextAnchor notes a position that is to survive edits, and gives its number.
 //
 //go:wasmexport es_text_anchor
 func esTextAnchor(handle, text, pos, after int32) int32 {
-	return number(handle, func(sp *client.Space) (n int, err error) {
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			n, err = db.Anchor(objectdb.Text(text), int(pos), after != 0)
-			return err
-		})
-		return n, err
+	return number(handle, func(db *objectdb.DB) (int, error) {
+		return db.Anchor(objectdb.Text(text), int(pos), after != 0)
 	})
 }
 
@@ -132,24 +112,16 @@ func esTextAnchor(handle, text, pos, after int32) int32 {
 //
 //go:wasmexport es_text_anchor_at
 func esTextAnchorAt(handle, text, anchor int32) int32 {
-	return number(handle, func(sp *client.Space) (n int, err error) {
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			n, err = db.AnchorAt(objectdb.Text(text), int(anchor))
-			return err
-		})
-		return n, err
-	})
+	return number(handle, func(db *objectdb.DB) (int, error) { return db.AnchorAt(objectdb.Text(text), int(anchor)) })
 }
 
 // esTextAnchorRelease gives an anchor up.
 //
 //go:wasmexport es_text_anchor_release
 func esTextAnchorRelease(handle, text, anchor int32) int32 {
-	return number(handle, func(sp *client.Space) (int, error) {
-		return 0, sp.Objects(op, func(db *objectdb.DB) error {
-			db.ReleaseAnchor(objectdb.Text(text), int(anchor))
-			return nil
-		})
+	return number(handle, func(db *objectdb.DB) (int, error) {
+		db.ReleaseAnchor(objectdb.Text(text), int(anchor))
+		return 0, nil
 	})
 }
 
