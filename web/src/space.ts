@@ -1,4 +1,5 @@
-import { Core, Database } from './db/database.js';
+import { Core } from './db/core.js';
+import { Database } from './db/database.js';
 import type { Live } from './db/live.js';
 import { reportUncaught, toEchospaceError } from './errors.js';
 import { CancellableInvitation, rawInvitationOptions } from './invitation.js';

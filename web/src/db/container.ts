@@ -3,7 +3,7 @@ import type { Reader, Writer } from '../wire.js';
 import { Counter, isPlaced, placeCounter, setCounter } from './counter.js';
 import { type IdKey, keyAt, keyBytes } from './ids.js';
 import type { ObjectNode } from './live.js';
-import { Text, type TextHost, type TextPlace, textAccess } from './text.js';
+import { Text, type TextHost, textAccess } from './text.js';
 import {
   checkDepth,
   isPlainObject,
@@ -66,6 +66,11 @@ export function writeOp(w: Writer, code: number, key: IdKey, path: Path): void {
   w.array(arity[code] as number);
   w.uint(code);
   w.bin(keyBytes(key));
+  writePath(w, path);
+}
+
+/** Writes where in an object something is. */
+export function writePath(w: Writer, path: Path): void {
   w.array(path.length);
   for (const step of path) {
     if (typeof step === 'number') w.uint(step);
@@ -255,7 +260,7 @@ export function adoptReferences(host: Host, path: Path, kept: Kept): void {
 }
 
 /** Where a text is. */
-export class PlaceOfText implements TextPlace {
+export class PlaceOfText {
   readonly container: Container;
   readonly key: string;
 

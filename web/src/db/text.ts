@@ -1,6 +1,8 @@
 import { EchospaceError, reportUncaught } from '../errors.js';
 import type { Writer } from '../wire.js';
+import type { PlaceOfText } from './container.js';
 import { deltaOf, type TextOp } from './textdelta.js';
+import type { TextRows } from './textrows.js';
 import { isWellFormed, maxText } from './values.js';
 
 /** What happened to a text: see {@link Text.observe}. */
@@ -23,25 +25,18 @@ export interface TextChange {
   readonly local: boolean;
 }
 
-/** What a database does for its texts. Rows are the core's numbers of texts. */
+/** What a database does for its texts. */
 export interface TextHost {
-  /** Grows when the space is opened again: rows and anchors are others then. */
-  readonly generation: number;
   readonly inTransaction: boolean;
+  /** The texts as the core numbers them: rows. */
+  readonly texts: TextRows;
   /** Sends what waits, so that the core knows the text. */
   commit(): void;
-  findText(place: TextPlace, text: Text): number;
-  readText(row: number, from: number, end: number): string;
-  textLength(row: number): number;
   /** An edit that is a transaction of its own. */
-  editText(place: TextPlace, row: number, pos: number, deleted: number, inserted: string): void;
+  editText(place: PlaceOfText, row: number, pos: number, deleted: number, inserted: string): void;
   /** Begins, and ends, an edit inside of a transaction. */
-  beginTextEdit(place: TextPlace, text: Text): Writer;
-  endTextEdit(place: TextPlace, text: Text, undo: () => void): void;
-  watchText(row: number, text: Text, on: boolean): void;
-  anchorText(row: number, pos: number, after: boolean): number;
-  anchorAt(row: number, anchor: number): number;
-  releaseAnchor(row: number, anchor: number): void;
+  beginTextEdit(place: PlaceOfText, text: Text): Writer;
+  endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void;
 }
 
 /** A position that stays with the characters beside it: see {@link Text.anchor}. */
@@ -52,17 +47,9 @@ export interface TextAnchor {
   release(): void;
 }
 
-/** Where a text is, once it is a property of a live object. */
-export interface TextPlace {
-  /** Undefined while the object is in no database. */
-  readonly host: TextHost | undefined;
-  /** Throws if the text is no longer part of its object; has the core's row of the text read. */
-  check(text: Text): void;
-}
-
 /** How the parts of the database reach into a text. */
 interface Access {
-  place(text: Text, place: TextPlace): void;
+  place(text: Text, place: PlaceOfText): void;
   isPlaced(text: Text): boolean;
   /** Has a text show a row of the core. */
   bind(text: Text, row: number): void;
@@ -94,7 +81,7 @@ export const textAccess = (): Access => access;
 export class Text {
   /** The content as long as the core does not know it: in no database, or within a transaction. */
   #ahead: string | undefined;
-  #place: TextPlace | undefined;
+  #place: PlaceOfText | undefined;
   #row: number | undefined;
   #generation = 0;
   readonly #observers = new Set<(event: TextEvent) => void>();
@@ -134,7 +121,7 @@ export class Text {
   /** The length in UTF-16 code units. */
   get length(): number {
     const host = this.#settled();
-    return this.#ahead?.length ?? host?.textLength(this.#rowNow(host)) ?? 0;
+    return this.#ahead?.length ?? host?.texts.length(this.#rowNow(host)) ?? 0;
   }
 
   /** The whole content. */
@@ -147,7 +134,7 @@ export class Text {
     const host = this.#settled();
     if (this.#ahead !== undefined || !host)
       return (this.#ahead ?? '').slice(Math.max(0, from), Math.max(0, end));
-    return host.readText(this.#rowNow(host), Math.max(0, from), Math.max(0, Math.min(end, 2 ** 31 - 1)));
+    return host.texts.read(this.#rowNow(host), Math.max(0, from), Math.max(0, Math.min(end, 2 ** 31 - 1)));
   }
 
   /** The content: in JSON a text is a string. */
@@ -225,7 +212,7 @@ export class Text {
     this.#observers.add(observer);
     return () => {
       if (!this.#observers.delete(observer) || this.#observers.size > 0) return;
-      if (this.#watched !== undefined) host.watchText(this.#watched, this, false);
+      if (this.#watched !== undefined) host.texts.unwatch(this.#watched);
       this.#watched = undefined;
     };
   }
@@ -244,20 +231,20 @@ export class Text {
     if (!host)
       throw new EchospaceError('INVALID_ARGUMENT', 'anchor: add the object of the text to a database first');
     let row = this.#rowNow(host);
-    let { generation } = host;
-    let number: number | undefined = host.anchorText(row, position, after);
+    let { generation } = host.texts;
+    let number: number | undefined = host.texts.anchor(row, position, after);
     let last = position;
     const now = () => {
       if (number === undefined) return last;
       const current = this.#rowNow(host);
-      if (current !== row || generation !== host.generation) {
+      if (current !== row || generation !== host.texts.generation) {
         // Another text took the place of this one, or the space was opened again.
         row = current;
-        generation = host.generation;
-        last = Math.min(last, host.textLength(row));
-        number = host.anchorText(row, last, after);
+        generation = host.texts.generation;
+        last = Math.min(last, host.texts.length(row));
+        number = host.texts.anchor(row, last, after);
       }
-      last = host.anchorAt(row, number);
+      last = host.texts.anchorAt(row, number);
       return last;
     };
     return {
@@ -265,7 +252,7 @@ export class Text {
         return now();
       },
       release: () => {
-        if (number !== undefined) host.releaseAnchor(row, number);
+        if (number !== undefined) host.texts.release(row, number);
         number = undefined;
       },
     };
@@ -282,18 +269,18 @@ export class Text {
   }
 
   #rowNow(host: TextHost): number {
-    const place = this.#place as TextPlace;
-    if (this.#row === undefined || this.#generation !== host.generation) {
+    const place = this.#place as PlaceOfText;
+    if (this.#row === undefined || this.#generation !== host.texts.generation) {
       this.#row = undefined;
       place.check(this);
-      this.#row ??= host.findText(place, this);
-      this.#generation = host.generation;
+      this.#row ??= host.texts.find(place, this);
+      this.#generation = host.texts.generation;
     }
     return this.#row;
   }
 
   #bind(row: number): void {
-    const generation = this.#place?.host?.generation ?? 0;
+    const generation = this.#place?.host?.texts.generation ?? 0;
     if (row === this.#row && generation === this.#generation) return;
     this.#row = row;
     this.#generation = generation;
@@ -327,7 +314,7 @@ export class Text {
 
   #watch(host: TextHost): void {
     this.#watched = this.#rowNow(host);
-    host.watchText(this.#watched, this, true);
+    host.texts.watch(this.#watched, this);
   }
 
   /** Tells the observers, in one event for what comes from the same side. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { Expando, idOf, isRemoved, type QueryResult, type Space } from '@echospace/client';
-import { Core } from '../../src/db/database.js';
+import { Core } from '../../src/db/core.js';
 import { writeScalar } from '../../src/db/values.js';
 import type { RawSpace } from '../../src/raw.js';
 import type { Runtime } from '../../src/runtime.js';

@@ -1,0 +1,536 @@
+import { EchospaceError, reportUncaught, toEchospaceError } from '../errors.js';
+import type { RawSpace } from '../raw.js';
+import type { Runtime } from '../runtime.js';
+import { nextTask } from '../tasks.js';
+import { Reader, Writer } from '../wire.js';
+import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
+import type { FlushOptions } from './database.js';
+import { type IdKey, idSize, keyAt, keyBytes, keysIn, putKey } from './ids.js';
+import { ObjectNode, objectNodeOf } from './live.js';
+import type { LiveQuery, QueryHost } from './query.js';
+import { type Text, textAccess } from './text.js';
+import { TextRows } from './textrows.js';
+import { readValue } from './values.js';
+
+/** What a database needs of its space. */
+export interface DatabaseSpace {
+  readonly runtime: Runtime;
+  readonly raw: RawSpace;
+  readonly isOpen: boolean;
+  /** False when the own role allows no edits. */
+  readonly mayWrite: boolean;
+}
+
+/** The id of the object that holds a space's properties. */
+const propertiesKey = keyAt(new Uint8Array(idSize).fill(1, idSize - 1));
+
+/** Objects that are read together at the first touch of one of them. */
+const readAhead = 256;
+/** Bytes of changes that are taken from the core at a time, and how long that may keep the page. */
+const changesLimit = 64 << 10;
+/** After how many bytes the edits of a burst are handed to the core before the burst ends. */
+const burstLimit = 16 << 10;
+const sliceMs = 8;
+
+/** The working part of a {@link Database}: the objects in memory and the traffic with the core. */
+export class Core implements Host, QueryHost {
+  readonly #space: DatabaseSpace;
+  readonly #objects = new Map<IdKey, ObjectNode>();
+  /** Objects whose content is not read yet, in the order in which queries gave them. */
+  readonly #unread: ObjectNode[] = [];
+  readonly #queries = new Map<number, LiveQuery>();
+  readonly #observers = new Map<ObjectNode, Set<() => void>>();
+  readonly #changed = new Set<ObjectNode>();
+  /** Items of lists that the core will number, in that order. */
+  #newItems: Item[] = [];
+  /** Texts that the page knows ahead of the core. */
+  readonly #ahead = new Set<Text>();
+  readonly #ops = new Writer();
+  #undo: (() => void)[] = [];
+  #depth = 0;
+  #failure: EchospaceError | undefined;
+  #stop: (() => void) | undefined;
+  #pumping = false;
+  #settled = true;
+  /** Texts were edited: what that woke in the core has not run yet. */
+  #yieldDue = false;
+  readonly texts: TextRows;
+  version = 0;
+
+  constructor(space: DatabaseSpace) {
+    this.#space = space;
+    this.texts = new TextRows(space, () => this.#handle());
+  }
+
+  /** The space's properties: an object that every space has. */
+  get properties(): ObjectNode {
+    return this.#node(propertiesKey);
+  }
+
+  // Opening and closing.
+
+  /** Follows the core's changes from now on: the space has been opened. */
+  attach(): void {
+    if (this.#stop) return;
+    this.commit();
+    this.#stop = this.#space.runtime.call(() =>
+      this.#space.raw.onChange(() => {
+        this.version++;
+        this.#schedule();
+      }),
+    );
+    this.texts.generation++;
+    for (const node of this.#objects.values()) this.#forget(node);
+    this.texts.reopen();
+    for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
+    this.version++;
+    this.#schedule();
+  }
+
+  /** Stops: the space has been closed. What was read stays readable, but texts; the rest is refused. */
+  detach(): void {
+    this.#takeBack(0, 0, 0);
+    this.#stop?.();
+    this.#stop = undefined;
+    this.version++;
+  }
+
+  #handle(): number {
+    if (!this.#space.isOpen) {
+      throw new EchospaceError(
+        'SPACE_CLOSED',
+        `the space ${this.#space.raw.id} is not open; call open() first`,
+      );
+    }
+    return this.#space.raw.handle;
+  }
+
+  // Objects.
+
+  #node(key: IdKey): ObjectNode {
+    const known = this.#objects.get(key);
+    if (known) return known;
+    const node = ObjectNode.stored(key, this);
+    this.#objects.set(key, node);
+    this.#forget(node);
+    return node;
+  }
+
+  /** Lets an object be read again at its next touch. */
+  #forget(node: ObjectNode): void {
+    node.loaded = false;
+    node.unreadAt ??= this.#unread.push(node) - 1;
+  }
+
+  find(key: IdKey): ObjectNode | undefined {
+    const handle = this.#handle();
+    let node = this.#objects.get(key);
+    if (!node) {
+      const r = new Reader(this.#space.runtime.read(handle, keyBytes(key)));
+      r.array();
+      if (r.skipNil()) return undefined;
+      node = this.#readRecord(r);
+    }
+    node.ensureLoaded();
+    return node.deleted ? undefined : node;
+  }
+
+  load(object: ObjectNode): void {
+    const handle = this.#handle();
+    const batch = [object];
+    const start = (object.unreadAt ?? this.#unread.length) + 1;
+    for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
+    const ids = new Uint8Array(batch.length * idSize);
+    for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);
+    const r = new Reader(this.#space.runtime.read(handle, ids));
+    r.array();
+    for (const node of batch) {
+      // The properties of a space are there before anybody has set one.
+      if (r.skipNil()) node.loaded = true;
+      else this.#readRecord(r);
+    }
+  }
+
+  /** Reads a record into its object: `[id, flags, map, created lamport, created feed]`. */
+  #readRecord(r: Reader): ObjectNode {
+    const size = r.array();
+    const node = this.#node(keyAt(r.bin()));
+    node.deleted = (r.int() & 1) !== 0;
+    node.loadFrom(r);
+    for (let i = 3; i < size; i++) r.skip();
+    return node;
+  }
+
+  // Edits.
+
+  beginEdit(): Writer {
+    this.#handle();
+    if (!this.#space.mayWrite)
+      throw new EchospaceError('NOT_PERMITTED', 'your role in this space is to read');
+    return this.#ops;
+  }
+
+  endEdit(object: ObjectNode, undo: () => void): void {
+    this.#undo.push(undo);
+    this.#changed.add(object);
+    this.version++;
+    this.#settled = false;
+    if (this.#depth > 0) return;
+    if (this.#ops.length >= burstLimit) this.commit();
+    else this.#schedule();
+  }
+
+  add(value: object): ObjectNode {
+    this.beginEdit();
+    const known = objectNodeOf(value);
+    if (known?.host === this) return known;
+    if (known?.host) throw new EchospaceError('INVALID_ARGUMENT', 'add: the object belongs to another space');
+    const node = known ?? ObjectNode.detached(value);
+    this.adopt(node);
+    return node;
+  }
+
+  adopt(node: ObjectNode): void {
+    node.host = this;
+    try {
+      node.enter(this);
+    } catch (error) {
+      node.host = undefined;
+      throw error;
+    }
+    node.writeCreate(this.beginEdit());
+    this.#objects.set(node.key, node);
+    this.endEdit(node, () => {
+      node.host = undefined;
+      this.#objects.delete(node.key);
+    });
+  }
+
+  setRemoved(object: object, removed: boolean): void {
+    const node = this.#own(object);
+    node.ensureLoaded();
+    const w = this.beginEdit();
+    if (node.deleted === removed) return;
+    w.array(2);
+    w.uint(removed ? op.remove : op.restore);
+    w.bin(keyBytes(node.key));
+    node.deleted = removed;
+    this.endEdit(node, () => {
+      node.deleted = !removed;
+    });
+  }
+
+  #own(object: object): ObjectNode {
+    const node = objectNodeOf(object);
+    if (node?.host !== this)
+      throw new EchospaceError('INVALID_ARGUMENT', 'this is not an object of this space');
+    return node;
+  }
+
+  addItems(items: Item[]): void {
+    for (const item of items) this.#newItems.push(item);
+  }
+
+  get inTransaction(): boolean {
+    return this.#depth > 0;
+  }
+
+  addText(text: Text): void {
+    this.#ahead.add(text);
+  }
+
+  editText(place: PlaceOfText, row: number, pos: number, deleted: number, inserted: string): void {
+    if (this.#ops.length > 0) this.commit();
+    try {
+      this.#space.runtime.editText(this.#space.raw.handle, row, pos, deleted, inserted);
+    } catch (error) {
+      this.beginEdit(); // says it better if the space is closed or only read
+      throw error;
+    }
+    this.#changed.add(place.container.object);
+    this.version++;
+    this.#settled = false;
+    this.#yieldDue = true;
+    this.#schedule();
+  }
+
+  beginTextEdit(place: PlaceOfText, text: Text): Writer {
+    const w = this.beginEdit();
+    writeOp(w, op.edit, place.container.object.key, place.path(text));
+    return w;
+  }
+
+  endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void {
+    this.#ahead.add(text);
+    this.endEdit(place.container.object, undo);
+  }
+
+  transact<R>(f: () => R): R {
+    this.beginEdit();
+    if (this.#depth === 0) this.commit();
+    const { length } = this.#ops;
+    const steps = this.#undo.length;
+    const items = this.#newItems.length;
+    this.#depth++;
+    let result: R;
+    try {
+      result = f();
+      refuseThenable(result);
+    } catch (error) {
+      this.#depth--;
+      this.#takeBack(length, steps, items);
+      throw error;
+    }
+    this.#depth--;
+    if (this.#depth === 0) this.commit();
+    return result;
+  }
+
+  /** Undoes the edits after a point, the last one first. */
+  #takeBack(length: number, steps: number, items: number): void {
+    for (const undo of this.#undo.splice(steps).reverse()) undo();
+    this.#newItems.length = items;
+    this.#ops.truncate(length);
+    this.version++;
+  }
+
+  /** Hands the edits of this burst to the core. Throws, with all of them undone, if it refuses. */
+  commit(): void {
+    if (this.#depth > 0 || this.#ops.length === 0) return;
+    try {
+      this.#apply();
+    } catch (error) {
+      this.#takeBack(0, 0, 0);
+      throw error;
+    }
+    this.#ops.truncate(0);
+    this.#undo = [];
+    for (const text of this.#ahead) textAccess().settle(text);
+    this.#ahead.clear();
+    this.#schedule();
+  }
+
+  #apply(): void {
+    const { runtime } = this.#space;
+    const handle = this.#handle();
+    let number = this.#newItems.length > 0 ? runtime.countItems(handle) : 0;
+    runtime.apply(handle, this.#ops.bytes);
+    for (const item of this.#newItems) item.number = number++;
+    this.#newItems = [];
+  }
+
+  async flush(options: FlushOptions): Promise<void> {
+    this.#handle();
+    this.commit();
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+    await this.#space.runtime.guard(this.#space.raw.flush(options));
+  }
+
+  // What the core reports.
+
+  /** Arranges one round of {@link #pump} after the current call, never inside a call of the core. */
+  #schedule(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => this.#pump());
+  }
+
+  #pump(): void {
+    this.#pumping = false;
+    let more = false;
+    try {
+      if (!this.#space.isOpen) return;
+      this.#commitAlone();
+      if (this.#yieldDue) this.#space.runtime.yield();
+      this.#yieldDue = false;
+      more = this.#drain(performance.now() + sliceMs);
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+    }
+    if (!more) {
+      this.#notify();
+      return;
+    }
+    // A transaction may be half taken: nobody is told before the rest is here.
+    this.#pumping = true;
+    nextTask(() => this.#pump());
+  }
+
+  /** Hands over edits that nobody waits for. That they are refused does not keep changes from being read. */
+  #commitAlone(): void {
+    try {
+      this.commit();
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+    }
+  }
+
+  /** An edit was refused, or the core is gone, when nobody was there to catch it. */
+  #failed(error: EchospaceError): void {
+    if (error.code === 'CRASHED') return;
+    this.#failure = error;
+    reportUncaught(error);
+  }
+
+  /** Takes changes until there are none or the time is over; tells whether there are more. */
+  #drain(until: number): boolean {
+    for (;;) {
+      const batch = this.#space.runtime.changes(this.#handle(), changesLimit);
+      const more = batch !== undefined && this.#takeChanges(new Reader(batch));
+      if (!more) this.#settled = true;
+      if (!more || performance.now() > until) return more;
+    }
+  }
+
+  /**
+   * Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...],
+   * [[text, [pos, deleted, inserted, local]...]...], more]`. Who observes a text
+   * is told at once, since further edits build on it.
+   */
+  #takeChanges(r: Reader): boolean {
+    r.array();
+    for (let n = r.array(); n > 0; n--) this.#takeRecord(r);
+    for (let n = r.array(); n > 0; n--) this.#takeQueryChange(r);
+    const tell = this.texts.takeChanges(r);
+    const more = r.bool();
+    tell();
+    return more;
+  }
+
+  /** Takes a record of an object that callers hold; others are read when they are wanted. */
+  #takeRecord(r: Reader): void {
+    const size = r.array();
+    const node = this.#objects.get(keyAt(r.bin()));
+    const flags = r.int();
+    if (node) {
+      node.deleted = (flags & 1) !== 0;
+      this.#changed.add(node);
+    }
+    if (node?.loaded) node.loadFrom(r);
+    else r.skip();
+    for (let i = 3; i < size; i++) r.skip();
+  }
+
+  #takeQueryChange(r: Reader): void {
+    r.array();
+    const query = this.#queries.get(r.int());
+    const removed = new Set(keysIn(r.bin()).map((key) => this.#node(key)));
+    const added: [number, ObjectNode][] = [];
+    for (let n = r.array(); n > 0; n--) {
+      r.array();
+      added.push([r.int(), this.#node(keyAt(r.bin()))]);
+    }
+    const changed = keysIn(r.bin()).map((key) => this.#node(key));
+    query?.change(removed, added, changed);
+  }
+
+  #notify(): void {
+    for (const query of [...this.#queries.values()]) query.notify();
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const node of changed) {
+      for (const callback of [...(this.#observers.get(node) ?? [])]) {
+        try {
+          callback();
+        } catch (error) {
+          reportUncaught(error);
+        }
+      }
+    }
+  }
+
+  observe(object: object, callback: () => void): () => void {
+    const node = this.#own(object);
+    const observer = () => callback();
+    const observers = this.#observers.get(node) ?? new Set();
+    this.#observers.set(node, observers.add(observer));
+    return () => {
+      observers.delete(observer);
+      if (observers.size === 0 && this.#observers.get(node) === observers) this.#observers.delete(node);
+    };
+  }
+
+  // Queries.
+
+  settle(): void {
+    this.#handle();
+    if (this.#depth > 0) return;
+    this.commit();
+    if (!this.#settled && this.#queries.size > 0) this.#drain(Number.POSITIVE_INFINITY);
+  }
+
+  run(encoded: Writer, live?: LiveQuery): ObjectNode[] {
+    const handle = this.#handle();
+    this.commit();
+    const { runtime } = this.#space;
+    const { query, ids } = runtime.openQuery(handle, encoded);
+    if (live) {
+      if (live.number !== undefined) this.#queries.delete(live.number);
+      live.number = query;
+      this.#queries.set(query, live);
+    } else {
+      runtime.closeQuery(handle, query);
+    }
+    return keysIn(ids).map((key) => this.#node(key));
+  }
+
+  close(live: LiveQuery): void {
+    const { number } = live;
+    if (number === undefined) return;
+    live.number = undefined;
+    this.#queries.delete(number);
+    if (this.#space.isOpen) this.#space.runtime.closeQuery(this.#space.raw.handle, number);
+  }
+
+  conflicts(object: object, key: string): unknown[] {
+    const node = this.#own(object);
+    const handle = this.#handle();
+    this.commit();
+    const request = new Writer();
+    request.array(2);
+    request.bin(keyBytes(node.key));
+    request.array(1);
+    request.str(key);
+    const r = new Reader(this.#space.runtime.conflicts(handle, request));
+    const values: unknown[] = [];
+    const writers = r.array();
+    for (let i = 0; i < writers; i++) {
+      const encoded = r.bin();
+      values.push(encoded.length > 0 ? this.#plainValue(new Reader(encoded)) : undefined);
+    }
+    return writers > 1 ? values : [];
+  }
+
+  /** Reads a value of no object: maps as plain objects, references as the objects that are here. */
+  #plainValue(r: Reader): unknown {
+    return readValue<unknown>(r, {
+      reference: (id) => this.find(keyAt(id))?.proxy,
+      map: (reader, size) => {
+        const entries: [string, unknown][] = [];
+        for (let i = 0; i < size; i++) entries.push([reader.str(), this.#plainValue(reader)]);
+        return Object.fromEntries(entries);
+      },
+      text: (row) => this.texts.read(row, 0, 2 ** 31 - 1),
+      list: (reader, size) => {
+        const values: unknown[] = [];
+        for (let i = 0; i < size; i += 2) {
+          reader.skip();
+          values.push(this.#plainValue(reader));
+        }
+        return values;
+      },
+    });
+  }
+}
+
+function refuseThenable(result: unknown): void {
+  const then = typeof result === 'object' && result !== null && 'then' in result ? result.then : undefined;
+  if (typeof then !== 'function') return;
+  Promise.resolve(result).catch(() => undefined);
+  throw new EchospaceError(
+    'INVALID_ARGUMENT',
+    'transact: the function gave a promise; a transaction is synchronous',
+  );
+}
