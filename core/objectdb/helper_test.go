@@ -136,6 +136,24 @@ func newSite(t testing.TB, n int) *site {
 	return s
 }
 
+// twin is another engine with a copy of the profile as it is stored.
+func (s *site) twin() *site {
+	s.t.Helper()
+	s.flush()
+	twin := newSite(s.t, int(s.feed[31]))
+	twin.apply(s.sent...)
+	twin.db.SetWriter(twin.feed, s.head)
+	twin.head = s.head
+	return twin
+}
+
+// leave has a site that found its feed forked write to another.
+func (s *site) leave(n int) {
+	s.feed = feedID(n)
+	s.head = feed.Ref{Feed: s.feed}
+	s.db.SetWriter(s.feed, s.head)
+}
+
 func (s *site) do(ops ...[]byte) {
 	s.t.Helper()
 	var all []byte

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/echospace/echospace/core/errs"
-	"github.com/echospace/echospace/core/feed"
 )
 
 // twoLists are two sites with one list of the numbers from 0 on.
@@ -149,11 +148,7 @@ func TestList_fork(t *testing.T) {
 	for seed := range 20 {
 		a := newSite(t, 1)
 		a.do(opCreate(objID(1), map[string][]byte{"l": vList(vStr("["), vStr("]"))}))
-		a.flush()
-		twin := newSite(t, 1) // a copy of the profile
-		twin.apply(a.sent...)
-		twin.db.SetWriter(twin.feed, a.head)
-		twin.head = a.head
+		twin := a.twin()
 		a.do(opSplice(objID(1), 1, 0, [][]byte{vStr(fmt.Sprint("left", seed)), vInt(1)}, "l"))
 		twin.do(opSplice(objID(1), 1, 0, [][]byte{vStr("right"), vInt(2)}, "l"))
 		twin.apply(a.flush()...)
@@ -168,8 +163,7 @@ func TestList_fork(t *testing.T) {
 		if err := twin.db.Local(opMove(objID(1), 0, 1, "l"), 1); !errs.Is(err, errs.FeedForked) {
 			t.Fatalf("a move in a branch: %v", err)
 		}
-		twin.feed, twin.head = feedID(7), feed.Ref{Feed: feedID(7)}
-		twin.db.SetWriter(twin.feed, twin.head)
+		twin.leave(7)
 		twin.do(opMove(objID(1), 0, 5, "l"))
 		a.apply(twin.flush()...)
 		a.want(objID(1), twin.read(objID(1)).contents)

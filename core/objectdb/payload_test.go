@@ -119,17 +119,18 @@ func TestApply_refuses(t *testing.T) {
 		keyA  = "91a161"
 	)
 	change := func(n int, elements string) string { return fmt.Sprintf("919300c0%x", 0x90+n) + elements }
-	// wrapText is of elements of one byte each, with columns.
-	wrapText := func(counts, runs, places, chars, elements string) []byte {
-		b := wrap(noIDs, keyA, one, noIDs+noIDs+counts+runs+places+chars+change(len(elements)/2, elements))
+	// wrapColumns is of elements of one byte each, with columns.
+	wrapColumns := func(columns, elements string) []byte {
+		b := wrap(noIDs, keyA, one, columns+change(len(elements)/2, elements))
 		b[0], b[1] = 0x9b, 2
 		return b
 	}
+	wrapText := func(counts, runs, places, chars, elements string) []byte {
+		return wrapColumns(noIDs+noIDs+counts+runs+places+chars, elements)
+	}
 	// wrapList has the name of one item.
 	wrapList := func(counts, runs, places, elements string) []byte {
-		b := wrap(noIDs, keyA, one, "c4080000000000000001"+"c4020000"+counts+runs+places+"a0"+change(len(elements)/2, elements))
-		b[0], b[1] = 0x9b, 2
-		return b
+		return wrapColumns("c4080000000000000001"+"c4020000"+counts+runs+places+"a0", elements)
 	}
 	cases := map[string]struct {
 		payload []byte

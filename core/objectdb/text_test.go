@@ -296,11 +296,7 @@ func TestText_fork(t *testing.T) {
 	for seed := range 20 {
 		a := newSite(t, 1)
 		a.do(opCreate(objID(1), map[string][]byte{"t": vText("[]")}))
-		a.flush()
-		twin := newSite(t, 1) // a copy of the profile
-		twin.apply(a.sent...)
-		twin.db.SetWriter(twin.feed, a.head)
-		twin.head = a.head
+		twin := a.twin()
 		a.edit(a.text(1, "t"), 1, 0, fmt.Sprint("left", seed))
 		twin.edit(twin.text(1, "t"), 1, 0, fmt.Sprint("right", seed))
 		branch := a.flush()
@@ -319,8 +315,7 @@ func TestText_fork(t *testing.T) {
 		if err := twin.db.EditText(twin.text(1, "t"), 0, 0, []byte("x"), 1); !errs.Is(err, errs.FeedForked) {
 			t.Fatalf("an edit in a branch: %v", err)
 		}
-		twin.feed, twin.head = feedID(7), feed.Ref{Feed: feedID(7)}
-		twin.db.SetWriter(twin.feed, twin.head)
+		twin.leave(7)
 		twin.edit(twin.text(1, "t"), 0, 0, "x")
 		a.apply(twin.flush()...)
 		a.wantText(1, contentOf(t, twin.db, twin.text(1, "t")))
@@ -335,10 +330,7 @@ func TestText_moves(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 100 {
 		a, b := twoTexts(t, "0123456789")
-		lost := newSite(t, 1)
-		lost.apply(a.sent...)
-		lost.db.SetWriter(lost.feed, a.head)
-		lost.head = a.head
+		lost := a.twin()
 		random := func(s *site, n int) {
 			for range n {
 				x := s.text(1, "t")
