@@ -15,6 +15,7 @@ import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
 import { stripLines } from './lines.mjs';
 import { joinSegments } from './segments.mjs';
+import { writeOverlay } from './std.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'web', 'dist');
@@ -122,7 +123,9 @@ const parts = {
   wasm() {
     const file = 'web/dist/echospace.wasm';
     const env = { GOOS: 'js', GOARCH: 'wasm' };
-    run('go', ['build', '-trimpath', '-ldflags=-s -w', ...inlining(), '-o', file, './wasm'], env);
+    const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
+    const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'))}`;
+    run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', file, './wasm'], env);
     writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file)), stripLines));
   },
 

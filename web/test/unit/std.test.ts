@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { writeOverlay } from '../../std.mjs';
+
+/** How P-256's table of multiples begins: the base point's coordinates in Montgomery form. */
+const tableOfP256 = Buffer.from('3c14a918d430e779', 'hex');
+
+describe('the standard library of the page', () => {
+  let folder: string;
+  let overlay: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'echospace-std-'));
+    overlay = writeOverlay(execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim(), folder);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const go = (...args: string[]) => spawnSync('go', [...args], { encoding: 'utf8' });
+
+  test('X25519 is there: RFC 7748, section 5.2, after one iteration', () => {
+    const { stdout, stderr } = go('run', `-overlay=${overlay}`, './web/test/unit/testdata/x25519');
+    assert.equal(stdout, '422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079\n', stderr);
+  });
+
+  test('whoever uses P-256 is told by the compiler', () => {
+    const { status, stderr } = go(
+      'build',
+      `-overlay=${overlay}`,
+      '-o',
+      join(folder, 'p256'),
+      './web/test/unit/testdata/p256',
+    );
+    assert.notEqual(status, 0);
+    assert.match(stderr, /undefined: ecdh\.P256/);
+  });
+
+  test('the module does without the table of P-256, which a program has otherwise', () => {
+    const whole = join(folder, 'whole');
+    assert.equal(go('build', '-o', whole, './web/test/unit/testdata/x25519').status, 0);
+    assert.ok(readFileSync(whole).includes(tableOfP256));
+    assert.ok(!readFileSync('web/dist/echospace.wasm').includes(tableOfP256));
+  });
+
+  test('a library without one of the files is refused', () => {
+    assert.throws(() => writeOverlay(folder, join(folder, 'other')), /crypto\/ecdh\/nist\.go is not in/);
+  });
+});
