@@ -71,7 +71,7 @@ const HOT = [
     'internal/sync',
     'sync/atomic',
   ],
-  ...['bytes', 'cmp', 'math/bits', 'unicode/utf8'],
+  ...['bytes', 'cmp', 'compress/flate', 'math/bits', 'unicode/utf8'],
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],

@@ -124,17 +124,44 @@ func TestDecodeBlock_refuses(t *testing.T) {
 	}
 }
 
+// digits are random ones: nothing repeats, but a byte tells little.
+func digits(w *writer, n int) []byte {
+	out := w.env.Bytes(n)
+	for i, b := range out {
+		out[i] = '0' + b%10
+	}
+	return out
+}
+
+// What repeats itself is searched for repetitions, what only has frequent bytes
+// is coded by them: both at the size that this wins.
+func TestDeflate_bulkSizes(t *testing.T) {
+	w := newWriter(t, 1)
+	text := []byte(strings.Repeat("to be or not to be, ", bulkSize/10))
+	if n := len(deflate(text)); n > len(text)/50 {
+		t.Errorf("%d bytes that repeat take %d", len(text), n)
+	}
+	random := digits(w, 2*bulkSize)
+	if n := len(deflate(random)); n > len(random)/2 {
+		t.Errorf("%d digits take %d", len(random), n)
+	}
+}
+
 func TestBuild_payloads(t *testing.T) {
 	w := newWriter(t, 1)
 	for name, c := range map[string]struct {
 		payload []byte
 		form    byte
 	}{
-		"empty":        {nil, rawPayload},
-		"short":        {[]byte("abc"), rawPayload},
-		"random":       {w.env.Bytes(5000), rawPayload},
-		"repetitive":   {[]byte(strings.Repeat("abc", 1000)), deflatedPayload},
-		"16 MiB zeros": {make([]byte, MaxPayload), deflatedPayload},
+		"empty":                    {nil, rawPayload},
+		"short":                    {[]byte("abc"), rawPayload},
+		"random":                   {w.env.Bytes(5000), rawPayload},
+		"repetitive":               {[]byte(strings.Repeat("abc", 1000)), deflatedPayload},
+		"16 MiB zeros":             {make([]byte, MaxPayload), deflatedPayload},
+		"bulk of noise":            {w.env.Bytes(bulkSize), rawPayload},
+		"bulk that repeats":        {[]byte(strings.Repeat("to be or not to be, ", bulkSize/10)), deflatedPayload},
+		"bulk of frequent bytes":   {digits(w, bulkSize), deflatedPayload},
+		"bulk with a noisy middle": {append(append(make([]byte, bulkSize), w.env.Bytes(bulkSize)...), make([]byte, bulkSize)...), deflatedPayload},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := Build(context.Background(), w.env, w.next(1), w.key, c.payload, w.signer)

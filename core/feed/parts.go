@@ -11,6 +11,16 @@ import (
 // partSize is what fits a block even when it does not deflate.
 const partSize = MaxBlock - minCiphertext
 
+// mayFit reports whether a payload may be one block when it is deflated. Of a
+// long one the beginning tells: deflating all of it in vain would be half of
+// the work.
+func mayFit(payload []byte) bool {
+	if len(payload) <= 2*partSize {
+		return true
+	}
+	return len(payload) <= MaxPayload && len(pack(payload[:partSize]))*(len(payload)/partSize) < 2*MaxBlock
+}
+
 // MaxChange is how long a payload may be that BuildParts takes.
 const MaxChange = MaxParts * partSize
 
@@ -47,18 +57,20 @@ func Join(parts [][]byte) []byte {
 
 // BuildParts is Build for a payload of up to MaxChange bytes: one block if it
 // fits, deflated or not, else parts at consecutive places of which h is the
-// first. h.Part and h.Parts must be 0. Only the last block is signed; all must
+// first. A long payload whose beginning hardly shrinks is not tried as one. h.Part and h.Parts must be 0. Only the last block is signed; all must
 // be stored in one batch.
 func BuildParts(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, payload []byte, s keys.Signer) ([]*Block, error) {
 	if h.Part != 0 || h.Parts != 0 {
 		return nil, errs.New("feed.BuildParts", errs.InvalidArgument, "part %d of %d is already set", h.Part, h.Parts)
 	}
-	b, err := Build(ctx, e, h, key, payload, s)
-	if err == nil {
-		return []*Block{b}, nil
-	}
-	if !errs.Is(err, errs.TooLarge) || h.Repack != nil {
-		return nil, err
+	if h.Repack != nil || mayFit(payload) {
+		b, err := Build(ctx, e, h, key, payload, s)
+		if err == nil {
+			return []*Block{b}, nil
+		}
+		if !errs.Is(err, errs.TooLarge) || h.Repack != nil {
+			return nil, err
+		}
 	}
 	pieces, err := Split(payload)
 	if err != nil {

@@ -15,9 +15,9 @@ const (
 	deflatedPayload = 1
 )
 
-// deflaters and inflaters are kept between blocks: making one of them takes
-// longer, and more memory, than a small block is worth.
-var deflaters, inflaters sync.Pool
+// deflaters, coders and inflaters are kept between blocks: making one of them
+// takes longer, and more memory, than a small block is worth.
+var deflaters, coders, inflaters sync.Pool
 
 // minDeflate is below what deflate ever shrinks enough to be worth a try.
 const minDeflate = 64
@@ -33,18 +33,41 @@ func pack(payload []byte) []byte {
 	return append(append(out, rawPayload), payload...)
 }
 
-// deflate gives nil if the result is not shorter.
+// sampleSize is how much of a payload tells whether it repeats itself; payloads
+// of less than bulkSize are not worth the question.
+const (
+	sampleSize = 16 << 10
+	bulkSize   = 4 * sampleSize
+)
+
+// deflate gives nil if the result is not shorter. Searching for repetitions
+// takes several times as long as coding the bytes by their frequency, so in bulk
+// a sample decides whether it wins at least an eighth.
 func deflate(payload []byte) []byte {
-	buf := bytes.NewBuffer(make([]byte, 0, len(payload)/2+64))
+	if len(payload) >= bulkSize {
+		sample := payload[len(payload)/2:][:sampleSize]
+		coded := compress(&coders, flate.HuffmanOnly, sample)
+		searched := compress(&deflaters, flate.DefaultCompression, sample)
+		if coded != nil && len(searched) > len(coded)-len(coded)/8 {
+			return compress(&coders, flate.HuffmanOnly, payload)
+		}
+	}
+	return compress(&deflaters, flate.DefaultCompression, payload)
+}
+
+// compress deflates with a writer of that level, of which the pool has some.
+// It gives nil if the result is not shorter.
+func compress(pool *sync.Pool, level int, payload []byte) []byte {
+	buf := bytes.NewBuffer(make([]byte, 0, len(payload)+1))
 	buf.WriteByte(deflatedPayload)
-	w, ok := deflaters.Get().(*flate.Writer)
+	w, ok := pool.Get().(*flate.Writer)
 	if !ok {
 		var err error
-		if w, err = flate.NewWriter(nil, flate.DefaultCompression); err != nil {
+		if w, err = flate.NewWriter(nil, level); err != nil {
 			return nil
 		}
 	}
-	defer deflaters.Put(w)
+	defer pool.Put(w)
 	w.Reset(buf)
 	// A bytes.Buffer takes every write.
 	_, werr := w.Write(payload)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,7 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 	}
 	b := db.open
 	saved := b.save()
+	b.body = slices.Grow(b.body, len(ops)) // about what the elements take
 	db.tx.begin(db.containers.Len(), db.items.Len())
 	r := wire.NewReader(ops)
 	for r.Err() == nil && r.Offset() < len(ops) {

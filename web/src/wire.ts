@@ -9,8 +9,11 @@
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Above this length, and for any text that is not ASCII, the platform's codec is faster than a loop. */
-const shortText = 48;
+/**
+ * Above this length, and for any text that is not ASCII, the platform's codec is
+ * about as fast as a loop. The length fits one byte.
+ */
+const shortText = 255;
 
 /** Appends values to a growing buffer. */
 export class Writer {
@@ -98,11 +101,23 @@ export class Writer {
   /** A well-formed string: the caller has checked it. */
   str(value: string): void {
     if (value.length <= shortText && this.#ascii(value)) return;
-    const bytes = utf8Encoder.encode(value);
-    if (bytes.length < 32) this.#byte(0xa0 | bytes.length);
-    else this.#length32(bytes.length, 0xd9);
-    const at = this.#reserve(bytes.length);
-    this.#bytes.set(bytes, at);
+    const before = this.#length;
+    this.#strHeader(value.length); // of a string in ASCII, as most are
+    const start = this.#reserve(3 * value.length);
+    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(start));
+    if (written !== value.length) {
+      this.#length = before;
+      this.#strHeader(written);
+      this.#bytes.copyWithin(this.#length, start, start + written);
+      this.#length += written;
+    } else {
+      this.#length = start + written;
+    }
+  }
+
+  #strHeader(size: number): void {
+    if (size < 32) this.#byte(0xa0 | size);
+    else this.#length32(size, 0xd9);
   }
 
   #ascii(value: string): boolean {

@@ -87,6 +87,28 @@ describe('wire, against the encoding of the core', () => {
 });
 
 describe('wire', () => {
+  test('strings of every length and script are their UTF-8 behind the shortest header', () => {
+    const w = new Writer();
+    const encoder = new TextEncoder();
+    for (const unit of ['x', 'é', '中', '🙂']) {
+      for (const count of [0, 1, 9, 15, 16, 31, 32, 85, 127, 128, 255, 256, 257, 300, 21845, 65535, 65536]) {
+        for (const text of [unit.repeat(count), `${'x'.repeat(count)}${unit}`]) {
+          w.truncate(0);
+          w.bool(true);
+          w.str(text);
+          w.bool(true);
+          const size = encoder.encode(text).length;
+          const header = size < 32 ? 1 : size < 256 ? 2 : size < 65536 ? 3 : 5;
+          assert.equal(w.length, 2 + header + size, `${count} times ${unit}`);
+          const r = new Reader(w.bytes);
+          assert.equal(r.bool(), true);
+          assert.equal(r.str(), text);
+          assert.equal(r.bool(), true);
+        }
+      }
+    }
+  });
+
   test('skip passes over one value of each type', () => {
     const w = new Writer();
     const writes: (() => void)[] = [
