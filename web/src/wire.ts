@@ -14,6 +14,15 @@ const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * about as fast as a loop. The length fits one byte.
  */
 const shortText = 255;
+/** Above this length room for the most bytes that a text can take would be a waste. */
+const longText = 1 << 16;
+
+/** How many bytes stand before a str of so many bytes. */
+function strHeaderSize(size: number): number {
+  if (size < 32) return 1;
+  if (size <= 0xff) return 2;
+  return size <= 0xffff ? 3 : 5;
+}
 
 /** Appends values to a growing buffer. */
 export class Writer {
@@ -101,23 +110,22 @@ export class Writer {
   /** A well-formed string: the caller has checked it. */
   str(value: string): void {
     if (value.length <= shortText && this.#ascii(value)) return;
-    const before = this.#length;
-    this.#strHeader(value.length); // of a string in ASCII, as most are
-    const start = this.#reserve(3 * value.length);
-    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(start));
-    if (written !== value.length) {
-      this.#length = before;
-      this.#strHeader(written);
-      this.#bytes.copyWithin(this.#length, start, start + written);
-      this.#length += written;
-    } else {
-      this.#length = start + written;
+    if (value.length > longText) {
+      const bytes = utf8Encoder.encode(value);
+      this.#length32(bytes.length, 0xd9);
+      const at = this.#reserve(bytes.length);
+      this.#bytes.set(bytes, at);
+      return;
     }
-  }
-
-  #strHeader(size: number): void {
-    if (size < 32) this.#byte(0xa0 | size);
-    else this.#length32(size, 0xd9);
+    const start = this.#reserve(strHeaderSize(3 * value.length) + 3 * value.length);
+    const guess = start + strHeaderSize(value.length); // right for a string in ASCII, as most are
+    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(guess));
+    const content = start + strHeaderSize(written);
+    if (content !== guess) this.#bytes.copyWithin(content, guess, guess + written);
+    this.#length = start;
+    if (written < 32) this.#byte(0xa0 | written);
+    else this.#length32(written, 0xd9);
+    this.#length = content + written;
   }
 
   #ascii(value: string): boolean {

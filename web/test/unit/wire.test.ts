@@ -91,7 +91,9 @@ describe('wire', () => {
     const w = new Writer();
     const encoder = new TextEncoder();
     for (const unit of ['x', 'é', '中', '🙂']) {
-      for (const count of [0, 1, 9, 15, 16, 31, 32, 85, 127, 128, 255, 256, 257, 300, 21845, 65535, 65536]) {
+      for (const count of [
+        0, 1, 9, 15, 16, 31, 32, 85, 127, 128, 255, 256, 257, 300, 21845, 65535, 65536, 65537,
+      ]) {
         for (const text of [unit.repeat(count), `${'x'.repeat(count)}${unit}`]) {
           w.truncate(0);
           w.bool(true);
