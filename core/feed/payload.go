@@ -36,8 +36,8 @@ func pack(payload []byte) []byte {
 // sampleSize is how much of a payload tells whether it repeats itself; payloads
 // of less than bulkSize are not worth the question.
 const (
-	sampleSize = 16 << 10
-	bulkSize   = 4 * sampleSize
+	sampleSize = 8 << 10
+	bulkSize   = 3 * sampleSize
 )
 
 // deflate gives nil if the result is not shorter. Searching for repetitions

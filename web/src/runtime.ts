@@ -50,6 +50,10 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
 /** A running module: its API, its hot path, and what happens when it dies. */
+/** After how many bytes of operations the core's goroutines get a turn, and what a transaction counts for besides. */
+const yieldBytes = 64 << 10;
+const applyBytes = 256;
+
 export class Runtime {
   readonly #exports: RawExports;
   readonly #rejecters = new Set<(error: EchospaceError) => void>();
@@ -58,6 +62,8 @@ export class Runtime {
   #api: RawApi | undefined;
   #crash: EchospaceError | undefined;
   #memory = new Uint8Array(0);
+  /** What was applied since the core's goroutines had their turn, in bytes. */
+  #owed = 0;
 
   private constructor(exports: RawExports, forget: () => void) {
     this.#exports = exports;
@@ -216,16 +222,22 @@ export class Runtime {
     return this.#output(out);
   }
 
-  /** Applies one transaction of ops to a space: all of it, or nothing and an error. */
+  /**
+   * Applies one transaction of ops to a space: all of it, or nothing and an
+   * error. What it wakes in the core runs at the next `yield`, or now and then,
+   * since in a long loop of transactions the collector must get its turn.
+   */
   apply(handle: number, ops: Uint8Array): void {
     const length = this.#put(ops);
     const status = this.#invoke((e) => e.es_apply(handle, length));
     if (status !== 0) throw this.#failure();
-    for (let done = 0; done <= length; done += 1 << 20) this.#invoke((e) => e.es_yield());
+    for (this.#owed += length + applyBytes; this.#owed >= yieldBytes; this.#owed -= yieldBytes)
+      this.#invoke((e) => e.es_yield());
   }
 
-  /** Lets what edits of texts woke run; `apply` does so by itself. */
+  /** Lets what edits woke run: to be called at the end of a burst of them. */
   yield(): void {
+    this.#owed = 0;
     this.#invoke((e) => e.es_yield());
   }
 

@@ -52,7 +52,7 @@ export class Core implements Host, QueryHost {
   #stop: (() => void) | undefined;
   #pumping = false;
   #settled = true;
-  /** Texts were edited: what that woke in the core has not run yet. */
+  /** There were edits: what they woke in the core has not run yet. */
   #yieldDue = false;
   readonly texts: TextRows;
   version = 0;
@@ -305,6 +305,7 @@ export class Core implements Host, QueryHost {
     }
     this.#ops.truncate(0);
     this.#undo = [];
+    this.#yieldDue = true;
     for (const text of this.#ahead) textAccess().settle(text);
     this.#ahead.clear();
     this.#schedule();
