@@ -1,0 +1,1 @@
+export function writeOverlay(goroot: string, folder: string): string;
