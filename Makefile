@@ -47,6 +47,7 @@ test-wasm: ## the core as wasm in Node, but for what needs a browser or the file
 .PHONY: test-page
 test-page: browser ## the packages of the page as wasm in Chromium
 	@.ci/wasmbrowser ./jsbridge/... ./core/transport/rtc
+	@.ci/wasmbrowser -run 'TestStates_' ./core/objectdb # the same bytes as natively and in Node
 
 .PHONY: test-web
 test-web: dist ## the TypeScript package: types, then units in Node

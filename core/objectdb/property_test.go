@@ -365,41 +365,46 @@ func (r *replica) checkQuery(n uint32, want []string) {
 // transactions, deliveries in any causal order, forks and moves of feeds, and
 // compares each with a twin that evaluates the set of ops from scratch.
 func TestDB_O09_O10_O17_replicasAgreeWithTwin(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		f := &fleet{t: t, slots: slots{}}
-		for range 2 + f.pick(4, "replicas") {
-			f.replicas = append(f.replicas, f.newReplica())
-		}
-		if f.pick(2, "board") == 0 {
-			f.shareBoard()
-		}
-		for range f.pick(50, "steps") {
-			r := f.replicas[f.pick(len(f.replicas), "replica")]
-			switch f.pick(16, "step") {
-			case 0, 1, 2, 3, 4:
-				r.transact()
-			case 5, 6, 7, 8:
-				r.flush()
-			case 9, 10, 11, 12, 13:
-				r.receive()
-			case 14:
-				r.check()
-			case 15:
-				if f.pick(2, "how") == 0 {
-					r.fork()
-				} else {
-					r.move(f.newFeed(), feed.Ref{})
-				}
-			}
-		}
-		for _, r := range f.replicas {
+	rapid.Check(t, func(t *rapid.T) { runProgram(t) })
+}
+
+// runProgram runs one drawn program, with all its checks, until the replicas
+// have converged.
+func runProgram(t *rapid.T) *fleet {
+	f := &fleet{t: t, slots: slots{}}
+	for range 2 + f.pick(4, "replicas") {
+		f.replicas = append(f.replicas, f.newReplica())
+	}
+	if f.pick(2, "board") == 0 {
+		f.shareBoard()
+	}
+	for range f.pick(50, "steps") {
+		r := f.replicas[f.pick(len(f.replicas), "replica")]
+		switch f.pick(16, "step") {
+		case 0, 1, 2, 3, 4:
+			r.transact()
+		case 5, 6, 7, 8:
+			r.flush()
+		case 9, 10, 11, 12, 13:
+			r.receive()
+		case 14:
 			r.check()
-			for len(r.pending) > 0 {
-				r.flush()
+		case 15:
+			if f.pick(2, "how") == 0 {
+				r.fork()
+			} else {
+				r.move(f.newFeed(), feed.Ref{})
 			}
 		}
-		f.converge()
-	})
+	}
+	for _, r := range f.replicas {
+		r.check()
+		for len(r.pending) > 0 {
+			r.flush()
+		}
+	}
+	f.converge()
+	return f
 }
 
 // converge delivers everything everywhere, to a new replica too, in drawn

@@ -10,16 +10,20 @@ import (
 
 func (r *replica) show() string { return showAll(r.db) }
 
-func showAll(db *DB) string {
-	var rows []int32
+// objectRows are the objects that exist, in their order.
+func objectRows(db *DB) (rows []int32) {
 	for c := range int32(db.containers.Len()) {
 		if c != propertiesRow && db.containers.At(c).parent == none && db.exists(c) {
 			rows = append(rows, c)
 		}
 	}
 	slices.SortFunc(rows, db.order)
+	return rows
+}
+
+func showAll(db *DB) string {
 	var b strings.Builder
-	for _, c := range rows {
+	for _, c := range objectRows(db) {
 		row := db.containers.At(c)
 		creator := db.graph.FeedID(db.graph.FeedOf(row.created.Node))
 		fmt.Fprintf(&b, "%s deleted=%v by %d:%x %s\n", row.id, db.deleted(c), db.graph.Lamport(row.created), creator[:2], showMap(db, c))
