@@ -344,19 +344,34 @@ export class Core implements Host, QueryHost {
     try {
       if (!this.#space.isOpen) return;
       this.#commitAlone();
-      if (this.#yieldDue) this.#space.runtime.yield();
-      this.#yieldDue = false;
       more = this.#drain(performance.now() + sliceMs);
     } catch (error) {
       this.#failed(toEchospaceError(error));
     }
-    if (!more) {
+    if (more) {
+      // A transaction may be half taken: nobody is told before the rest is here.
+      this.#pumping = true;
+      nextTask(() => this.#pump());
+    } else {
       this.#notify();
-      return;
     }
-    // A transaction may be half taken: nobody is told before the rest is here.
-    this.#pumping = true;
-    nextTask(() => this.#pump());
+    this.#giveTurn();
+  }
+
+  /**
+   * Lets what edits woke in the core run, in a task of its own: it seals and
+   * stores, a millisecond for which nobody who was called back is to wait.
+   */
+  #giveTurn(): void {
+    if (!this.#yieldDue) return;
+    this.#yieldDue = false;
+    nextTask(() => {
+      try {
+        this.#space.runtime.yield();
+      } catch (error) {
+        this.#failed(toEchospaceError(error));
+      }
+    });
   }
 
   /** Hands over edits that nobody waits for. That they are refused does not keep changes from being read. */
