@@ -27,7 +27,8 @@ import (
 // of no more bytes than needed (encoding/binary), with 2*d for a difference d, or
 // -2*d-1 if it is negative. Lengths and positions are in UTF-16 code units of a
 // text, or slots of a list; a run ends where its insert ends, or where its delete
-// began. Runs are joined as egwalker.Op.Join does.
+// began. Writers join a run to the one before it as egwalker.Op.Join does, while
+// they grow: what is whole may still go on where the one before ended.
 
 // columns are the edits of texts and lists of one payload.
 type columns struct {
@@ -99,11 +100,6 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 		n := counts.next()
 		for i := uint64(0); i < n && r.Err() == nil; i++ {
 			o, err := readRun(&lengths, &places, at)
-			if err == nil && i > 0 {
-				if last := runs[len(runs)-1]; last.Join(o) {
-					err = errors.New("a run goes on where the one before ended")
-				}
-			}
 			if err != nil {
 				r.Fail(err)
 				break

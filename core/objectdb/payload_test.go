@@ -152,7 +152,6 @@ func TestApply_refuses(t *testing.T) {
 		"chars unused":            {wrapText("c40101", "c40102", "c40100", "a26161", "fff100"), 2, errs.Malformed},
 		"chars ill-formed":        {wrapText("c40101", "c40102", "c40100", "a1ff", "fff100"), 2, errs.Malformed},
 		"character cut":           {wrapText("c40102", "c4020202", "c4020000", "a4f09f9880", "fff100"), 2, errs.Malformed},
-		"runs that are one":       {wrapText("c40102", "c4020202", "c4020000", "a26161", "fff100"), 2, errs.Malformed},
 		"number not in its least": {wrapText("c4028100", "c40102", "c40100", "a161", "fff100"), 2, errs.Malformed},
 		"insert into a map":       {wrapText("c40101", "c40102", "c40100", "a0", "ffe90001c0"), 2, errs.Malformed},
 		"insert of nothing":       {wrapList("c40101", "c40102", "c40100", "ffed00e90000"), 3, errs.Malformed},

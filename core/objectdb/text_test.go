@@ -424,3 +424,55 @@ func TestAnchor_random(t *testing.T) {
 		t.Errorf("an anchor of nothing: %v", err)
 	}
 }
+
+// TestText_O07_deletesThatMeetAreRead: a run of deletes that grows until it meets
+// the one before is a payload like any other.
+func TestText_O07_deletesThatMeetAreRead(t *testing.T) {
+	for name, deletes := range map[string][]int{
+		"forwards":                    {3, 3, 3},
+		"backwards":                   {9, 8, 7},
+		"forwards to the one before":  {10, 8, 8},
+		"backwards to the one before": {5, 7, 6, 5},
+		"from both sides":             {5, 8, 7, 6, 5, 5, 4},
+		"three runs that meet":        {12, 9, 9, 6, 6, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := twoTexts(t, "0123456789abcdefghij")
+			want := []byte("0123456789abcdefghij")
+			for _, pos := range deletes {
+				a.edit(a.text(1, "t"), pos, 1, "")
+				want = slices.Delete(want, pos, pos+1)
+			}
+			b.edit(b.text(1, "t"), 20, 0, "!") // at once
+			sync(a, b)
+			a.wantText(1, string(want)+"!")
+			b.wantText(1, string(want)+"!")
+			newSite(t, 3).apply(append(a.sent[:len(a.sent):len(a.sent)], b.sent...)...)
+		})
+	}
+}
+
+// TestText_O07_whatIsWrittenIsRead edits texts in every way and reads the blocks.
+func TestText_O07_whatIsWrittenIsRead(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		a, b := twoTexts(t, "0123456789")
+		x := a.text(1, "t")
+		for range 60 {
+			length, _ := a.db.TextLength(x)
+			pos := rng.IntN(length + 1)
+			if rng.IntN(2) == 0 { // near the beginning, where edits meet
+				pos = rng.IntN(min(length, 4) + 1)
+			}
+			deleted := min(rng.IntN(3), length-pos)
+			a.edit(x, pos, deleted, "abcdefgh"[:rng.IntN(3)*rng.IntN(3)])
+			if rng.IntN(20) == 0 {
+				a.flush()
+			}
+		}
+		sync(a, b)
+		if got, want := contentOf(t, b.db, b.text(1, "t")), contentOf(t, a.db, x); got != want {
+			t.Fatalf("seed %d: %q was read as %q", seed, want, got)
+		}
+	}
+}
