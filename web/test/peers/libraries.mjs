@@ -5,6 +5,10 @@
 //                 stored()? }: an empty text; every edit is a commit of its own.
 //                 `updates` counts what was handed to who would send it; `stored`
 //                 resolves when everything is durable; `size` is in bytes.
+//   people(trace) { fresh(), join() }: several who typed a trace (see trace.mjs). `fresh`
+//                 merges all of it into an empty document, `join` what person 1 wrote
+//                 into the document of person 0; both give `{ content, longest? }`,
+//                 `longest` being the longest task in ms, if there was more than one.
 //   objects()   { add(object), addAll(objects), set(i, rank), rank(i), half(),
 //                 read(result), stored(), watch(callback)?, ready? }: the objects of
 //                 this profile. `add`, `addAll` (to an empty profile) and `set` are
@@ -23,13 +27,18 @@ import { root } from '../e2e/harness.mjs';
 export const folder = join(root, 'web/test/peers');
 
 export const libraries = [
-  { name: 'Echospace', file: 'echospace', packages: [], does: ['text', 'objects', 'latency', 'cold'] },
+  {
+    name: 'Echospace',
+    file: 'echospace',
+    packages: [],
+    does: ['text', 'merge', 'objects', 'latency', 'cold'],
+  },
   { name: 'raw IndexedDB', file: 'raw', packages: [], does: ['objects', 'cold'] },
   {
     name: 'Yjs',
     file: 'yjs',
     packages: ['yjs', 'y-indexeddb'],
-    does: ['text', 'objects', 'latency', 'cold'],
+    does: ['text', 'merge', 'objects', 'latency', 'cold'],
   },
   { name: 'Yjs, in memory', file: 'yjsmemory', packages: [], does: ['text'] },
   {
@@ -42,7 +51,7 @@ export const libraries = [
     ],
     does: ['text', 'objects', 'latency', 'cold'],
   },
-  { name: 'Loro', file: 'loro', packages: ['loro-crdt'], does: ['text'] },
+  { name: 'Loro', file: 'loro', packages: ['loro-crdt'], does: ['text', 'merge'] },
   { name: 'diamond-types', file: 'diamondtypes', packages: ['diamond-types-web'], does: ['text'] },
   { name: 'diamond-types, no updates', file: 'diamondtypesquiet', packages: [], does: ['text'] },
   {

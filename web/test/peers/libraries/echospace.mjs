@@ -52,3 +52,21 @@ export async function objects() {
     watch: (callback) => db.query({ kind: 'task', done: true }).subscribe(callback),
   };
 }
+
+/** The people of a trace: databases of the core, in a program of their own. */
+export async function people(trace) {
+  await import('/wasm_exec.js');
+  const go = new globalThis.Go();
+  const { instance } = await WebAssembly.instantiateStreaming(
+    fetch('/web/test-output/peers/merge.wasm'),
+    go.importObject,
+  );
+  go.run(instance);
+  const answer = ({ error, ...result }) => {
+    if (error) throw new Error(error);
+    return result;
+  };
+  const { build, fresh, join } = globalThis.echospaceMerge;
+  answer(build(JSON.stringify(trace)));
+  return { fresh: () => answer(fresh()), join: () => answer(join()) };
+}

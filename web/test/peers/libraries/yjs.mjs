@@ -63,3 +63,41 @@ export async function objects() {
     watch: (callback) => map.observeDeep(callback),
   };
 }
+
+/** The people of a trace, each with a document. */
+export function people({ start, agents, changes }) {
+  const docs = Array.from({ length: agents }, () => new Y.Doc());
+  const updates = docs.map(() => []);
+  for (const [i, doc] of docs.entries()) {
+    doc.on('update', (update, origin) => {
+      if (origin !== 'taken') updates[i].push(update);
+    });
+  }
+  const taken = docs.map(() => docs.map(() => 0));
+  const take = (to, from, count) => {
+    for (; taken[to][from] < count; taken[to][from]++)
+      Y.applyUpdate(docs[to], updates[from][taken[to][from]], 'taken');
+  };
+  if (start) docs[0].getText('text').insert(0, start);
+  const first = updates[0].length;
+  const written = [];
+  for (const { agent, parents, edits } of changes) {
+    if (agent !== 0) take(agent, 0, first);
+    for (const p of parents) if (changes[p].agent !== agent) take(agent, changes[p].agent, written[p]);
+    const text = docs[agent].getText('text');
+    docs[agent].transact(() => {
+      for (const [position, deleted, inserted] of edits) {
+        if (deleted > 0) text.delete(position, deleted);
+        if (inserted !== '') text.insert(position, inserted);
+      }
+    });
+    written.push(updates[agent].length);
+  }
+  const theirs = Y.encodeStateAsUpdate(docs[1], Y.encodeStateVector(docs[0]));
+  const all = Y.mergeUpdates(docs.map((doc) => Y.encodeStateAsUpdate(doc)));
+  const merged = (doc, update) => {
+    Y.applyUpdate(doc, update);
+    return { content: doc.getText('text').toString() };
+  };
+  return { fresh: () => merged(new Y.Doc(), all), join: () => merged(docs[0], theirs) };
+}
