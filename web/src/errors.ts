@@ -1,3 +1,4 @@
+import type { Problem } from './db/definition.js';
 import { PublicKey } from './keys.js';
 
 /**
@@ -77,8 +78,13 @@ export class EchospaceError extends Error {
   declare readonly attemptsLeft?: number;
   /** With ALREADY_MEMBER: the space that the identity is in. */
   declare readonly spaceKey?: PublicKey;
-  /** With UNSUPPORTED_VALUE: where in the value, such as `owner.address`. */
+  /**
+   * With UNSUPPORTED_VALUE, and with INVALID_ARGUMENT of an object that has a type:
+   * where in the value, such as `owner.address`.
+   */
   declare readonly path?: string;
+  /** With INVALID_ARGUMENT of an object that has a type: all that is wrong. */
+  declare readonly problems?: readonly Problem[];
 
   constructor(
     code: ErrorCode,

@@ -8,13 +8,22 @@
 export { Client, type Mesh, SpaceList } from './client.js';
 export { Counter } from './db/counter.js';
 export { Database, type FlushOptions } from './db/database.js';
+export type { Migration, Problem } from './db/definition.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type { Condition, Conditions, DeletedOption, Filter, Operators, Order } from './db/filter.js';
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
+export type {
+  InputOf,
+  OutputOf,
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+} from './db/standardschema.js';
 export { Text, type TextAnchor, type TextEvent } from './db/text.js';
 export type { TextOp } from './db/textdelta.js';
+export { defineType, type ObjectType, type TypeOptions } from './db/type.js';
 export { EchospaceError, type ErrorCode } from './errors.js';
 export { Halo } from './halo.js';
 export { AuthenticatingInvitation, CancellableInvitation } from './invitation.js';

@@ -28,6 +28,8 @@ export interface Host extends TextHost {
   find(key: IdKey): ObjectNode | undefined;
   /** Makes sure that an edit is allowed now, and gives what its op is written to. */
   beginEdit(): Writer;
+  /** Runs an edit of an object that has a type: all of it or, if the type refuses what comes out, nothing. */
+  edit<R>(object: ObjectNode, path: Path, f: () => R): R;
   /** Ends an edit that is done and written: `undo` takes it back if the core refuses it. */
   endEdit(object: ObjectNode, undo: () => void): void;
   /** Takes in an object that is in no database, with all that it refers to. */
@@ -140,6 +142,14 @@ export abstract class Container {
   /** Puts all kept values, in the order in which the core would number items. */
   abstract children(): Iterable<Kept>;
 
+  /** A copy without a tie to the database: of what is in this, not of the objects that it refers to. */
+  abstract plain(): unknown;
+
+  /** The same of one value. */
+  protected plainOf(kept: Kept): unknown {
+    return containerOf(kept)?.plain() ?? this.visible(kept);
+  }
+
   /** Makes this what the core has read, keeping what is still there. */
   abstract merge(r: Reader, size: number): void;
 
@@ -148,6 +158,11 @@ export abstract class Container {
 
   /** Copies a caller's value into this, which nobody has seen yet. */
   abstract fill(path: Path, from: object, above: readonly object[]): void;
+
+  /** The property of the object that a child is, or is inside of. */
+  property(key: string): string {
+    return this.#parent ? this.#parent.property(this.#key) : key;
+  }
 
   /** Where in the object this is. Throws if it no longer is. */
   path(): (string | number)[] {
@@ -201,13 +216,15 @@ export abstract class Container {
     this.object.ensureLoaded();
     const { object } = this;
     const path = this.pathOf(counter, key, 'counter');
-    const w = object.host?.beginEdit();
-    if (w) {
-      writeOp(w, op.add, object.key, path);
-      w.number(by);
-    }
-    setCounter(counter, counter.value + by);
-    object.host?.endEdit(object, () => setCounter(counter, counter.value - by));
+    object.edit([...path, 0], () => {
+      const w = object.host?.beginEdit();
+      if (w) {
+        writeOp(w, op.add, object.key, path);
+        w.number(by);
+      }
+      setCounter(counter, counter.value + by);
+      object.endEdit(() => setCounter(counter, counter.value - by));
+    });
   }
 
   /**
@@ -269,8 +286,19 @@ export class PlaceOfText {
     this.key = key;
   }
 
+  /** The database that the text is in; undefined while only a default or a migration shows it. */
   get host(): Host | undefined {
-    return this.container.object.host;
+    return this.#shownAlone() ? undefined : this.container.object.host;
+  }
+
+  /** Stores the text before it is edited, if a default or a migration shows it. */
+  store(text: Text): void {
+    if (this.#shownAlone()) this.container.object.edit([...this.path(text), 0], () => undefined);
+  }
+
+  #shownAlone(): boolean {
+    const { view } = this.container.object;
+    return view?.hidesAny === true && view.hides(this.container.property(this.key));
   }
 
   path(text: Text): (string | number)[] {

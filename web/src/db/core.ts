@@ -10,7 +10,8 @@ import { ObjectNode, objectNodeOf } from './live.js';
 import type { LiveQuery, QueryHost } from './query.js';
 import { type Text, textAccess } from './text.js';
 import { TextRows } from './textrows.js';
-import { readValue } from './values.js';
+import { type Path, readValue } from './values.js';
+import { beginTouch, judge, type Touched } from './view.js';
 
 /** What a database needs of its space. */
 export interface DatabaseSpace {
@@ -47,6 +48,8 @@ export class Core implements Host, QueryHost {
   readonly #ahead = new Set<Text>();
   readonly #ops = new Writer();
   #undo: (() => void)[] = [];
+  /** The objects with a type that the edits under way have changed. */
+  readonly #touched = new Map<ObjectNode, Touched>();
   #depth = 0;
   #failure: EchospaceError | undefined;
   #stop: (() => void) | undefined;
@@ -268,22 +271,45 @@ export class Core implements Host, QueryHost {
   transact<R>(f: () => R): R {
     this.beginEdit();
     if (this.#depth === 0) this.commit();
+    const result = this.#together(() => {
+      const given = f();
+      refuseThenable(given);
+      return given;
+    });
+    if (this.#depth === 0) this.commit();
+    return result;
+  }
+
+  edit<R>(object: ObjectNode, path: Path, f: () => R): R {
+    this.beginEdit();
+    const result = this.#together(() => {
+      this.#touched.set(object, beginTouch(object, path, this.#touched.get(object)));
+      return f();
+    });
+    if (this.#depth === 0 && this.#ops.length >= burstLimit) this.commit();
+    return result;
+  }
+
+  /** Makes edits together or, if something throws or a type refuses what comes out, not at all. */
+  #together<R>(f: () => R): R {
     const { length } = this.#ops;
     const steps = this.#undo.length;
     const items = this.#newItems.length;
     this.#depth++;
-    let result: R;
     try {
-      result = f();
-      refuseThenable(result);
+      const result = f();
+      if (this.#depth === 1) for (const [object, touched] of this.#touched) judge(object, touched);
+      return result;
     } catch (error) {
-      this.#depth--;
       this.#takeBack(length, steps, items);
       throw error;
+    } finally {
+      this.#depth--;
+      if (this.#depth === 0) {
+        this.#touched.clear();
+        if (this.#ops.length > 0) this.#schedule();
+      }
     }
-    this.#depth--;
-    if (this.#depth === 0) this.commit();
-    return result;
   }
 
   /** Undoes the edits after a point, the last one first. */

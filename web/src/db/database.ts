@@ -3,6 +3,7 @@ import type { Filter } from './filter.js';
 import { keyFromHex } from './ids.js';
 import type { Live } from './live.js';
 import { Query, type QueryOptions } from './query.js';
+import { ObjectType } from './type.js';
 
 /** How far {@link Database.flush} waits. */
 export interface FlushOptions {
@@ -61,11 +62,29 @@ export class Database {
    * function accepts. Conditions are evaluated in the core; a function is
    * called for every object, and again for each that changes.
    */
-  query<T extends object = Record<string, unknown>>(
-    filter?: Filter<T>,
-    options: QueryOptions = {},
+  query<T extends object = Record<string, unknown>>(filter?: Filter<T>, options?: QueryOptions): Query<T>;
+
+  /**
+   * Asks for objects of a type. Those of older versions are judged by what they
+   * show, but sorted by what is stored. Whether an object is as the type wants it
+   * is not asked: see {@link ObjectType.problems}. A default that shows for a
+   * property that is not stored is found once the type has another version than
+   * the object.
+   *
+   * @throws INVALID_ARGUMENT for a filter or options that cannot be, and if this
+   *   page defines a newer version of the type.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: what the type takes does not matter here.
+  query<T extends object>(type: ObjectType<any, T>, filter?: Filter<T>, options?: QueryOptions): Query<T>;
+
+  query<T extends object>(
+    first?: Filter<T> | ObjectType<object, T>,
+    second?: Filter<T> | QueryOptions,
+    third?: QueryOptions,
   ): Query<T> {
-    return new Query<T>(this.#core, filter, options);
+    if (first instanceof ObjectType)
+      return new Query<T>(this.#core, second as Filter<T> | undefined, third ?? {}, first.definition);
+    return new Query<T>(this.#core, first, (second as QueryOptions | undefined) ?? {});
   }
 
   /**

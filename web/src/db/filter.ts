@@ -46,7 +46,7 @@ export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } 
 export type Filter<T extends object> = Conditions<T> | ((object: Live<T>) => boolean);
 
 /** Comparison operators and their numbers in the core (`core/objectdb`). */
-const comparisons = {
+export const comparisons = {
   $eq: 0,
   $ne: 1,
   $lt: 2,
@@ -67,7 +67,8 @@ export interface Arrangement {
   limit: number | undefined;
 }
 
-type Test =
+/** A filter taken apart. */
+export type Test =
   | { type: 'compare'; path: string[]; comparison: number; value: unknown }
   | { type: 'and' | 'or'; tests: Test[] }
   | { type: 'not'; test: Test };
@@ -120,7 +121,7 @@ function invalid(message: string): EchospaceError {
   return new EchospaceError('INVALID_ARGUMENT', `query: ${message}`);
 }
 
-function testOfConditions(path: string[], conditions: object): Test {
+export function testOfConditions(path: string[], conditions: object): Test {
   const tests = Object.entries(conditions).map(([key, value]): Test => {
     switch (key) {
       case '$and':

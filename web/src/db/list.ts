@@ -49,6 +49,10 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
     return this.state;
   }
 
+  plain(): unknown[] {
+    return this.state.map((kept) => this.plainOf(kept));
+  }
+
   // The traps of the Proxy.
 
   get(state: Kept[], key: string | symbol, receiver: unknown): unknown {
@@ -123,9 +127,13 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
   }
 
   #setItem(at: number, value: unknown): void {
+    const path = [...this.path(), at];
+    this.object.edit(path, () => this.#replaceItem(path, at, value));
+  }
+
+  #replaceItem(path: Path, at: number, value: unknown): void {
     const { object, state } = this;
     const { host } = object;
-    const path = [...this.path(), at];
     host?.beginEdit();
     const kept = this.keep(path, '', value, []);
     if (host) this.admit(host, path, kept);
@@ -136,17 +144,21 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
     }
     const old = state[at] as Kept;
     state[at] = this.place(kept, '');
-    host?.endEdit(object, () => {
+    object.endEdit(() => {
       state[at] = old;
     });
   }
 
   /** Replaces items; gives what callers see of those that were removed. */
   splice(at: number, removed: number, values: readonly unknown[]): unknown[] {
-    const { object, state, items } = this;
-    const { host } = object;
     if (removed === 0 && values.length === 0) return [];
     const path = this.path();
+    return this.object.edit([...path, at], () => this.#replaceItems(path, at, removed, values));
+  }
+
+  #replaceItems(path: Path, at: number, removed: number, values: readonly unknown[]): unknown[] {
+    const { object, state, items } = this;
+    const { host } = object;
     host?.beginEdit();
     const kept = values.map((value, k) => this.keep([...path, at + k], '', value, []));
     const made = kept.map((): Item => ({ number: undefined }));
@@ -162,7 +174,7 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
     for (const value of kept) this.place(value, '');
     const goneItems = replace(items, at, removed, made);
     const gone = replace(state, at, removed, kept);
-    host?.endEdit(object, () => {
+    object.endEdit(() => {
       replace(state, at, kept.length, gone);
       replace(items, at, kept.length, goneItems);
     });
@@ -180,22 +192,28 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
     }
     if (from === to) return;
     const path = this.path();
-    const w = object.host?.beginEdit();
-    if (w) {
-      writeOp(w, op.move, object.key, path);
-      w.uint(from);
-      w.uint(to);
-    }
     const shift = (a: number, b: number) => {
       state.splice(b, 0, ...state.splice(a, 1));
       items.splice(b, 0, ...items.splice(a, 1));
     };
-    shift(from, to);
-    object.host?.endEdit(object, () => shift(to, from));
+    object.edit([...path, from], () => {
+      const w = object.host?.beginEdit();
+      if (w) {
+        writeOp(w, op.move, object.key, path);
+        w.uint(from);
+        w.uint(to);
+      }
+      shift(from, to);
+      object.endEdit(() => shift(to, from));
+    });
   }
 
   /** Brings the items into an order, by as few moves as it takes. */
   arrange(order: readonly Item[]): void {
+    this.object.edit([...this.path(), 0], () => this.#arrange(order));
+  }
+
+  #arrange(order: readonly Item[]): void {
     const place = new Map(this.items.map((item, at) => [item, at]));
     const stay = new Set(
       longestAscending(order.map((item) => place.get(item) as number)).map((k) => order[k]),

@@ -12,9 +12,12 @@ import {
   writeMap,
   writeOp,
 } from './container.js';
+import { generation, reserved, typeKey, versionKey } from './definition.js';
 import { type IdKey, keyBytes, keyToHex, newKey } from './ids.js';
 import { ListNode } from './list.js';
+import { same } from './same.js';
 import { checkKey, isPlainObject, keysOf, type Path, readValue, sortKeys, unsupported } from './values.js';
+import { beginTouch, judge, View } from './view.js';
 
 /**
  * An object of a database as callers hold it: an ordinary-looking object whose
@@ -47,6 +50,12 @@ class MapNode extends Container implements ProxyHandler<State> {
 
   locate(child: object, key: string): string | undefined {
     return this.state[key] === child ? key : undefined;
+  }
+
+  plain(): Record<string, unknown> {
+    const entries = Object.entries(this.state).map(([key, kept]) => [key, this.plainOf(kept)] as const);
+    // A reference to what is not here is no value yet.
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
   *children(): Iterable<Kept> {
@@ -99,11 +108,13 @@ class MapNode extends Container implements ProxyHandler<State> {
     if (typeof key === 'symbol' || !Object.hasOwn(state, key)) return true;
     const { object } = this;
     const path = [...this.path(), key];
-    const undo = this.#undoOf(key);
-    const w = object.host?.beginEdit();
-    if (w) writeOp(w, op.unset, object.key, path);
-    delete state[key];
-    object.host?.endEdit(object, undo);
+    object.edit(path, () => {
+      const undo = this.#undoOf(key);
+      const w = object.host?.beginEdit();
+      if (w) writeOp(w, op.unset, object.key, path);
+      delete state[key];
+      object.endEdit(undo);
+    });
     return true;
   }
 
@@ -119,10 +130,15 @@ class MapNode extends Container implements ProxyHandler<State> {
     this.object.ensureLoaded();
     if (typeof key === 'symbol')
       throw unsupported(this.path(), `the property ${String(key)} is named by a symbol`);
-    const { object } = this;
-    const { host } = object;
     const path = [...this.path(), key];
     checkKey(path, key);
+    checkReserved(path);
+    this.object.edit(path, () => this.#set(path, key, value));
+  }
+
+  #set(path: Path, key: string, value: unknown): void {
+    const { object } = this;
+    const { host } = object;
     host?.beginEdit();
     const kept = this.keep(path, key, value, []);
     if (host) this.admit(host, path, kept);
@@ -133,7 +149,12 @@ class MapNode extends Container implements ProxyHandler<State> {
       writeKept(w, kept);
     }
     this.put(key, kept);
-    host?.endEdit(object, undo);
+    object.endEdit(undo);
+  }
+
+  /** Sets a property without asking the type of the object. */
+  assign(key: string, value: unknown): void {
+    this.#set([...this.path(), key], key, value);
   }
 
   #undoOf(key: string): () => void {
@@ -153,7 +174,10 @@ class MapNode extends Container implements ProxyHandler<State> {
 
   fill(path: Path, from: object, above: readonly object[]): void {
     const values = from as Record<string, unknown>;
-    for (const key of keysOf(path, from)) this.put(key, this.keep([...path, key], key, values[key], above));
+    for (const key of keysOf(path, from)) {
+      checkReserved([...path, key]);
+      this.put(key, this.keep([...path, key], key, values[key], above));
+    }
   }
 
   merge(r: Reader, size: number): void {
@@ -164,15 +188,27 @@ class MapNode extends Container implements ProxyHandler<State> {
       gone.delete(key);
       visitor.key = key;
       visitor.old = this.state[key];
-      this.put(key, readValue<Kept>(r, visitor));
+      const value = readValue<Kept>(r, visitor);
+      if (!key.startsWith(reserved) || !this.bookkeep(key, value)) this.put(key, value);
     }
     for (const name of gone) delete this.state[name];
     visitor.end();
   }
 
+  /** Takes what is no property of the object, but about it; tells whether it did. */
+  protected bookkeep(_key: string, _value: Kept): boolean {
+    return false;
+  }
+
   write(w: Writer): void {
     writeMap(w, this.state);
   }
+}
+
+/** Refuses a property of an object that would be taken for bookkeeping. */
+function checkReserved(path: Path): void {
+  if (path.length === 1 && String(path[0]).startsWith(reserved))
+    throw unsupported(path, `names that begin with ${reserved} are kept for types`);
 }
 
 make.map = (parent, key) => new MapNode(parent, key);
@@ -188,6 +224,13 @@ export class ObjectNode extends MapNode {
   deleted = false;
   /** Where the database keeps it among the objects to read; undefined if it does not. */
   unreadAt: number | undefined;
+  /** The name of its type, and the version in which it is stored. */
+  type: string | undefined;
+  version = 0;
+  /** How it shows itself, if it has a type. */
+  view: View | undefined;
+  /** What takes back the edit that is under way, while it is in no database. */
+  #undo: (() => void)[] | undefined;
   #id: string | undefined;
 
   private constructor(key: IdKey, host: Host | undefined, loaded: boolean) {
@@ -210,6 +253,15 @@ export class ObjectNode extends MapNode {
     return node;
   }
 
+  /** The same of a type, which has found nothing wrong with it. */
+  static ofType(type: string, version: number, from: object): ObjectNode {
+    const node = ObjectNode.detached(from);
+    node.type = type;
+    node.version = version;
+    node.view = new View(node);
+    return node;
+  }
+
   get id(): string {
     this.#id ??= keyToHex(this.key);
     return this.#id;
@@ -217,15 +269,108 @@ export class ObjectNode extends MapNode {
 
   ensureLoaded(): void {
     if (!this.loaded) this.host?.load(this);
+    if (this.type !== undefined && this.view?.generation !== generation) this.#show();
+  }
+
+  /** Has it show itself as its type says now. */
+  #show(): void {
+    const before = this.view;
+    before?.restore(this);
+    // It is there before it is made, since validators may read this object.
+    this.view = new View(this);
+    this.view.make(this, before);
   }
 
   /** Takes over the content of a record: its flags were read, its map is next. */
   loadFrom(r: Reader): void {
+    this.view?.restore(this);
+    this.type = undefined;
+    this.version = 1;
     readValue(r, {
       reference: () => undefined,
       map: (reader, size) => this.merge(reader, size),
     });
     this.loaded = true;
+  }
+
+  protected override bookkeep(key: string, value: Kept): boolean {
+    if (key === typeKey && typeof value === 'string') this.type = value;
+    if (key === versionKey && typeof value === 'number' && Number.isInteger(value)) this.version = value;
+    return true;
+  }
+
+  override write(w: Writer): void {
+    const { type, version } = this;
+    writeMap(w, type === undefined ? this.state : { ...this.state, [typeKey]: type, [versionKey]: version });
+  }
+
+  // Edits of an object that has a type.
+
+  /** Runs an edit at a path: all of it or, if the type of the object refuses what comes out, nothing. */
+  edit<R>(path: Path, f: () => R): R {
+    if (this.type === undefined) return f();
+    this.ensureLoaded();
+    if (this.host) return this.host.edit(this, path, f);
+    if (this.#undo) return f();
+    this.#undo = [];
+    try {
+      const touched = beginTouch(this, path, undefined);
+      const result = f();
+      judge(this, touched);
+      return result;
+    } catch (error) {
+      for (const undo of this.#undo.reverse()) undo();
+      throw error;
+    } finally {
+      this.#undo = undefined;
+    }
+  }
+
+  /** Ends one step of an edit: `undo` takes it back. */
+  endEdit(undo: () => void): void {
+    this.#undo?.push(undo);
+    this.host?.endEdit(this, undo);
+  }
+
+  /** Turns what a migration or a default gives into what is kept of it: what it was before, if it is the same. */
+  keepShown(key: string, value: unknown, before: Kept | undefined): Kept {
+    checkKey([key], key);
+    checkReserved([key]);
+    if (before !== undefined && same(this.plainOf(before), value)) return before;
+    return this.keep([key], key, value, []);
+  }
+
+  putOrDelete(key: string, kept: Kept | undefined): void {
+    if (kept === undefined) delete this.state[key];
+    else this.put(key, kept);
+  }
+
+  /** Stores a property that only showed until now. */
+  writeShown(key: string, undo: () => void): void {
+    const kept = Object.hasOwn(this.state, key) ? (this.state[key] as Kept) : undefined;
+    const { host } = this;
+    if (host && kept !== undefined) this.admit(host, [key], kept);
+    const w = host?.beginEdit();
+    if (w) {
+      writeOp(w, kept === undefined ? op.unset : op.set, this.key, [key]);
+      if (kept !== undefined) writeKept(w, kept);
+    }
+    this.endEdit(undo);
+  }
+
+  /** Stores that the object is of another version now. */
+  writeVersion(version: number, undo: () => void): void {
+    const before = this.version;
+    const w = this.host?.beginEdit();
+    if (w) {
+      writeOp(w, op.set, this.key, [versionKey]);
+      w.uint(version);
+    }
+    this.version = version;
+    this.endEdit(() => {
+      this.version = before;
+      undo();
+    });
   }
 
   /** Writes the op that makes this object. */

@@ -1,7 +1,16 @@
 import { reportUncaught } from '../errors.js';
 import { Writer } from '../wire.js';
-import { type DeletedOption, type Filter, type Order, wholeNumber, writeQuery } from './filter.js';
+import { type Definition, typeKey, versionKey } from './definition.js';
+import {
+  type DeletedOption,
+  type Filter,
+  type Order,
+  testOfConditions,
+  wholeNumber,
+  writeQuery,
+} from './filter.js';
 import type { Live, ObjectNode } from './live.js';
+import { passes } from './matching.js';
 
 /** How a query is to answer. */
 export interface QueryOptions {
@@ -72,9 +81,10 @@ export class Query<T extends object = Record<string, unknown>> {
   readonly #removed = new Set<ObjectNode>();
 
   /** @internal */
-  constructor(host: QueryHost, filter: Filter<T> | undefined, options: QueryOptions) {
+  constructor(host: QueryHost, filter: Filter<T> | undefined, options: QueryOptions, type?: Definition) {
     this.#host = host;
-    this.#predicate = typeof filter === 'function' ? filter : undefined;
+    const { conditions, predicate } = asked<T>(filter, type);
+    this.#predicate = predicate;
     const encoded = new Writer();
     const { order = [], deleted = 'hide' } = options;
     const offset = wholeNumber('offset', options.offset ?? 0, 0);
@@ -82,10 +92,10 @@ export class Query<T extends object = Record<string, unknown>> {
     const orders = Array.isArray(order) ? (order as readonly Order[]) : [order as Order];
     if (this.#predicate) {
       // Which objects are in the window is known once the function was asked.
-      writeQuery(encoded, undefined, deleted, { order: orders, offset: 0, limit: undefined });
+      writeQuery(encoded, conditions, deleted, { order: orders, offset: 0, limit: undefined });
       if (offset > 0 || limit !== undefined) this.#window = { offset, limit: limit ?? 2 ** 31 };
     } else {
-      writeQuery(encoded, filter as object | undefined, deleted, { order: orders, offset, limit });
+      writeQuery(encoded, conditions, deleted, { order: orders, offset, limit });
     }
     this.#live = {
       number: undefined,
@@ -237,6 +247,28 @@ export class Query<T extends object = Record<string, unknown>> {
       }
     }
   }
+}
+
+/**
+ * Takes a filter apart into what the core is asked, which knows what is stored,
+ * and what has to be asked of the objects themselves. Those of older versions
+ * are all looked at, since a migration can give them any property.
+ */
+function asked<T extends object>(
+  filter: Filter<T> | undefined,
+  type: Definition | undefined,
+): { conditions?: object | undefined; predicate?: ((object: Live<T>) => boolean) | undefined } {
+  const predicate = typeof filter === 'function' ? filter : undefined;
+  const conditions = typeof filter === 'function' ? undefined : (filter as object | undefined);
+  if (!type) return { conditions, predicate };
+  const ofType = { [typeKey]: type.name };
+  if (!conditions) return { conditions: ofType, predicate };
+  if (type.version === 1) return { conditions: { ...ofType, $and: [conditions] } };
+  const test = testOfConditions([], conditions);
+  return {
+    conditions: { ...ofType, $or: [conditions, { [versionKey]: { $lt: type.version } }] },
+    predicate: (object) => passes(test, object),
+  };
 }
 
 function liveOf<T extends object>(node: ObjectNode): Live<T> {

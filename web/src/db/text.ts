@@ -170,6 +170,7 @@ export class Text {
     checkInteger('position', position); // an export would round it
     checkInteger('length', length);
     const place = this.#place;
+    place?.store(this);
     const host = place?.host;
     if (place && host) {
       place.check(this);
@@ -201,6 +202,7 @@ export class Text {
    * @throws INVALID_ARGUMENT while the text is in no database; SPACE_CLOSED.
    */
   observe(callback: (event: TextEvent) => void): () => void {
+    this.#place?.store(this);
     const host = this.#settled();
     if (!host)
       throw new EchospaceError('INVALID_ARGUMENT', 'observe: add the object of the text to a database first');
@@ -227,6 +229,7 @@ export class Text {
    */
   anchor(position: number, { after = false } = {}): TextAnchor {
     checkInteger('position', position);
+    this.#place?.store(this);
     const host = this.#settled();
     if (!host)
       throw new EchospaceError('INVALID_ARGUMENT', 'anchor: add the object of the text to a database first');

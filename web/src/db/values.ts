@@ -128,7 +128,8 @@ export function sortKeys(keys: string[]): string[] {
   return keys.sort(compareCodePoints);
 }
 
-function compareCodePoints(a: string, b: string): number {
+/** Compares two strings as the core does. */
+export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const x = a.charCodeAt(i);

@@ -2,6 +2,8 @@ import 'fake-indexeddb/auto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Client, type ClientOptions, type Space } from '@echospace/client';
 
 /** Serves web/dist, as a page's server would, until the tests of this file are over. */
@@ -20,13 +22,24 @@ async function serveDist(): Promise<string> {
 let origin: Promise<string> | undefined;
 let clients = 0;
 
+/** What one page has: the package, loaded once. */
+export type Page = typeof import('@echospace/client');
+
+/** Loads the package once more, as another page does: what it defines is its own. */
+export function openPage(name: string): Promise<Page> {
+  return import(`${pathToFileURL(resolve('web/dist/index.js'))}?page=${name}`) as Promise<Page>;
+}
+
+/** A name of a storage that no other client has. */
+export const newName = () => `unit-${process.pid}-${++clients}`;
+
 /** Makes a client of the real module with storage of its own. */
-export async function makeClient(name = `unit-${process.pid}-${++clients}`): Promise<Client> {
+export async function makeClient(name = newName(), page: Pick<Page, 'Client'> = { Client }): Promise<Client> {
   origin ??= serveDist();
   const options: ClientOptions = {
     config: { wasmUrl: `${await origin}/echospace.wasm`, relay: [], storage: { name } },
   };
-  const client = new Client(options);
+  const client = new page.Client(options);
   return client;
 }
 

@@ -1,0 +1,687 @@
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import {
+  Counter,
+  defineType,
+  type EchospaceError,
+  Expando,
+  idOf,
+  type Live,
+  type Space,
+  type StandardIssue,
+  type StandardSchema,
+  Text,
+} from '@echospace/client';
+import { z } from 'zod';
+import { makeClient, makeSpace, newName, openPage, type Page, settled } from './support.js';
+
+let names = 0;
+/** A type's name that no other test uses: definitions are the whole page's. */
+const newType = () => `task-${++names}`;
+
+const taskSchema = z.object({
+  title: z.string().min(1),
+  done: z.boolean().default(false),
+  rank: z.number().optional(),
+});
+
+/** A schema made by hand: the issues of a value, or what is made of it. */
+function schemaOf<Input extends object, Output extends object>(
+  validate: (value: Record<string, unknown>) => StandardIssue[] | Output,
+): StandardSchema<Input, Output> {
+  const check = (value: unknown) => {
+    const result = validate(value as Record<string, unknown>);
+    return Array.isArray(result) ? { issues: result } : { value: result };
+  };
+  return { '~standard': { version: 1, vendor: 'by hand', validate: check } };
+}
+
+const refused = (path: string, message = /./) => {
+  return (error: EchospaceError) =>
+    error.code === 'INVALID_ARGUMENT' &&
+    error.path === path &&
+    Array.isArray(error.problems) &&
+    message.test(error.message);
+};
+
+const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+
+describe('defineType', () => {
+  let space: Space;
+  before(async () => {
+    ({ space } = await makeSpace());
+  });
+
+  test('O13 an object is validated, its defaults filled, and its JSON is what was put in', async () => {
+    const Task = defineType(newType(), taskSchema);
+    const task = space.db.add(Task.create({ title: 'x' }));
+    assert.deepStrictEqual(task, { title: 'x', done: false });
+    assert.deepEqual(Object.keys(task), ['title', 'done']);
+    assert.equal(JSON.stringify(task), '{"title":"x","done":false}');
+    await space.db.flush();
+    await space.close();
+    await space.open();
+    const again = space.db.get<{ title: string; done: boolean }>(idOf(task));
+    assert.deepStrictEqual(again, { title: 'x', done: false });
+    assert.ok(!Object.keys(again ?? {}).some((key) => key.startsWith('@es:')));
+    assert.ok(Task.is(again));
+    assert.deepEqual(Task.problems(task), []);
+  });
+
+  test('create refuses what does not fit, naming property and reason, and adds nothing', () => {
+    const Task = defineType(newType(), taskSchema);
+    const count = space.db.query().objects.length;
+    assert.throws(() => Task.create({ title: 5 } as never), refused('title', /title: .*string/));
+    assert.throws(() => Task.create({} as never), refused('title'));
+    assert.throws(() => Task.create(undefined as never), refused(''));
+    assert.throws(() => Task.create({ title: '', done: 1 } as never), refused('title', /and 1 more/));
+    assert.equal(space.db.query().objects.length, count);
+  });
+
+  test('a property that the schema gives as undefined is left out', () => {
+    const Task = defineType(newType(), taskSchema);
+    const input = { title: 'x', rank: undefined } as never;
+    assert.deepStrictEqual(space.db.add(Task.create(input)), { title: 'x', done: false });
+  });
+
+  for (const stored of [true, false]) {
+    test(`an edit of an object ${stored ? 'in a database' : 'that was not added'} is refused and changes nothing`, async () => {
+      const Task = defineType(newType(), taskSchema);
+      const made = Task.create({ title: 'x', rank: 1 });
+      const task = (stored ? space.db.add(made) : made) as { [key: string]: unknown };
+      assert.throws(() => {
+        task.title = 5;
+      }, refused('title'));
+      assert.throws(() => {
+        delete (task as { title?: unknown }).title;
+      }, refused('title'));
+      assert.throws(
+        () => {
+          task.other = 1;
+        },
+        refused('other', /no such property/),
+      );
+      assert.throws(() => {
+        task.rank = new Expando({});
+      }, refused('rank'));
+      assert.deepStrictEqual(task, { title: 'x', done: false, rank: 1 });
+      task.title = 'y';
+      delete (task as { rank?: unknown }).rank;
+      assert.deepStrictEqual(task, { title: 'y', done: false });
+      if (!stored) return;
+      await space.db.flush();
+      await space.close();
+      await space.open();
+      assert.deepStrictEqual(space.db.get(idOf(task)), { title: 'y', done: false });
+    });
+  }
+
+  test('a refused edit takes along neither edits before it nor what it referred to', () => {
+    const Task = defineType(newType(), z.object({ title: z.string(), owner: z.never().optional() }));
+    const task = space.db.add(Task.create({ title: 'x' })) as Record<string, unknown>;
+    const owner = new Expando({ name: 'Ann' });
+    task.title = 'y';
+    assert.throws(() => {
+      task.owner = owner;
+    }, refused('owner'));
+    assert.equal(task.title, 'y');
+    assert.equal(space.db.get(idOf(owner)), undefined);
+    space.db.add(owner);
+    assert.equal(space.db.get(idOf(owner)), owner);
+  });
+
+  test('O11 a transaction is judged at its end, and refused whole', () => {
+    const Range = defineType(
+      newType(),
+      z.object({ from: z.number(), to: z.number() }).refine((r) => r.from <= r.to, 'from is after to'),
+    );
+    const range = space.db.add(Range.create({ from: 1, to: 2 }));
+    const other = space.db.add({ n: 1 });
+    assert.throws(
+      () => {
+        range.from = 5;
+      },
+      refused('', /from is after to/),
+    );
+    space.db.transact(() => {
+      range.from = 5;
+      range.to = 6;
+    });
+    assert.deepStrictEqual(range, { from: 5, to: 6 });
+    const bad = () =>
+      space.db.transact(() => {
+        other.n = 2;
+        space.db.transact(() => {
+          range.from = 7;
+        });
+      });
+    assert.throws(bad, refused(''));
+    assert.deepStrictEqual([range, other], [{ from: 5, to: 6 }, { n: 1 }]);
+    assert.throws(() => Range.create({ from: 2, to: 1 }), refused(''));
+  });
+
+  test('O11 an inner transaction that fails leaves the outer one to be judged', () => {
+    const Task = defineType(newType(), taskSchema);
+    const task = space.db.add(Task.create({ title: 'x' }));
+    space.db.transact(() => {
+      task.title = 'y';
+      assert.throws(() =>
+        space.db.transact(() => {
+          task.title = '';
+          throw new Error('no');
+        }),
+      );
+    });
+    assert.equal(task.title, 'y');
+  });
+
+  test('what is set is stored as the schema gives it, alone and in a transaction', async () => {
+    const Mail = defineType(newType(), z.object({ to: z.string().trim().toLowerCase() }));
+    const mail = space.db.add(Mail.create({ to: ' A@B ' }));
+    assert.equal(mail.to, 'a@b');
+    mail.to = ' C@D ';
+    assert.equal(mail.to, 'c@d');
+    space.db.transact(() => {
+      mail.to = ' E@F ';
+    });
+    await space.db.flush();
+    assert.deepEqual(json(space.db.query(Mail, { to: 'e@f' }).objects), [{ to: 'e@f' }]);
+  });
+
+  test('a schema that is asynchronous, or does not accept its own output, is refused', () => {
+    const Late = defineType(newType(), {
+      '~standard': { version: 1, vendor: 'by hand', validate: async (value) => ({ value: value as object }) },
+    });
+    assert.throws(() => Late.create({}), { code: 'INVALID_ARGUMENT', message: /asynchronously/ });
+    const Zod = defineType(newType(), z.object({ a: z.string().refine(async () => true) }));
+    assert.throws(() => Zod.create({ a: '' }), { code: 'INVALID_ARGUMENT', message: /asynchronously/ });
+    const Length = defineType(newType(), z.object({ a: z.string().transform((s) => s.length) }));
+    assert.throws(() => Length.create({ a: 'abc' }), refused('a', /does not accept its own output/));
+  });
+
+  test('a schema made by hand, with defaults and one that transforms', () => {
+    const Point = defineType(
+      newType(),
+      schemaOf<{ x: number; y?: number }, { x: number; y: number }>(({ x, y = 0 }) =>
+        typeof x === 'number'
+          ? { x: Math.round(x), y: y as number }
+          : [{ message: 'is no number', path: [{ key: 'x' }] }],
+      ),
+    );
+    const point = space.db.add(Point.create({ x: 1.4 }));
+    assert.deepStrictEqual(point, { x: 1, y: 0 });
+    point.x = 2.6;
+    assert.equal(point.x, 3);
+    assert.throws(
+      () => {
+        (point as { x: unknown }).x = '3';
+      },
+      refused('x', /x: is no number/),
+    );
+  });
+
+  test('O02 maps and lists are checked inside, at every kind of edit', async () => {
+    const Board = defineType(
+      newType(),
+      z.object({ place: z.object({ floor: z.number() }), tags: z.array(z.string()).max(3) }),
+    );
+    const board = space.db.add(Board.create({ place: { floor: 1 }, tags: ['b', 'a'] }));
+    const { place, tags } = board;
+    assert.throws(() => {
+      (place as { floor: unknown }).floor = 'x';
+    }, refused('place.floor'));
+    assert.throws(() => tags.push(5 as never), refused('tags.2'));
+    assert.throws(() => tags.push('c', 'd'), refused('tags'));
+    assert.throws(() => {
+      tags[0] = null as never;
+    }, refused('tags.0'));
+    assert.throws(() => tags.unshift(1 as never), refused('tags.0'));
+    assert.deepStrictEqual([...board.tags, place.floor], ['b', 'a', 1]);
+    tags.push('c');
+    tags.sort();
+    place.floor = 2;
+    assert.equal(board.tags, tags);
+    await space.db.flush();
+    assert.deepEqual(json(space.db.get(idOf(board))), { place: { floor: 2 }, tags: ['a', 'b', 'c'] });
+  });
+
+  test('O07 O08 texts and counters come to the validator as they are; typing is not validated', async () => {
+    const seen: unknown[] = [];
+    const Note = defineType(
+      newType(),
+      z.object({
+        body: z.instanceof(Text).refine((text) => seen.push(text)),
+        likes: z.instanceof(Counter),
+        at: z.date(),
+      }),
+    );
+    const input = { body: new Text('a'), likes: new Counter(1), at: new Date(5) };
+    const note = space.db.add(Note.create(input));
+    assert.equal(note.body, input.body);
+    seen.length = 0;
+    note.body.append('b');
+    space.db.transact(() => note.body.append('c'));
+    assert.equal(seen.length, 0);
+    note.likes.increment();
+    assert.equal(seen[0], note.body);
+    await space.db.flush();
+    assert.deepEqual(json(note), { body: 'abc', likes: 2, at: '1970-01-01T00:00:00.005Z' });
+    assert.throws(() => {
+      (note as { body: unknown }).body = 'plain';
+    }, refused('body'));
+  });
+
+  test('O03 references are checked as the live objects that they are', () => {
+    const Person = defineType(newType(), z.object({ name: z.string() }));
+    type Person = Live<{ name: string }>;
+    const Task = defineType(newType(), z.object({ owner: z.custom<Person>(Person.is.bind(Person)) }));
+    const owner = Person.create({ name: 'Ann' });
+    const task = space.db.add(Task.create({ owner }));
+    assert.equal(task.owner, owner);
+    assert.equal(space.db.get(idOf(owner)), owner);
+    const stranger = space.db.add({ name: 'Bob' });
+    assert.throws(() => {
+      task.owner = stranger;
+    }, refused('owner'));
+    space.db.remove(owner);
+    assert.equal(Task.problems(task).length, 1);
+    space.db.restore(owner);
+    assert.deepEqual(Task.problems(task), []);
+  });
+
+  test('is and problems are about objects of the type', () => {
+    const Task = defineType(newType(), taskSchema);
+    const task = Task.create({ title: 'x' });
+    assert.ok(Task.is(task) && Task.is(space.db.add(task)));
+    for (const other of [space.db.add({ title: 'x' }), { title: 'x' }, null, undefined, 'x']) {
+      assert.ok(!Task.is(other));
+      assert.throws(() => Task.problems(other as object), { code: 'INVALID_ARGUMENT' });
+    }
+  });
+
+  const bad: Record<string, () => unknown> = {
+    'no schema': () => defineType('t', {} as never),
+    'a schema of another version': () =>
+      defineType('t', { '~standard': { version: 2, vendor: '', validate: () => ({}) } } as never),
+    'no name': () => defineType('', taskSchema),
+    'a fraction of a version': () => defineType('t', taskSchema, { version: 1.5 }),
+    'version 0': () => defineType('t', taskSchema, { version: 0 }),
+    'a migration from the own version': () => defineType('t', taskSchema, { migrate: { 1: (old) => old } }),
+    'a migration that is no function': () =>
+      defineType('t', taskSchema, { version: 2, migrate: { 1: {} as never } }),
+  };
+  for (const [name, define] of Object.entries(bad)) {
+    test(`a definition with ${name} is refused`, () => {
+      assert.throws(define, { code: 'INVALID_ARGUMENT', message: /defineType/ });
+    });
+  }
+
+  test('a definition with a name that is too long is refused', () => {
+    assert.throws(() => defineType('x'.repeat(2000), taskSchema), { code: 'TOO_LARGE' });
+  });
+
+  test('the names of the bookkeeping are refused in objects, and free inside of them', () => {
+    assert.throws(() => space.db.add({ '@es:type': 'task' }), {
+      code: 'UNSUPPORTED_VALUE',
+      path: '@es:type',
+    });
+    const any = space.db.add<Record<string, unknown>>({ in: { '@es:type': 'x' }, '@type': 'Person' });
+    assert.throws(
+      () => {
+        any['@es:version'] = 1;
+      },
+      { code: 'UNSUPPORTED_VALUE' },
+    );
+    assert.deepStrictEqual(json(any), { in: { '@es:type': 'x' }, '@type': 'Person' });
+  });
+
+  test('O05 O06 a query by type gives its objects only, live, by conditions and by a function', async () => {
+    const Task = defineType(newType(), taskSchema);
+    space.db.add({ title: 'plain', done: false });
+    const tasks = ['a', 'b', 'c'].map((title) => space.db.add(Task.create({ title, done: title === 'b' })));
+    const titles = (list: readonly { title: string }[]) => list.map(({ title }) => title).join('');
+    assert.equal(titles(space.db.query(Task).objects), 'abc');
+    assert.equal(titles(space.db.query(Task, { done: false }).objects), 'ac');
+    assert.equal(titles(space.db.query(Task, ({ title }) => title > 'a').objects), 'bc');
+    const options = { order: { by: 'title', descending: true }, limit: 2 };
+    assert.equal(
+      titles(space.db.query(Task, { $or: [{ done: true }, { title: 'a' }] }, options).objects),
+      'ba',
+    );
+    const told: string[] = [];
+    const stop = space.db.query(Task, { done: true }).subscribe((r) => told.push(titles(r.objects)));
+    for (const task of tasks) task.done = !task.done;
+    await settled();
+    stop();
+    assert.deepEqual(told, ['b', 'ac']);
+  });
+
+  test('a type that is defined again takes the place of the one before; an older version cannot', () => {
+    const name = newType();
+    const First = defineType(name, z.object({ a: z.string() }));
+    const object = space.db.add(First.create({ a: 'x' })) as Record<string, unknown>;
+    const Second = defineType(name, z.object({ a: z.string(), b: z.number().default(3) }));
+    assert.deepStrictEqual(object, { a: 'x', b: 3 });
+    assert.ok(First.is(object) && Second.is(object));
+    defineType(name, z.object({ c: z.string() }), { version: 2, migrate: { 1: ({ a }) => ({ c: a }) } });
+    assert.deepStrictEqual(object, { c: 'x' });
+    for (const use of [
+      () => First.create({ a: 'y' }),
+      () => space.db.query(First),
+      () => defineType(name, taskSchema),
+    ])
+      assert.throws(use, { code: 'INVALID_ARGUMENT', message: /version 2/ });
+  });
+});
+
+describe('objects of older and newer versions', () => {
+  let space: Space;
+  before(async () => {
+    ({ space } = await makeSpace());
+  });
+
+  const v2 = z.object({
+    title: z.string(),
+    state: z.enum(['open', 'doing', 'done']),
+    note: z.string().default('none'),
+  });
+  const toV2 = (old: { done: boolean; title: string }) => ({ ...old, state: old.done ? 'done' : 'open' });
+
+  /** Objects of version 1, seen through version 2 from now on. */
+  function migrated(...done: boolean[]) {
+    const name = newType();
+    const Old = defineType(name, taskSchema);
+    const objects = done.map((d, n) => space.db.add(Old.create({ title: `t${n}`, done: d })));
+    const Task = defineType(name, v2, { version: 2, migrate: { 1: toV2 } });
+    return { Task, objects: objects as unknown as Live<z.output<typeof v2> & { done: boolean }>[] };
+  }
+
+  test('reading migrates without writing', async () => {
+    const { objects } = migrated(true, false);
+    await space.db.flush();
+    let changes = 0;
+    const stop = space.db.observe(objects[0] as object, () => changes++);
+    assert.deepStrictEqual(objects, [
+      { title: 't0', done: true, state: 'done', note: 'none' },
+      { title: 't1', done: false, state: 'open', note: 'none' },
+    ]);
+    await settled();
+    stop();
+    assert.equal(changes, 0);
+    assert.deepEqual(space.db.query({ state: 'done' } as object).objects, []);
+  });
+
+  test('the first edit stores what the migration made, once, with the version', async () => {
+    const { Task, objects } = migrated(true, false);
+    const [task] = objects;
+    assert.ok(task);
+    task.title = 'new';
+    assert.deepStrictEqual(task, { title: 'new', done: true, state: 'done', note: 'none' });
+    await space.db.flush();
+    assert.deepEqual(space.db.query({ state: 'done', note: 'none' } as object).objects, [task]);
+    await space.close();
+    await space.open();
+    assert.deepStrictEqual({ ...task }, { title: 'new', done: true, state: 'done', note: 'none' });
+    task.state = 'doing';
+    assert.equal(space.db.query(Task, { state: 'doing' }).objects[0], task);
+  });
+
+  test('an edit that is refused stores nothing of the migration', async () => {
+    const { objects } = migrated(true);
+    const [task] = objects;
+    assert.ok(task);
+    assert.throws(() => {
+      (task as { state: unknown }).state = 'lost';
+    }, refused('state'));
+    assert.throws(() =>
+      space.db.transact(() => {
+        task.title = 'y';
+        throw new Error('no');
+      }),
+    );
+    await space.db.flush();
+    assert.deepEqual(space.db.query({ title: 't0', state: 'done' } as object).objects, []);
+    assert.deepStrictEqual(task, { title: 't0', done: true, state: 'done', note: 'none' });
+    space.db.transact(() => {
+      task.state = 'open';
+    });
+    assert.deepEqual(space.db.query({ title: 't0', state: 'open' } as object).objects, [task]);
+  });
+
+  test('a property that the migration drops is deleted by the first edit', async () => {
+    const name = newType();
+    const old = space.db.add(defineType(name, taskSchema).create({ title: 'x' }));
+    const schema = z.object({ name: z.string() });
+    defineType(name, schema, { version: 2, migrate: { 1: ({ title }) => ({ name: title }) } });
+    const now = old as unknown as Live<{ name: string }>;
+    assert.deepStrictEqual(now, { name: 'x' });
+    now.name = 'y';
+    await space.db.flush();
+    await space.close();
+    await space.open();
+    assert.deepStrictEqual({ ...now }, { name: 'y' });
+  });
+
+  test('O05 objects of older versions are found by what they show, those of this version by what is stored', async () => {
+    const { Task, objects } = migrated(true, false, true);
+    const fresh = space.db.add(Task.create({ title: 't3', state: 'done' }));
+    const titles = (filter: object) =>
+      space.db.query(Task, filter as never).objects.map(({ title }) => title);
+    const cases: [object, string[]][] = [
+      [{ state: 'done' }, ['t0', 't2', 't3']],
+      [{ state: { $ne: 'done' } }, ['t1']],
+      [{ state: { $prefix: 'do' }, title: { $gte: 't2' } }, ['t2', 't3']],
+      [{ note: { $contains: 'on' }, $not: { title: { $in: ['t0', 't3'] } } }, ['t1', 't2']],
+      [{ $or: [{ title: 't1' }, { state: 'doing' }] }, ['t1']],
+      [{ title: { $lt: 't1' } }, ['t0']],
+      [{ missing: { $ne: 1 } }, ['t0', 't1', 't2', 't3']],
+      [{ title: 5 }, []],
+    ];
+    for (const [filter, want] of cases) assert.deepEqual(titles(filter), want, JSON.stringify(filter));
+    const told: string[][] = [];
+    const stop = space.db
+      .query(Task, { state: 'done' }, { order: 'title', limit: 2 })
+      .subscribe((r) => told.push(r.objects.map(({ title }) => title)));
+    (objects[1] as { state: string }).state = 'done';
+    await settled();
+    fresh.state = 'open';
+    (objects[0] as { state: string }).state = 'open';
+    await settled();
+    stop();
+    assert.deepEqual(told, [
+      ['t0', 't2'],
+      ['t0', 't1'],
+      ['t1', 't2'],
+    ]);
+  });
+
+  test('migrations follow one another, and a version without one fills in defaults', () => {
+    const name = newType();
+    const old = space.db.add(defineType(name, z.object({ a: z.number() })).create({ a: 1 }));
+    const schema = z.object({ a: z.number(), b: z.number(), c: z.array(z.string()).default([]) });
+    defineType(name, schema, {
+      version: 4,
+      migrate: { 1: (o) => ({ ...o, b: o.a + 1 }), 2: (o) => ({ ...o, b: o.b * 10 }) },
+    });
+    assert.deepStrictEqual(json(old), { a: 1, b: 20, c: [] });
+  });
+
+  test('what a migration cannot do is a problem, not an exception', () => {
+    const name = newType();
+    const old = space.db.add(defineType(name, z.object({ a: z.number() })).create({ a: 1 }));
+    const steps: Record<string, (old: { a: number }) => object> = {
+      'is broken': () => {
+        throw new Error('is broken');
+      },
+      'no plain object': () => [],
+      'cannot be stored|is no value': () => ({ a: 1, b: () => 1 }),
+      expected: () => ({ a: 'x' }),
+    };
+    for (const [problem, step] of Object.entries(steps)) {
+      const Task = defineType(name, z.looseObject({ a: z.number() }), { version: 2, migrate: { 1: step } });
+      assert.ok('a' in old);
+      assert.match(Task.problems(old)[0]?.message ?? '', new RegExp(problem));
+    }
+  });
+
+  test('a list that a migration makes is edited as any other, and stored with the first edit', async () => {
+    const name = newType();
+    const old = space.db.add(defineType(name, z.object({ tags: z.string() })).create({ tags: 'a b' }));
+    const schema = z.object({ tags: z.array(z.string()), at: z.object({ n: z.number() }) });
+    defineType(name, schema, {
+      version: 2,
+      migrate: { 1: ({ tags }) => ({ tags: tags.split(' '), at: { n: 1 } }) },
+    });
+    const now = old as unknown as Live<z.output<typeof schema>>;
+    const { tags } = now;
+    assert.deepEqual([...tags], ['a', 'b']);
+    tags.push('c');
+    tags.reverse();
+    now.at.n++;
+    assert.throws(() => tags.push(1 as never), refused('tags.3'));
+    assert.equal(now.tags, tags);
+    await space.db.flush();
+    await space.close();
+    await space.open();
+    assert.deepEqual(json(now), { tags: ['c', 'b', 'a'], at: { n: 2 } });
+  });
+
+  test('defaults of lists, maps, counters and texts show, and are stored once they are edited', async () => {
+    const name = newType();
+    const Old = defineType(name, z.object({ n: z.number() }));
+    const old = space.db.add(Old.create({ n: 1 }));
+    const schema = z.object({
+      n: z.number(),
+      tags: z.array(z.string()).default([]),
+      likes: z.instanceof(Counter).default(() => new Counter()),
+      body: z.instanceof(Text).default(() => new Text()),
+      state: z.string().default('open'),
+    });
+    defineType(name, schema);
+    const now = old as unknown as Live<z.output<typeof schema>>;
+    const shown = { n: 1, tags: [], likes: 0, body: '', state: 'open' };
+    assert.deepEqual(json(now), shown);
+    const { body, tags } = now;
+    now.n = 2;
+    await space.db.flush();
+    assert.equal(now.body, body, 'what a default made stays the same object');
+    assert.equal(now.tags, tags);
+    assert.deepEqual(space.db.query({ state: 'open', n: 2 } as object).objects, []);
+    const deltas: unknown[] = [];
+    body.observe(({ delta }) => deltas.push(delta));
+    body.append('hi');
+    now.likes.increment(2);
+    tags.push('x');
+    await space.db.flush();
+    await settled();
+    assert.equal(now.body, body);
+    assert.deepEqual(deltas, [[{ insert: 'hi' }]]);
+    await space.close();
+    await space.open();
+    assert.deepEqual(json(now), { n: 2, tags: ['x'], likes: 2, body: 'hi', state: 'open' });
+    now.state = 'done';
+    assert.equal(space.db.query({ state: 'done', n: 2 } as object).objects[0], now);
+  });
+});
+
+describe('pages of different versions on one space', () => {
+  /** What the first version of an application has, and the second. */
+  const older = (page: Page) => page.defineType('task', z.object({ title: z.string(), done: z.boolean() }));
+  const newer = (page: Page) =>
+    page.defineType(
+      'task',
+      z.object({
+        title: z.string().max(9),
+        state: z.enum(['open', 'doing', 'done']),
+        rank: z.number().default(1),
+      }),
+      { version: 2, migrate: { 1: (old) => ({ ...old, state: old.done ? 'done' : 'open' }) } },
+    );
+
+  /** Opens the one space of a storage in a page, does something there, and closes it. */
+  async function visit<T>(name: string, storage: string, f: (page: Page, space: Space) => T): Promise<T> {
+    const page = await openPage(name);
+    const client = await makeClient(storage, page);
+    await client.initialize();
+    if (!client.halo.identity.get()) await client.halo.createIdentity();
+    const space = client.spaces.get()[0] ?? (await client.createSpace());
+    await space.waitUntilReady();
+    const result = f(page, space);
+    await space.db.flush();
+    await client.destroy();
+    return result;
+  }
+
+  test('each reads and edits what the other wrote, in turn', async () => {
+    const storage = newName();
+    const ids = await visit('old-1', storage, (page, { db }) => {
+      const Task = older(page);
+      return ['a', 'b', 'c'].map((title) => page.idOf(db.add(Task.create({ title, done: title === 'b' }))));
+    });
+    const [a = '', b = '', c = ''] = ids;
+
+    await visit('new-1', storage, (page, { db }) => {
+      const Task = newer(page);
+      const found = db.query(Task, { state: 'open' }).objects;
+      assert.deepEqual(found.map(page.idOf), [a, c]);
+      const first = db.get(a);
+      assert.ok(Task.is(first));
+      first.state = 'doing';
+    });
+
+    await visit('old-2', storage, (page, { db }) => {
+      const Task = older(page);
+      assert.deepEqual(json(db.query(Task, { done: false }).objects), [
+        { title: 'a', done: false, state: 'doing', rank: 1 },
+        { title: 'c', done: false },
+      ]);
+      const first = db.get(a);
+      assert.ok(Task.is(first));
+      assert.deepEqual(Task.problems(first), []);
+      first.title = 'a title too long';
+      first.done = true;
+      assert.throws(
+        () => {
+          (first as { done: unknown }).done = 1;
+        },
+        { code: 'INVALID_ARGUMENT', path: 'done' },
+      );
+      const second = db.get(b);
+      assert.ok(Task.is(second));
+      second.done = false;
+    });
+
+    await visit('new-2', storage, (page, { db }) => {
+      const Task = newer(page);
+      const [first, second] = [db.get(a), db.get(b)];
+      assert.ok(Task.is(first) && Task.is(second));
+      assert.deepEqual(json(first), { title: 'a title too long', done: true, state: 'doing', rank: 1 });
+      assert.deepEqual(json(second), { title: 'b', done: false, state: 'open', rank: 1 });
+      const [problem, ...others] = Task.problems(first);
+      assert.deepEqual([problem?.path, others], [['title'], []]);
+      first.state = 'open'; // what others left wrong does not keep this from being edited
+      assert.throws(
+        () => {
+          first.title = 'another title too long';
+        },
+        { code: 'INVALID_ARGUMENT', path: 'title' },
+      );
+      first.title = 'a';
+      assert.deepEqual(Task.problems(first), []);
+    });
+
+    await visit('none', storage, (_page, { db }) => {
+      assert.deepEqual(json(db.get(a)), { title: 'a', done: true, state: 'open', rank: 1 });
+      const [plain] = db.query<{ title: string }>({ title: 'a' }).objects;
+      assert.ok(plain);
+      plain.title = 'a page without the type may write anything';
+    });
+
+    await visit('new-3', storage, (page, { db }) => {
+      const Task = newer(page);
+      const first = db.get(a);
+      assert.ok(Task.is(first));
+      assert.equal(Task.problems(first).length, 1);
+    });
+  });
+});
