@@ -298,7 +298,7 @@ export class PlaceOfText {
 
   #shownAlone(): boolean {
     const { view } = this.container.object;
-    return view?.hidesAny === true && view.hides(this.container.property(this.key));
+    return view?.hides(this.container.property(this.key)) ?? false;
   }
 
   path(text: Text): (string | number)[] {

@@ -314,6 +314,7 @@ export class Core implements Host, QueryHost {
 
   /** Undoes the edits after a point, the last one first. */
   #takeBack(length: number, steps: number, items: number): void {
+    for (const object of this.#changed) object.view?.restore(object);
     for (const undo of this.#undo.splice(steps).reverse()) undo();
     this.#newItems.length = items;
     this.#ops.truncate(length);

@@ -58,13 +58,6 @@ export class Database {
   }
 
   /**
-   * Asks for objects: all, those with certain properties, or those that a
-   * function accepts. Conditions are evaluated in the core; a function is
-   * called for every object, and again for each that changes.
-   */
-  query<T extends object = Record<string, unknown>>(filter?: Filter<T>, options?: QueryOptions): Query<T>;
-
-  /**
    * Asks for objects of a type. Those of older versions are judged by what they
    * show, but sorted by what is stored. Whether an object is as the type wants it
    * is not asked: see {@link ObjectType.problems}. A default that shows for a
@@ -76,6 +69,13 @@ export class Database {
    */
   // biome-ignore lint/suspicious/noExplicitAny: what the type takes does not matter here.
   query<T extends object>(type: ObjectType<any, T>, filter?: Filter<T>, options?: QueryOptions): Query<T>;
+
+  /**
+   * Asks for objects: all, those with certain properties, or those that a
+   * function accepts. Conditions are evaluated in the core; a function is
+   * called for every object, and again for each that changes.
+   */
+  query<T extends object = Record<string, unknown>>(filter?: Filter<T>, options?: QueryOptions): Query<T>;
 
   query<T extends object>(
     first?: Filter<T> | ObjectType<object, T>,

@@ -319,6 +319,7 @@ export class ObjectNode extends MapNode {
       judge(this, touched);
       return result;
     } catch (error) {
+      this.view?.restore(this);
       for (const undo of this.#undo.reverse()) undo();
       throw error;
     } finally {
@@ -347,7 +348,7 @@ export class ObjectNode extends MapNode {
 
   /** Stores a property that only showed until now. */
   writeShown(key: string, undo: () => void): void {
-    const kept = Object.hasOwn(this.state, key) ? (this.state[key] as Kept) : undefined;
+    const kept = Object.hasOwn(this.state, key) ? this.state[key] : undefined;
     const { host } = this;
     if (host && kept !== undefined) this.admit(host, [key], kept);
     const w = host?.beginEdit();
@@ -359,7 +360,7 @@ export class ObjectNode extends MapNode {
   }
 
   /** Stores that the object is of another version now. */
-  writeVersion(version: number, undo: () => void): void {
+  writeVersion(version: number): void {
     const before = this.version;
     const w = this.host?.beginEdit();
     if (w) {
@@ -369,7 +370,6 @@ export class ObjectNode extends MapNode {
     this.version = version;
     this.endEdit(() => {
       this.version = before;
-      undo();
     });
   }
 
@@ -383,6 +383,8 @@ export class ObjectNode extends MapNode {
 
   /** Lets the host take in what this object refers to, and note what its creation makes. */
   enter(host: Host): void {
+    this.ensureLoaded();
+    this.view?.adopt(this);
     this.admit(host, [], this.proxy);
   }
 }

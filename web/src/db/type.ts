@@ -50,18 +50,18 @@ export class ObjectType<Input extends object, Output extends object> {
    *   (`problems`), and for a schema that is asynchronous or does not accept what
    *   it gives; UNSUPPORTED_VALUE for what no object can hold.
    */
-  create(input: Input): Live<Output> {
-    const { name, version } = this.#definition;
-    current(this.#definition);
-    return ObjectNode.ofType(name, version, this.#definition.create(input)).proxy as Live<Output>;
-  }
+  readonly create = (input: Input): Live<Output> => {
+    const { definition } = this;
+    return ObjectNode.ofType(definition.name, definition.version, definition.create(input))
+      .proxy as Live<Output>;
+  };
 
   /** Tells whether a value is a live object of this type, of whatever version. */
-  is(value: unknown): value is Live<Output> {
+  readonly is = (value: unknown): value is Live<Output> => {
     const node = objectNodeOf(value);
     node?.ensureLoaded();
     return node?.type === this.name;
-  }
+  };
 
   /**
    * What is wrong with an object of this type as it is now: what others have

@@ -14,9 +14,9 @@ export class View {
   /** Undefined if this page does not define the type. */
   readonly definition: Definition | undefined;
   /** What is stored, or undefined for nothing, under the names that show something else. */
-  readonly #stored = new Map<string, Kept | undefined>();
+  #stored: Map<string, Kept | undefined> | undefined;
   /** What showed that was not stored, when this ended. */
-  readonly last = new Map<string, Kept>();
+  last: Map<string, Kept> | undefined;
   /** True while the object is of an older version. */
   migrates: boolean;
   /** What is wrong with what the object shows. */
@@ -29,56 +29,56 @@ export class View {
     this.migrates = node.version < (this.definition?.version ?? 0);
   }
 
-  /** Tells whether anything shows that is not stored. */
-  get hidesAny(): boolean {
-    return this.#stored.size > 0;
-  }
-
   /** Tells whether what shows under a name is not stored. */
   hides(key: string): boolean {
-    return this.#stored.has(key);
+    return this.#stored?.has(key) ?? false;
   }
 
-  /** Has the object show itself as its type says, with the same values as before where they are alike. */
+  /** Has the object show itself as its type says, with the same values as before where they are alike. Never throws. */
   make(node: ObjectNode, before: View | undefined): void {
-    const stored = node.plain();
-    const reading = this.definition?.read(stored, node.version);
-    if (!reading) return;
-    const { shown } = reading;
-    this.problems = reading.problems;
+    if (!this.definition) return;
     try {
+      const stored = node.plain();
+      const { shown, problems } = this.definition.read(stored, node.version);
+      this.problems = problems;
       for (const key of new Set([...Object.keys(stored), ...Object.keys(shown)])) {
         const had = Object.hasOwn(stored, key);
         const has = Object.hasOwn(shown, key);
         if (had === has && (shown[key] === stored[key] || same(shown[key], stored[key]))) continue;
-        const kept = has ? node.keepShown(key, shown[key], before?.last.get(key)) : undefined;
-        this.#stored.set(key, node.state[key]);
+        const kept = has ? node.keepShown(key, shown[key], before?.last?.get(key)) : undefined;
+        this.#stored ??= new Map();
+        this.#stored.set(key, own(node.state, key));
         node.putOrDelete(key, kept);
       }
     } catch (error) {
-      // A migration, or a default, gave what no object can hold.
+      // A migration, or a default, gave what no object can hold; or the space is closed.
       this.restore(node);
-      this.problems = [{ path: [], message: (error as Error).message }];
+      this.generation = generation;
+      this.problems = [{ path: [], message: error instanceof Error ? error.message : String(error) }];
     }
   }
 
-  /** Has the object show what is stored; notes what it showed beside that. */
+  /** Has the object show what is stored, until this is made anew; notes what it showed beside that. */
   restore(node: ObjectNode): void {
-    for (const [key, kept] of this.#stored) {
-      if (Object.hasOwn(node.state, key)) this.last.set(key, node.state[key] as Kept);
-      node.putOrDelete(key, kept);
-    }
-    this.#stored.clear();
     this.generation = -1;
+    if (!this.#stored) return;
+    this.last = undefined;
+    for (const [key, kept] of this.#stored) this.#restore(node, key, kept);
+    this.#stored = undefined;
   }
 
-  /** Notes what is wrong after an edit, until that is taken back. */
-  note(node: ObjectNode, problems: readonly Problem[]): void {
-    if (this.problems.length + problems.length === 0) return;
-    this.problems = problems;
-    node.endEdit(() => {
-      this.generation = -1;
-    });
+  #restore(node: ObjectNode, key: string, kept: Kept | undefined): void {
+    const shown = own(node.state, key);
+    this.last ??= new Map();
+    if (shown !== undefined) this.last.set(key, shown);
+    node.putOrDelete(key, kept);
+  }
+
+  /** What shows is about to be stored, all of it. */
+  adopt(node: ObjectNode): void {
+    this.#stored = undefined;
+    if (this.migrates) node.version = (this.definition as Definition).version;
+    this.migrates = false;
   }
 
   /**
@@ -87,24 +87,24 @@ export class View {
    * replace is not stored before.
    */
   store(node: ObjectNode, path: Path): void {
-    const names = this.migrates ? [...this.#stored.keys()] : [String(path[0])];
+    const stored = this.#stored ?? new Map<string, Kept | undefined>();
+    const names = this.migrates ? [...stored.keys()] : [String(path[0])];
     for (const key of names) {
-      if (!this.#stored.has(key)) continue;
-      const kept = this.#stored.get(key);
-      this.#stored.delete(key);
-      const undo = () => {
-        node.putOrDelete(key, kept);
-        this.generation = -1;
-      };
+      if (!stored.has(key)) continue;
+      const kept = stored.get(key);
+      stored.delete(key);
+      const undo = () => this.#restore(node, key, kept);
       if (path.length > 1 || path[0] !== key) node.writeShown(key, undo);
       else node.endEdit(undo);
     }
     if (!this.migrates) return;
     this.migrates = false;
-    node.writeVersion((this.definition as Definition).version, () => {
-      this.generation = -1;
-    });
+    node.writeVersion((this.definition as Definition).version);
   }
+}
+
+function own<V>(values: Record<string, V>, key: string): V | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
 }
 
 /** What a transaction did to one object of a type. */
@@ -146,19 +146,20 @@ export function judge(node: ObjectNode, { before, keys }: Touched): void {
   if (outcome.problems) {
     const bad = before.length > 0 ? caused(outcome.problems, before, keys) : outcome.problems;
     if (bad.length > 0) throw definition.refusal(bad);
-    view.note(node, outcome.problems);
+    view.problems = outcome.problems;
     return;
   }
-  view.note(node, []);
+  view.problems = [];
   const output = outcome.value as Record<string, unknown>;
   let replaced = false;
   for (const [key, whole] of keys) {
+    const value = own(output, key);
     // What was deleted may have a default to show.
     if (!Object.hasOwn(shown, key)) view.generation = -1;
-    else if (output[key] === undefined)
+    else if (value === undefined)
       throw definition.refusal([{ path: [key], message: 'the schema has no such property' }]);
-    else if (whole && !same(output[key], shown[key])) {
-      node.assign(key, output[key]);
+    else if (whole && !same(value, shown[key])) {
+      node.assign(key, value);
       replaced = true;
     }
   }

@@ -96,6 +96,100 @@ test('O02 lists: push, splice, move and sort on both sides, online and offline',
   }
 });
 
+test('O02 O05 an application and its next version work on one space side by side', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  // The schemas of both versions; a bundler would bring them from a validator's package.
+  await ada.run(() => {
+    const validate = ({ title, done = false, ...rest }) =>
+      typeof title === 'string' && typeof done === 'boolean'
+        ? { value: { title, done, ...rest } }
+        : { issues: [{ message: 'want a title and done', path: ['title'] }] };
+    globalThis.Task = es.defineType('task', { '~standard': { version: 1, vendor: 'test', validate } });
+    globalThis.tasks = [];
+    space.db.query(Task, { done: false }).subscribe(({ objects }) => {
+      tasks = objects.map((task) => task.title);
+    });
+  });
+  await bob.run(() => {
+    const validate = ({ title, state, tags = [], ...rest }) =>
+      ['open', 'doing', 'done'].includes(state)
+        ? { value: { title, state, tags, ...rest } }
+        : { issues: [{ message: 'want a state', path: ['state'] }] };
+    globalThis.Task = es.defineType(
+      'task',
+      { '~standard': { version: 1, vendor: 'test', validate } },
+      { version: 2, migrate: { 1: (old) => ({ ...old, state: old.done ? 'done' : 'open' }) } },
+    );
+    globalThis.tasks = [];
+    space.db.query(Task, { state: 'open' }).subscribe(({ objects }) => {
+      tasks = objects.map((task) => task.title);
+    });
+  });
+  const open = (who, want) =>
+    who.run((want) => until(() => tasks.join('') === want, `open tasks are ${want}`), want);
+
+  await ada.run(() => {
+    globalThis.own = ['a', 'b', 'c'].map((title) => space.db.add(Task.create({ title })));
+  });
+  await open(bob, 'abc');
+  await ada.run(() => {
+    own[1].done = true; // bob has not written anything, so that it is migrated to `done`
+  });
+  await open(bob, 'ac');
+
+  // While both are away the one edits by the old version, the other by the new.
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOffline());
+  await ada.run(async () => {
+    own[0].title = 'A';
+    own[2].done = true;
+    await space.db.flush();
+  });
+  await bob.run(async () => {
+    const [a] = space.db.query(Task, { title: 'a' }).objects;
+    a.tags.push('late');
+    a.state = 'doing';
+    space.db.add(Task.create({ title: 'd', state: 'open', done: false }));
+    await space.db.flush();
+  });
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  await open(ada, 'Ad');
+  await open(bob, 'd');
+  const seen = (who) =>
+    who.run(() =>
+      space.db.query(Task, undefined, { order: 'title' }).objects.map((task) => ({
+        json: JSON.stringify(Object.fromEntries(Object.entries(task).sort())),
+        problems: Task.problems(task).length,
+        is: Task.is(task),
+      })),
+    );
+  const fine = (json) => ({ json, problems: 0, is: true });
+  assert.deepEqual(await seen(bob), [
+    fine('{"done":false,"state":"doing","tags":["late"],"title":"A"}'),
+    fine('{"done":true,"state":"done","tags":[],"title":"b"}'),
+    fine('{"done":true,"state":"done","tags":[],"title":"c"}'),
+    fine('{"done":false,"state":"open","tags":[],"title":"d"}'),
+  ]);
+  assert.deepEqual(await seen(ada), [
+    fine('{"done":false,"state":"doing","tags":["late"],"title":"A"}'),
+    fine('{"done":true,"title":"b"}'),
+    fine('{"done":true,"title":"c"}'),
+    fine('{"done":false,"state":"open","tags":[],"title":"d"}'),
+  ]);
+
+  // What the old version knows nothing of stays when it edits.
+  await ada.run(async () => {
+    own[0].done = true;
+    await space.db.flush();
+  });
+  await bob.run(() =>
+    until(
+      () => space.db.query(Task, { done: true, state: 'doing', title: 'A' }).objects.length === 1,
+      'done',
+    ),
+  );
+});
+
 test('O03 references between objects, and those that resolve later', async () => {
   const [ada, bob] = await pair();
   await share(ada, bob);

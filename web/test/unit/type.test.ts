@@ -274,7 +274,7 @@ describe('defineType', () => {
   test('O03 references are checked as the live objects that they are', () => {
     const Person = defineType(newType(), z.object({ name: z.string() }));
     type Person = Live<{ name: string }>;
-    const Task = defineType(newType(), z.object({ owner: z.custom<Person>(Person.is.bind(Person)) }));
+    const Task = defineType(newType(), z.object({ owner: z.custom<Person>(Person.is) }));
     const owner = Person.create({ name: 'Ann' });
     const task = space.db.add(Task.create({ owner }));
     assert.equal(task.owner, owner);
@@ -495,6 +495,74 @@ describe('objects of older and newer versions', () => {
     ]);
   });
 
+  test('an object that was made before its type changed is added as it shows', async () => {
+    const name = newType();
+    const made = defineType(name, z.object({ a: z.number() })).create({ a: 1 });
+    let steps = 0;
+    const Task = defineType(name, z.object({ b: z.number(), c: z.number().default(3) }), {
+      version: 2,
+      migrate: { 1: ({ a }) => ({ b: a + ++steps }) },
+    });
+    const now = space.db.add(made) as unknown as Live<{ b: number; c: number }>;
+    await space.db.flush();
+    await space.close();
+    await space.open();
+    assert.deepStrictEqual({ ...now }, { b: 2, c: 3 });
+    assert.equal(steps, 1);
+    assert.deepEqual(space.db.query(Task, { b: 2 }).objects, [now]);
+  });
+
+  test('a default that was replaced in a transaction that fails shows again', async () => {
+    const name = newType();
+    const old = space.db.add(defineType(name, z.object({ a: z.number() })).create({ a: 1 }));
+    const Task = defineType(name, z.object({ a: z.number(), b: z.array(z.string()).default(['x']) }));
+    const now = old as unknown as Live<{ a: number; b: string[] }>;
+    const { b } = now;
+    const fail = (f: () => void) =>
+      assert.throws(() =>
+        space.db.transact(() => {
+          f();
+          throw new Error('no');
+        }),
+      );
+    fail(() => {
+      now.b = ['y'];
+    });
+    fail(() => b.push('y'));
+    fail(() => {
+      delete (now as { b?: unknown }).b;
+    });
+    assert.equal(now.b, b);
+    assert.deepStrictEqual([...b], ['x']);
+    await space.db.flush();
+    b.push('y');
+    delete (now as { b?: unknown }).b;
+    assert.deepStrictEqual(json(now), { a: 1, b: ['x'] });
+    await space.db.flush();
+    assert.deepStrictEqual(json(now), { a: 1, b: ['x'] });
+    assert.deepEqual(Task.problems(now), []);
+  });
+
+  test('objects stay readable when their space is closed', async () => {
+    const own = await makeSpace();
+    const name = newType();
+    const Task = defineType(name, z.object({ title: z.string(), owner: z.unknown().optional() }));
+    const owner = own.space.db.add({ name: 'Ann' });
+    const task = own.space.db.add(Task.create({ title: 'x', owner }));
+    await own.space.db.flush();
+    assert.equal(task.title, 'x');
+    await own.space.close();
+    defineType(name, z.object({ title: z.string(), more: z.number().default(1) }));
+    assert.equal(task.title, 'x');
+    assert.throws(
+      () => {
+        task.title = 'y';
+      },
+      { code: 'SPACE_CLOSED' },
+    );
+    assert.equal(task.title, 'x');
+  });
+
   test('migrations follow one another, and a version without one fills in defaults', () => {
     const name = newType();
     const old = space.db.add(defineType(name, z.object({ a: z.number() })).create({ a: 1 }));
@@ -684,4 +752,71 @@ describe('pages of different versions on one space', () => {
       assert.equal(Task.problems(first).length, 1);
     });
   });
+});
+
+test('O05 the page judges what is shown as the core judges what is stored', async () => {
+  const { space } = await makeSpace();
+  const { db } = space;
+  const name = newType();
+  const Old = defineType(name, z.looseObject({}));
+  const target = db.add({ name: 'target' });
+  const values: Record<string, unknown> = {
+    missing: undefined,
+    ...{
+      null: null,
+      yes: true,
+      no: false,
+      'empty string': '',
+      a: 'a',
+      ab: 'ab',
+      'last of its plane': '\uffff',
+    },
+    ...{
+      emoji: '👩‍🚀',
+      zero: 0,
+      'minus zero': -0,
+      one: 1,
+      half: 0.5,
+      minus: -3,
+      large: 2 ** 60,
+      nan: Number.NaN,
+    },
+    ...{ infinite: Infinity, 'minus infinite': -Infinity, big: 2n ** 70n, 'small big': -5n, 'big one': 1n },
+    ...{ date: new Date(1), 'later date': new Date(9), bytes: new Uint8Array([1, 2]), reference: target },
+    ...{
+      map: { v: 1 },
+      list: [1, 'a', null],
+      'empty list': [],
+      text: new Text('ab'),
+      counter: new Counter(1),
+    },
+  };
+  for (const [what, v] of Object.entries(values)) db.add(Old.create({ what, ...(v !== undefined && { v }) }));
+  const Task = defineType(name, z.looseObject({}), { version: 2, migrate: { 1: (old) => ({ ...old }) } });
+  const operands = Object.entries(values).filter(
+    ([, v]) =>
+      v !== undefined &&
+      !(v instanceof Text || v instanceof Counter) &&
+      !Array.isArray(v) &&
+      v !== values.map,
+  );
+  const filters = operands.flatMap(([, v]) => {
+    const names = ['$eq', '$ne', '$lt', '$lte', '$gt', '$gte', '$contains', '$prefix'];
+    return [
+      ...names.map((operator) => ({ v: { [operator]: v } })),
+      { v: { v } },
+      { $not: { v } },
+      { v: { $not: { $gt: v } } },
+    ];
+  });
+  for (const filter of filters) {
+    const what = (objects: readonly object[]) => objects.map((object) => (object as { what: string }).what);
+    const core = what(db.query({ '@es:type': name, $and: [filter] } as never).objects);
+    const page = what(db.query(Task, filter as never).objects);
+    assert.deepEqual(
+      page,
+      core,
+      Object.keys(Object.values(filter)[0] ?? {}).join() + String(Object.values(filter)),
+    );
+  }
 });
