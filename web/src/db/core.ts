@@ -134,7 +134,7 @@ export class Core implements Host, QueryHost {
       if (r.skipNil()) return undefined;
       node = this.#readRecord(r);
     }
-    node.ensureLoaded();
+    node.ensureRead();
     return node.deleted ? undefined : node;
   }
 

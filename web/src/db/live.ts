@@ -267,8 +267,13 @@ export class ObjectNode extends MapNode {
     return this.#id;
   }
 
-  ensureLoaded(): void {
+  /** Makes sure that what is stored of it has been read; how it shows itself may not be known yet. */
+  ensureRead(): void {
     if (!this.loaded) this.host?.load(this);
+  }
+
+  ensureLoaded(): void {
+    this.ensureRead();
     if (this.type !== undefined && this.view?.generation !== generation) this.#show();
   }
 

@@ -14,7 +14,10 @@ export interface TypeOptions {
    * object stays as it is, but for the defaults of the schema.
    *
    * Pages with an older version of the type find what they know if it is kept:
-   * `{ ...old, state: … }`.
+   * `{ ...old, state: … }`. Two devices may store a migration of one object at the
+   * same time; what they make at one place is merged as always, so that a list
+   * then has the items of both, a text the characters, a counter the sum. Let
+   * these begin empty, or keep those that are there.
    */
   migrate?: { readonly [version: number]: Migration };
 }
@@ -59,7 +62,7 @@ export class ObjectType<Input extends object, Output extends object> {
   /** Tells whether a value is a live object of this type, of whatever version. */
   readonly is = (value: unknown): value is Live<Output> => {
     const node = objectNodeOf(value);
-    node?.ensureLoaded();
+    node?.ensureRead();
     return node?.type === this.name;
   };
 
@@ -99,8 +102,12 @@ export class ObjectType<Input extends object, Output extends object> {
  * at the end of the transaction that edits them; what does not fit is refused
  * whole. Of a property that is set the schema's output is stored; edits inside of
  * nested maps and lists are checked only, and those of texts not even that. The
- * schema gets plain copies of maps and lists; texts, counters, dates, bytes and
- * other live objects as they are. It must be synchronous, and accept its output.
+ * schema must be synchronous, and accept what it gives.
+ *
+ * The schema gets plain copies of maps and lists; texts, counters, dates and bytes
+ * as what they are (`z.instanceof(Text)`), and other live objects too. A schema
+ * that gives these back keeps the reference: `z.custom<Live<Person>>(Person.is)`;
+ * one that makes an object of its own has that stored instead.
  *
  * Definitions are code of the page and are not replicated: defining a name again
  * replaces the definition wherever it is used, and objects that come from others

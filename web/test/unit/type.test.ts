@@ -6,6 +6,7 @@ import {
   type EchospaceError,
   Expando,
   idOf,
+  isLive,
   type Live,
   type Space,
   type StandardIssue,
@@ -287,6 +288,25 @@ describe('defineType', () => {
     assert.equal(Task.problems(task).length, 1);
     space.db.restore(owner);
     assert.deepEqual(Task.problems(task), []);
+  });
+
+  test('O03 a long chain of objects is read one at a time', async () => {
+    const own = await makeSpace();
+    const Link = defineType(
+      newType(),
+      z.object({ n: z.number(), next: z.custom<object>(isLive).optional() }),
+    );
+    let head = Link.create({ n: 0 });
+    own.space.db.transact(() => {
+      for (let n = 1; n <= 5000; n++) head = own.space.db.add(Link.create({ n, next: head }));
+    });
+    await own.space.db.flush();
+    await own.space.close();
+    await own.space.open();
+    assert.deepEqual(Link.problems(head), []);
+    let length = 0;
+    for (let at: object | undefined = head; Link.is(at); at = at.next) length++;
+    assert.equal(length, 5001);
   });
 
   test('is and problems are about objects of the type', () => {
@@ -820,3 +840,124 @@ test('O05 the page judges what is shown as the core judges what is stored', asyn
     );
   }
 });
+
+test('O11 drawn edits of objects of an older version leave what a plain twin has', async (t) => {
+  const seed = Number(process.env.ECHOSPACE_SEED ?? Date.now() % 2 ** 31);
+  t.diagnostic(`ECHOSPACE_SEED=${seed}`);
+  const draw = drawer(seed);
+  const { space } = await makeSpace();
+  const { db } = space;
+  const name = newType();
+  const Old = defineType(
+    name,
+    z.object({ title: z.string(), done: z.boolean(), tags: z.string().optional() }),
+  );
+  const made = Array.from({ length: 6 }, (_, n) =>
+    db.add(Old.create({ title: `t${n}`, done: n % 2 === 0, ...(n % 3 === 0 && { tags: 'a b' }) })),
+  );
+  const schema = z.object({
+    title: z.string().trim().min(1),
+    state: z.enum(['open', 'done']),
+    tags: z.array(z.string()).max(4).default(['x']),
+    place: z.object({ floor: z.number() }).default({ floor: 0 }),
+    n: z.number().optional(),
+  });
+  type Task = z.output<typeof schema>;
+  defineType(name, schema, {
+    version: 2,
+    migrate: {
+      1: ({ done, tags, ...rest }) => ({
+        ...rest,
+        state: done ? 'done' : 'open',
+        ...(tags && { tags: tags.split(' ') }),
+      }),
+    },
+  });
+  const objects = made as unknown as Task[];
+  let twins = objects.map((task) => json(task) as Task);
+  assert.deepEqual(twins[0], { title: 't0', state: 'done', tags: ['a', 'b'], place: { floor: 0 } });
+  assert.deepEqual(twins[1], { title: 't1', state: 'open', tags: ['x'], place: { floor: 0 } });
+
+  const edits: ((task: Task) => void)[] = [
+    (task) => {
+      task.title = draw(4) === 0 ? ' ' : ` t${draw(99)} `;
+    },
+    (task) => {
+      task.state = draw(4) === 0 ? ('lost' as never) : 'done';
+    },
+    (task) => task.tags.push(draw(6) === 0 ? (5 as never) : 'p'),
+    (task) => task.tags.splice(draw(3), draw(3), 's'),
+    (task) => task.tags.reverse(),
+    (task) => {
+      task.tags = draw(4) === 0 ? ['1', '2', '3', '4', '5'] : ['new'];
+    },
+    (task) => {
+      task.place.floor = draw(4) === 0 ? ('high' as never) : draw(9);
+    },
+    (task) => {
+      task.n = draw(9);
+    },
+    (task) => {
+      const key = (['title', 'tags', 'place', 'n'] as const)[draw(4)] as keyof Task;
+      delete (task as Partial<Task>)[key];
+    },
+    () => {
+      throw new Error('no');
+    },
+  ];
+
+  for (let step = 0; step < 400; step++) {
+    const script = Array.from({ length: 1 + draw(4) }, () => ({
+      which: draw(objects.length),
+      edit: edits[draw(edits.length - (draw(3) === 0 ? 0 : 1))] as (task: Task) => void,
+      dice: draw(2 ** 30),
+    }));
+    const alone = script.length === 1;
+    // The same dice fall for the object and for its twin.
+    const play = (tasks: Task[]) => {
+      for (const { which, edit, dice } of script) {
+        draw.again(dice);
+        edit(tasks[which] as Task);
+      }
+    };
+    const rest = draw(2 ** 30);
+    let expected: Task[] | undefined;
+    try {
+      const next = structuredClone(twins);
+      play(next);
+      expected = next.map((task) => schema.parse(task));
+    } catch {
+      expected = undefined;
+    }
+    const run = () => (alone ? play(objects) : db.transact(() => play(objects)));
+    if (expected) run();
+    else assert.throws(run);
+    draw.again(rest);
+    twins = expected ?? twins;
+    const when = `step ${step}`;
+    if (draw(3) > 0) assert.deepEqual(json(objects), twins, when);
+    if (draw(10) === 0) await db.flush();
+    if (draw(60) === 0) {
+      await db.flush();
+      await space.close();
+      await space.open();
+    }
+    if (draw(3) === 0) assert.deepEqual(json(objects), twins, `${when}, later`);
+  }
+  await db.flush();
+  assert.deepEqual(json(objects), twins);
+});
+
+/** Draws numbers below a limit from a seed (a linear congruential generator). */
+function drawer(seed: number) {
+  let state = seed;
+  const draw = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 8) % below;
+  };
+  return Object.assign(draw, {
+    again(dice: number) {
+      state = dice;
+    },
+  });
+}
