@@ -63,6 +63,8 @@ type session struct {
 
 	// opening serialises the opening of spaces, which waits.
 	opening sync.Mutex
+	// importing serialises imports, which wait.
+	importing sync.Mutex
 
 	mu      sync.Mutex
 	closing bool
@@ -104,6 +106,7 @@ func (c *Client) Initialize(ctx context.Context) error {
 	c.Status.Set(Status{State: StateOpen})
 	s.persist()
 	s.rehost()
+	s.spawn(s.tidyImports)
 	return nil
 }
 

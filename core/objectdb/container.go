@@ -280,6 +280,9 @@ func (db *DB) touch(c int32, remote bool) {
 	if remote {
 		row.flags |= flagRemote
 	}
+	for _, e := range db.exports {
+		e.note(c)
+	}
 	if row.flags&flagDirty == 0 {
 		row.flags |= flagDirty
 		db.dirty = append(db.dirty, c)

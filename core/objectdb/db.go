@@ -91,6 +91,7 @@ type DB struct {
 	order     func(a, b int32) int
 
 	textLog []int32 // texts that are watched and have changed
+	exports []*Export
 
 	sortKey []byte  // scratch of queries
 	decoded payload // scratch of Apply

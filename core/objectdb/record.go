@@ -67,7 +67,22 @@ func (db *DB) appendRecord(b []byte, c int32) []byte {
 // appendMap appends the contents of a container as a map value. Depth is
 // bounded: payloads with deeper ones are refused.
 func (db *DB) appendMap(b []byte, c int32) []byte {
-	from := len(db.list)
+	from, to := db.pushFields(c)
+	b = wire.AppendArray(b, 1+2*(to-from))
+	b = wire.AppendUint(b, valueMap)
+	for i := from; i < to; i++ { // db.list grows further down and comes back
+		e := db.fields.At(db.list[i])
+		b = wire.AppendString(b, string(db.keys.At(e.Tag)))
+		b = db.appendWord(b, e.Value)
+	}
+	db.list = db.list[:from]
+	return b
+}
+
+// pushFields puts the fields of a map that have a value behind db.list, by key:
+// at the places from <= i < to. The caller cuts them off again.
+func (db *DB) pushFields(c int32) (from, to int) {
+	from = len(db.list)
 	sorted := true
 	var last []byte
 	for f := db.containers.At(c).first; f != none; {
@@ -85,16 +100,7 @@ func (db *DB) appendMap(b []byte, c int32) []byte {
 			return bytes.Compare(db.keys.At(db.fields.At(x).Tag), db.keys.At(db.fields.At(y).Tag))
 		})
 	}
-	to := len(db.list)
-	b = wire.AppendArray(b, 1+2*(to-from))
-	b = wire.AppendUint(b, valueMap)
-	for i := from; i < to; i++ { // db.list grows further down and comes back
-		e := db.fields.At(db.list[i])
-		b = wire.AppendString(b, string(db.keys.At(e.Tag)))
-		b = db.appendWord(b, e.Value)
-	}
-	db.list = db.list[:from]
-	return b
+	return from, len(db.list)
 }
 
 // appendList appends the contents of a list.

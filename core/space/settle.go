@@ -154,6 +154,7 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 		return
 	}
 	at.Payload = nil
+	s.leftOut[at.Ref.Hash] = true
 	if err := s.db.Skip(at); err != nil {
 		s.env.Log.Error("a block has no place", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
 	}

@@ -47,6 +47,7 @@ type Space struct {
 	feeds     map[id.FeedID]*feedState
 	unsettled bool // changes may wait that can be applied
 	untold    Effects
+	leftOut   map[id.Hash]bool // changes whose content is, by their last block
 	db        *objectdb.DB
 
 	control, data writer
@@ -80,6 +81,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		proven:      map[id.DeviceKey]credential.MemberInfo{},
 		feeds:       map[id.FeedID]*feedState{},
 		flights:     map[id.FeedID]int{},
+		leftOut:     map[id.Hash]bool{},
 		leaving:     map[id.FeedID]bool{},
 		db:          objectdb.New(objectdb.Options{Source: binary.BigEndian.Uint64(e.Bytes(8))}),
 	}
