@@ -48,7 +48,7 @@ func (c *Client) ImportSpace(ctx context.Context, archive []byte) (*Space, error
 	if err != nil {
 		return nil, err
 	}
-	release, err := s.lockImports(ctx)
+	release, err := s.lockImports(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +84,17 @@ func importKey(key id.SpaceKey) []byte {
 	return append(append([]byte(nil), importRecords...), key[:]...)
 }
 
-// lockImports waits until nobody else imports in this profile.
-func (s *session) lockImports(ctx context.Context) (release func(), err error) {
+// lockImports waits until nobody else imports in this profile. Where there are
+// no locks it fails if it must be sure of that.
+func (s *session) lockImports(ctx context.Context, sure bool) (release func(), err error) {
 	s.importing.Lock()
 	if s.c.ports.Lock == nil {
 		return s.importing.Unlock, nil
 	}
 	free, err := s.c.ports.Lock(ctx, importLock)
+	if errs.Is(err, errs.UnsupportedBrowser) && !sure {
+		return s.importing.Unlock, nil
+	}
 	if err != nil {
 		s.importing.Unlock()
 		return nil, err
@@ -107,7 +111,7 @@ func (s *session) tidyImports(ctx context.Context) {
 	if err != nil || len(left) == 0 {
 		return // the next start looks again
 	}
-	release, err := s.lockImports(ctx)
+	release, err := s.lockImports(ctx, true)
 	if err != nil {
 		return
 	}

@@ -35,7 +35,8 @@ func (s *Space) ReadChange(blocks []*feed.Block) (payload []byte, ok bool, err e
 }
 
 // replaySlot is the first slot of replayed feeds. Engines take the lowest free
-// slot, so that none of them writes there.
+// slot, or a random one where there are no locks, so that hardly one of them goes
+// on with such a feed; nothing would be wrong if one did.
 const replaySlot = 1 << 31
 
 // Replay writes the changes of another space into a new one. Make one with

@@ -139,7 +139,7 @@ type boundClient struct {
 //
 //	initialize() destroy() reset() goOffline() goOnline(): Promise<void>
 //	createIdentity({displayName}), updateProfile({displayName}): Promise<{identityKey, displayName}>
-//	createSpace(): Promise<Space>
+//	createSpace(), importSpace(archive bytes): Promise<Space>
 //	acceptInvitation(code, {timeout}): Invitation
 //	createDeviceInvitation(), acceptDeviceInvitation(): fail with UNSUPPORTED
 //	observe('status' | 'network' | 'identity' | 'devices' | 'spaces', callback)
@@ -180,6 +180,17 @@ func (b *binder) client(o Options) safejs.Value {
 	}
 	bc.async(v, "createSpace", func(ctx context.Context, _ arguments) (any, error) {
 		sp, err := c.CreateSpace(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return bc.space(sp), nil
+	})
+	bc.async(v, "importSpace", func(ctx context.Context, args arguments) (any, error) {
+		archive, err := jsval.Bytes(args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		sp, err := c.ImportSpace(ctx, archive)
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ import (
 //	createInvitation({authMethod, multiUse, persistent, timeout, expires, role}): Invitation
 //	postMessage(channel, bytes): Promise<void>; listen(channel, callback({data, from})): stop
 //	waitUntilReady(), open(), close(): Promise<void>; flush({to, timeout}): Promise<void>
+//	export({history}): Promise<Uint8Array>
 //	add, get, update, remove, restore, query, onChange: see objects.go
 //	observe('state' | 'members' | 'invitations' | 'sync', callback)
 func (bc *boundClient) space(sp *client.Space) safejs.Value {
@@ -54,6 +55,9 @@ func (bc *boundClient) space(sp *client.Space) safejs.Value {
 			defer cancel()
 		}
 		return nil, sp.Flush(ctx, to)
+	})
+	bc.async(v, "export", func(ctx context.Context, args arguments) (any, error) {
+		return sp.Export(ctx, client.ExportOptions{History: jsval.Bool(args.at(0), "history")})
 	})
 	bc.method(v, "createInvitation", func(args arguments) (any, error) {
 		o, err := invitationOptions(args.at(0))

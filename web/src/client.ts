@@ -211,6 +211,24 @@ export class Client {
     return space;
   }
 
+  /**
+   * Makes a new space of what {@link Space.export} gave: owned by this identity,
+   * with objects of the same content and the same ids, so that references stay
+   * right. A history is written again by this device: times and messages are
+   * kept, the author of all is this identity. The space appears when all of it
+   * is stored; a failure leaves nothing behind.
+   *
+   * @param archive - the file; bytes are taken too.
+   * @throws NO_IDENTITY; INVALID_ARGUMENT for what is no archive; MALFORMED for
+   *   one that is cut off or was altered; VERSION_UNSUPPORTED for one of a newer
+   *   version; TOO_LARGE over 1 GiB of content; STORAGE_FULL.
+   */
+  async importSpace(archive: Blob | ArrayBuffer | Uint8Array): Promise<Space> {
+    this.#require('importSpace');
+    const bytes = await bytesOf(archive);
+    return this.#space(await this.#call('importSpace', (client) => client.importSpace(bytes)));
+  }
+
   /** The space with that key, or that key or id as a string; undefined if the identity is not in it. */
   getSpace(key: PublicKey | string): Space | undefined {
     return this.spaces.get(key);
@@ -255,6 +273,18 @@ export class Client {
     const space = new Space(this.#require('spaces').runtime, raw);
     this.#known.set(key, space);
     return space;
+  }
+}
+
+async function bytesOf(archive: unknown): Promise<Uint8Array> {
+  if (archive instanceof Uint8Array) return archive;
+  if (archive instanceof ArrayBuffer) return new Uint8Array(archive);
+  if (!(archive instanceof Blob))
+    throw new EchospaceError('INVALID_ARGUMENT', 'importSpace: want the Blob or the bytes of an archive');
+  try {
+    return new Uint8Array(await archive.arrayBuffer());
+  } catch (cause) {
+    throw new EchospaceError('INVALID_ARGUMENT', 'importSpace: the file cannot be read', { cause });
   }
 }
 

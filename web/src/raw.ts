@@ -67,6 +67,7 @@ export interface RawClient {
   createIdentity(profile: { displayName?: string }): Promise<RawIdentity>;
   updateProfile(profile: { displayName?: string }): Promise<RawIdentity>;
   createSpace(): Promise<RawSpace>;
+  importSpace(archive: Uint8Array): Promise<RawSpace>;
   goOffline(): Promise<void>;
   goOnline(): Promise<void>;
   observe<K extends keyof RawClientValues>(name: K, cb: (value: RawClientValues[K]) => void): RawUnsubscribe;
@@ -119,6 +120,7 @@ export interface RawSpace {
   open(): Promise<void>;
   close(): Promise<void>;
   flush(options: { to?: string; timeout?: number }): Promise<void>;
+  export(options: { history: boolean }): Promise<Uint8Array<ArrayBuffer>>;
   onChange(cb: () => void): RawUnsubscribe;
 }
 

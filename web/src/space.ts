@@ -1,14 +1,15 @@
 import { Core } from './db/core.js';
 import { Database } from './db/database.js';
 import type { Live } from './db/live.js';
-import { reportUncaught, toEchospaceError } from './errors.js';
+import { EchospaceError, reportUncaught, toEchospaceError } from './errors.js';
 import { CancellableInvitation, rawInvitationOptions } from './invitation.js';
+import { writeJson } from './json.js';
 import { PublicKey } from './keys.js';
 import { readMessage, writeMessage } from './message.js';
 import { Observable, observeOutside, Source } from './observable.js';
 import type { RawInvitation, RawMember, RawSpace, RawSpaceValues } from './raw.js';
 import type { Runtime } from './runtime.js';
-import type { InvitationOptions, Member, Role, SpaceState, SyncStatus } from './types.js';
+import type { ExportOptions, InvitationOptions, Member, Role, SpaceState, SyncStatus } from './types.js';
 
 /** What a listener of a channel gets. */
 export interface ChannelMessage {
@@ -150,6 +151,33 @@ export class Space {
   async close(): Promise<void> {
     this.commit();
     await this.#runtime.guard(this.#raw.close());
+  }
+
+  /**
+   * Gives the space as a file: every object that was not removed, under its id,
+   * with all that is in it, and the properties. It is of one moment, although
+   * edits go on meanwhile. Of a property with a conflict it has the value that
+   * stands. {@link Client.importSpace} makes a new space of it, with equal objects.
+   *
+   * **The file is not encrypted**: whoever has it reads it all, with the history
+   * also what was removed, and the names of who wrote it.
+   *
+   * @throws SPACE_CLOSED; TOO_LARGE over 1 GiB of content; INVALID_ARGUMENT for
+   *   JSON with history; with history also what {@link Database.flush} throws,
+   *   and STORAGE_CORRUPT if a part of the history is damaged.
+   */
+  async export(options: ExportOptions = {}): Promise<Blob> {
+    const { history = false, format = 'archive' } = options;
+    if (format !== 'archive' && format !== 'json')
+      throw new EchospaceError('INVALID_ARGUMENT', `export: format is ${format}, not 'archive' or 'json'`);
+    if (format === 'json') {
+      if (history)
+        throw new EchospaceError('INVALID_ARGUMENT', 'export: JSON holds no history; take an archive');
+      return writeJson(this.db, this.properties);
+    }
+    this.commit();
+    const bytes = await this.#runtime.guard(this.#raw.export({ history }));
+    return new Blob([bytes], { type: 'application/octet-stream' });
   }
 
   /** @internal Hands the edits of the current burst to the core. */

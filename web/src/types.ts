@@ -29,6 +29,20 @@ export interface ClientOptions {
   };
 }
 
+/** Options of {@link Space.export}. */
+export interface ExportOptions {
+  /**
+   * Adds every change that the space was made of, with its time and who wrote
+   * it; off by default.
+   */
+  history?: boolean;
+  /**
+   * `archive` (the default): a file that `importSpace` reads. `json`: for people
+   * and scripts; it cannot be imported.
+   */
+  format?: 'archive' | 'json';
+}
+
 /** Whether the client can be used. */
 export interface ClientStatus {
   /** `crashed` is final: reload the page. */

@@ -20,6 +20,7 @@ const files = [
   'invitations',
   'spaces',
   'objects',
+  'archives',
   'network',
   'storage',
   'profiles',
