@@ -151,7 +151,7 @@ const (
 	// importGroup is about how many bytes of ops are one transaction.
 	importGroup = 16 << 10
 	// importBuild is after how many bytes of ops blocks are made of them.
-	importBuild = 64 << 10
+	importBuild = 32 << 10
 	// importBatch is about how many bytes of blocks are stored at a time.
 	importBatch = 512 << 10
 )
