@@ -2,7 +2,6 @@ package space
 
 import (
 	"context"
-	"slices"
 	"sort"
 
 	"github.com/echospace/echospace/core/errs"
@@ -77,7 +76,7 @@ func (s *Space) BeginReplay(ctx context.Context, old []id.FeedID) (*Replay, erro
 	for i := range r.lines {
 		made[i] = r.lines[i].header
 	}
-	slices.SortFunc(made, func(a, b *feed.SignedHeader) int { return id.Compare(a.ID(), b.ID()) })
+	sort.Slice(made, func(i, j int) bool { return id.Compare(made[i].ID(), made[j].ID()) < 0 })
 	for i, at := range order {
 		r.lines[at].header = made[i]
 	}
