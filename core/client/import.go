@@ -429,7 +429,7 @@ func (im *importer) compare() error {
 
 // finish stores the rest, and with it what makes the space one of the profile.
 func (im *importer) finish(rec space.Record, first *space.Intake) error {
-	for im.core.DB().Changes(sectionSize) != nil {
+	for im.core.DB().Changes(importGroup) != nil {
 		im.rest() // nobody has seen the space yet, to whom changes could be told
 	}
 	im.s.keyring.Put(&im.batch, spaceRecords+rec.Key.String(), rec.Encode())
