@@ -174,6 +174,30 @@ func TestSpace_S12_historyIsKept(t *testing.T) {
 	}
 }
 
+// TestSpace_S12_changeInParts has a change that is too big for one block.
+func TestSpace_S12_changeInParts(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	sp, err := w.person("Ada").CreateSpace(ctx)
+	ok(t, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = byte(random.Uint32())
+	}
+	v := put(t, sp, "title", "noise")
+	set(t, sp, v, "noise", typed(1, wire.AppendBytes(nil, noise)))
+	put(t, sp, "title", "after it")
+	for _, history := range []bool{false, true} {
+		archive, err := sp.Export(ctx, client.ExportOptions{History: history})
+		ok(t, err)
+		again, err := w.person("Bob").ImportSpace(ctx, archive)
+		ok(t, err)
+		if !bytes.Equal(state(t, again), state(t, sp)) {
+			t.Errorf("with history %v it is another", history)
+		}
+	}
+}
+
 func smallArchive(t *testing.T, history bool) []byte {
 	t.Helper()
 	w := newWorld(t)

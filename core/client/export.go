@@ -225,7 +225,7 @@ func (x *exporter) pastSections() (sections [][]byte, count uint64, err error) {
 		return nil, 0, err
 	}
 	first, err := x.section(sectionFeeds, authors)
-	return slices.Insert(w.sections, 0, first), uint64(w.count), err
+	return append([][]byte{first}, w.sections...), uint64(w.count), err
 }
 
 // authors says who writes feeds. sp.mu is held.

@@ -34,7 +34,13 @@ func (db *DB) BeginExport() *Export {
 
 // End forgets the export. It may be called again.
 func (e *Export) End() {
-	e.db.exports = slices.DeleteFunc(e.db.exports, func(x *Export) bool { return x == e })
+	kept := e.db.exports[:0]
+	for _, x := range e.db.exports {
+		if x != e {
+			kept = append(kept, x)
+		}
+	}
+	e.db.exports = kept
 }
 
 // note is told of each change of an object.
@@ -72,7 +78,9 @@ func (e *Export) addRun(run []int32) {
 	at := sort.Search(len(e.runs), func(i int) bool {
 		return e.runs[i][0] != propertiesRow && e.db.order(e.runs[i][0], run[0]) > 0
 	})
-	e.runs = slices.Insert(e.runs, at, run)
+	e.runs = append(e.runs, nil)
+	copy(e.runs[at+1:], e.runs[at:])
+	e.runs[at] = run
 }
 
 // exported reports whether c is an object that an export holds.
@@ -139,8 +147,10 @@ func (e *Export) Stale() []int {
 	}
 	e.changed = e.changed[:0]
 	slices.SortFunc(late, e.db.order)
-	for part := range slices.Chunk(late, maxLate) {
-		stale = append(stale, e.addChunk(slices.Clone(part)))
+	for len(late) > 0 {
+		n := min(len(late), maxLate)
+		stale = append(stale, e.addChunk(late[:n:n]))
+		late = late[n:]
 	}
 	sort.Ints(stale)
 	return slices.Compact(stale)
