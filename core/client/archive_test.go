@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/errs"
@@ -459,4 +460,59 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("%d records are left", stored(t, p.store, "")-before)
 		}
 	})
+}
+
+// TestExport_S12_whileEditing exports while somebody edits all the time: what
+// comes out is whole, and of one moment, since two objects that change together
+// are alike in it.
+func TestExport_S12_whileEditing(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	c := w.person("Ada")
+	sp, err := c.CreateSpace(ctx)
+	ok(t, err)
+	twins := [2]id.ObjectID{put(t, sp, "n", "-"), {}}
+	for i := range 3000 { // so that they are in different chunks
+		put(t, sp, "title", "between them, number "+string(rune('a'+i%26))+", and some more that takes place")
+	}
+	twins[1] = put(t, sp, "n", "-")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := uint64(0); ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			var ops []byte
+			for _, v := range twins {
+				b := wire.AppendUint(wire.AppendArray(nil, 4), 2)
+				b = wire.AppendBytes(b, v[:])
+				b = wire.AppendString(wire.AppendArray(b, 1), "n")
+				ops = append(ops, wire.AppendUint(b, i)...)
+			}
+			if err := sp.Edit(ops); err != nil {
+				t.Errorf("edit: %v", err)
+				return
+			}
+		}
+	}()
+	for _, history := range []bool{false, true} {
+		archive, err := sp.Export(ctx, client.ExportOptions{History: history})
+		ok(t, err)
+		again, err := w.person("Bob").ImportSpace(ctx, archive)
+		ok(t, err)
+		n := func(v id.ObjectID) []byte {
+			r := wire.NewReader(record(again, v))
+			r.ArrayLen(5)
+			r.Skip()
+			r.Skip()
+			return r.Skip()
+		}
+		if a, b := n(twins[0]), n(twins[1]); !bytes.Equal(a, b) || count(again) != 3002 {
+			t.Errorf("with history %v the twins are %q and %q among %d", history, a, b, count(again))
+		}
+	}
+	close(stop)
+	<-stopped
 }
