@@ -153,7 +153,7 @@ func TestSpace_S12_historyIsKept(t *testing.T) {
 		ok(t, sp.Objects("test", func(db *objectdb.DB) error {
 			h := db.MarkHistory()
 			for more := true; more; {
-				var list []objectdb.Change
+				var list []objectdb.HistoryBlock
 				list, more = h.Next()
 				n += len(list)
 			}

@@ -18,7 +18,7 @@ func (x *exporter) pastSections() (sections [][]byte, count uint64, err error) {
 	}
 	w := changeWriter{x: x, blocks: blockReader{sp: x.sp}, ends: map[feed.Ref]int{}}
 	for more := true; more; {
-		var list []objectdb.Change
+		var list []objectdb.HistoryBlock
 		err := x.with(func() error {
 			if !x.past.Written() {
 				return errs.New("space.export", errs.FeedForked, "the own feed was left while its history was read; export again")
@@ -82,7 +82,7 @@ type changeWriter struct {
 	sections [][]byte
 }
 
-func (w *changeWriter) add(c *objectdb.Change) error {
+func (w *changeWriter) add(c *objectdb.HistoryBlock) error {
 	payload, err := w.blocks.payload(w.x, c)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ type blockReader struct {
 const readAhead = 64
 
 // payload gives what a change does; nil if that was left out.
-func (r *blockReader) payload(x *exporter, c *objectdb.Change) ([]byte, error) {
+func (r *blockReader) payload(x *exporter, c *objectdb.HistoryBlock) ([]byte, error) {
 	blocks, err := r.change(x.ctx, c)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (r *blockReader) payload(x *exporter, c *objectdb.Change) ([]byte, error) {
 
 // change reads the blocks of a change. One that others wrote may be in the
 // database some milliseconds before it is stored.
-func (r *blockReader) change(ctx context.Context, c *objectdb.Change) (blocks []*feed.Block, err error) {
+func (r *blockReader) change(ctx context.Context, c *objectdb.HistoryBlock) (blocks []*feed.Block, err error) {
 	for wait := time.Millisecond; wait < 4*time.Second; wait *= 2 {
 		if blocks, err = r.parts(ctx, c); err != nil || blocks != nil {
 			return blocks, err
@@ -161,7 +161,7 @@ func (r *blockReader) change(ctx context.Context, c *objectdb.Change) (blocks []
 }
 
 // parts gives the blocks of a change, or nil if one is not there.
-func (r *blockReader) parts(ctx context.Context, c *objectdb.Change) ([]*feed.Block, error) {
+func (r *blockReader) parts(ctx context.Context, c *objectdb.HistoryBlock) ([]*feed.Block, error) {
 	if r.held[c.Ref] == nil {
 		if err := r.fetch(ctx, c); err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func (r *blockReader) parts(ctx context.Context, c *objectdb.Change) ([]*feed.Bl
 }
 
 // fetch reads from the first block of a change on.
-func (r *blockReader) fetch(ctx context.Context, c *objectdb.Change) error {
+func (r *blockReader) fetch(ctx context.Context, c *objectdb.HistoryBlock) error {
 	from := c.Prev.Seq + 1
 	entries, err := r.sp.s.storage.Store.Scan(ctx, feed.BlockRange(c.Ref.Feed, from, max(c.Ref.Seq+1, from+readAhead)), 0)
 	if err != nil {

@@ -237,9 +237,9 @@ func replayed(t failer, db *DB, pool []*published) *DB {
 	if !h.Written() {
 		t.Fatal("a history with bursts that are not written")
 	}
-	var changes []Change
+	var changes []HistoryBlock
 	for more := true; more; {
-		var list []Change
+		var list []HistoryBlock
 		list, more = h.Next()
 		changes = append(changes, list...)
 	}

@@ -20,8 +20,8 @@ type History struct {
 	given   int32
 }
 
-// Change is a block in a History.
-type Change struct {
+// HistoryBlock is a block in a History.
+type HistoryBlock struct {
 	Ref  feed.Ref
 	Prev feed.Ref // Seq 0 for the first of a feed
 	// Parents are what the block follows at once: the places in the History,
@@ -53,7 +53,7 @@ func (h *History) Written() bool {
 
 // Next gives further blocks, each behind what it follows, and reports false
 // behind the last. A History that is not Written lacks some.
-func (h *History) Next() (list []Change, more bool) {
+func (h *History) Next() (list []HistoryBlock, more bool) {
 	g := h.db.graph
 	for end := min(h.next+historyStep, h.nodes); h.next < end; h.next++ {
 		n := h.next
@@ -63,7 +63,7 @@ func (h *History) Next() (list []Change, more bool) {
 			continue // the number that a burst had before it moved
 		}
 		h.given++
-		c := Change{Ref: ref, Prev: feed.Ref{Feed: ref.Feed}, Parents: make([]int32, 0, len(g.Parents(n)))}
+		c := HistoryBlock{Ref: ref, Prev: feed.Ref{Feed: ref.Feed}, Parents: make([]int32, 0, len(g.Parents(n)))}
 		_, c.Ops = g.Ops(n)
 		if p := g.Predecessor(n); p != none {
 			c.Prev = g.Ref(p)

@@ -43,9 +43,9 @@ func (e *engine) replayed() (out *engine, leftOut int) {
 	out.Space, out.rec = s, rec
 	out.store(first)
 	h := e.DB().MarkHistory()
-	var changes []objectdb.Change
+	var changes []objectdb.HistoryBlock
 	for more := true; more; {
-		var list []objectdb.Change
+		var list []objectdb.HistoryBlock
 		list, more = h.Next()
 		changes = append(changes, list...)
 	}

@@ -392,8 +392,7 @@ describe('Database', () => {
     await space.waitUntilReady();
     assert.equal(db.get<Task>(task.id), task);
     db.add({ title: 'kept' });
-    await settled();
-    assert.equal(results.at(-1), 2);
+    while (results.at(-1) !== 2) await settled(); // how long it takes to be told depends on the machine
     stop();
   });
 });
