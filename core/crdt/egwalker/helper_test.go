@@ -57,7 +57,7 @@ func (x *site) add(n int) error {
 	x.numbers[n] = e
 	for _, d := range edits {
 		switch d.Kind {
-		case Insert:
+		case Insert, InsertAfter, InsertBefore:
 			x.text = slices.Insert(x.text, int(d.Pos), r.content[d.From:d.From+d.Len]...)
 		default:
 			x.text = slices.Delete(x.text, int(d.Pos), int(d.Pos+d.Len))

@@ -13,11 +13,19 @@ type Event = int32
 // Kind tells inserts from deletes.
 type Kind uint8
 
-// The kinds of ops.
+// The kinds of ops. The last two insert one element that is a boundary: it keeps
+// to a neighbour of its, as the anchors of Peritext do (Litt, Lim, Kleppmann and
+// van Hardenberg, CSCW 2022), whatever else is inserted there at the same time.
 const (
-	Insert Kind = iota
-	Delete
+	Insert       Kind = iota
+	Delete            //
+	InsertAfter       // stays directly behind the element in front of Pos, or the beginning
+	InsertBefore      // stays directly in front of the element at Pos, or the end
+	lastKind     = InsertBefore
 )
+
+// Inserts reports whether an op of the kind inserts elements.
+func (k Kind) Inserts() bool { return k != Delete }
 
 // Op puts Len elements in front of position Pos, or takes away the Len elements
 // from Pos on. Positions are those that the writer saw after the op before.
@@ -122,7 +130,7 @@ func (s *Sequence) fits(ops []Op) (length int32, err error) {
 			return 0, err
 		}
 		count += o.Len
-		if o.Kind == Insert {
+		if o.Kind.Inserts() {
 			length += o.Len
 		} else {
 			length -= o.Len
@@ -135,7 +143,7 @@ func (s *Sequence) fits(ops []Op) (length int32, err error) {
 // typing, deleting forwards, deleting backwards.
 func (last *Op) Join(o Op) bool {
 	switch {
-	case o.Kind != last.Kind:
+	case o.Kind != last.Kind || o.Kind > Delete:
 		return false
 	case o.Kind == Insert && o.Pos == last.Pos+last.Len, o.Kind == Delete && o.Pos == last.Pos:
 		last.Len += o.Len
@@ -152,7 +160,9 @@ func (o Op) check(length, count int32) error {
 	switch {
 	case o.Len <= 0 || o.Len > MaxLength-count || o.Pos < 0:
 		return malformed("an op of %d elements at %d, after %d", o.Len, o.Pos, count)
-	case o.Kind == Insert && o.Pos > length:
+	case o.Kind > lastKind || o.Kind > Delete && o.Len != 1:
+		return malformed("an op of kind %d and %d elements", o.Kind, o.Len)
+	case o.Kind.Inserts() && o.Pos > length:
 		return malformed("an insert at %d of a sequence of %d", o.Pos, length)
 	case o.Kind == Delete && o.Len > length-o.Pos:
 		return malformed("a delete of %d elements at %d of a sequence of %d", o.Len, o.Pos, length)
@@ -173,7 +183,7 @@ func (s *Sequence) Merge(parents []Event, ops []Op, order Order, edits []Edit) (
 		from := int32(0)
 		for _, o := range ops {
 			edits = append(edits, Edit{Op: o, From: from})
-			if o.Kind == Insert {
+			if o.Kind.Inserts() {
 				from += o.Len
 			}
 		}

@@ -6,6 +6,10 @@ import "github.com/echospace/echospace/core/crdt/flat"
 // on; element k of the sequence at the walker's base by baseID(k); noID is none.
 const noID = -1
 
+// nearID, as the right parent of an element, has it come before all others that
+// have its left: it is directly behind that.
+const nearID = -1 << 31
+
 func baseID(k int32) int32 { return -2 - k }
 
 // idAt is the name of the element off places behind id in a run.
@@ -29,6 +33,19 @@ type item struct {
 	// there, n+1 is deleted n times.
 	state int32
 	gone  bool // deleted in the sequence as it is
+	kind  Kind // of the op that inserted it; Insert for what is of the base
+}
+
+// rank orders the elements that have one left and one right parent, before
+// their events do.
+func (i *item) rank() int {
+	switch i.kind {
+	case InsertAfter:
+		return 0
+	case InsertBefore:
+		return 2
+	}
+	return 1
 }
 
 // sums are the elements of a part of the tree, by what they are counted for.
@@ -279,17 +296,22 @@ func (t *tree) split(p place, off int32) place {
 }
 
 // knownFrom finds the first element from a place on that is there or deleted in
-// the walker's version; false if there is none.
+// the walker's version and keeps to nothing behind it; false if there is none.
 func (t *tree) knownFrom(p place) (*item, bool) {
-	if q, ok := t.norm(p); ok && t.item(q).state > 0 {
-		return t.item(q), true
+	for {
+		q, ok := t.norm(p)
+		if !ok || t.item(q).state == 0 {
+			k := t.before(p, known)
+			if k == t.total[known] {
+				return nil, false
+			}
+			q, _ = t.find(known, k)
+		}
+		if t.item(q).kind != InsertBefore {
+			return t.item(q), true
+		}
+		p = place{q.leaf, q.at + 1}
 	}
-	k := t.before(p, known)
-	if k == t.total[known] {
-		return nil, false
-	}
-	q, _ := t.find(known, k)
-	return t.item(q), true
 }
 
 // find gives the item that holds element k of those that are in a sum, of which

@@ -16,6 +16,8 @@ var (
 	twinSeed = flag.Uint64("egwalker.seed", 0, "the first seed; 0 is a new one")
 )
 
+var sides = map[Kind]plain.Side{InsertAfter: plain.Left, InsertBefore: plain.Right}
+
 // text is what the history comes to, by the plain twin.
 func (h *history) text() string {
 	var pasts []map[int]bool
@@ -35,7 +37,7 @@ func (h *history) text() string {
 		pasts = append(pasts, past)
 		e := plain.Event{Content: r.content}
 		for _, o := range r.ops {
-			e.Ops = append(e.Ops, plain.Op{Delete: o.Kind == Delete, Pos: int(o.Pos), Len: int(o.Len)})
+			e.Ops = append(e.Ops, plain.Op{Delete: o.Kind == Delete, Pos: int(o.Pos), Len: int(o.Len), Side: sides[o.Kind]})
 		}
 		twin.Events = append(twin.Events, e)
 	}
@@ -52,7 +54,6 @@ func random(t *testing.T, rng *rand.Rand, replicas, ops int) *history {
 	for i := range sites {
 		sites[i] = newSite(h)
 	}
-	alphabet := []rune("abcdefghijklmnopqrstuvwxyz")
 	for made := 0; made < ops; {
 		at := rng.IntN(replicas)
 		x := sites[at]
@@ -72,19 +73,15 @@ func random(t *testing.T, rng *rand.Rand, replicas, ops int) *history {
 		for _, f := range x.s.Frontier() {
 			r.parents = append(r.parents, x.events[f])
 		}
-		length := len(x.text)
+		seen := slices.Clone(x.text)
 		for range 1 + rng.IntN(3) {
-			o := Op{Pos: int32(rng.IntN(length + 1)), Len: int32(1 + rng.IntN(4))}
-			if length > 0 && rng.IntN(3) == 0 {
-				o = Op{Kind: Delete, Pos: int32(rng.IntN(length)), Len: 1}
-				o.Len += int32(rng.IntN(min(5, length-int(o.Pos))))
-				length -= int(o.Len)
+			o, content := randomOp(rng, seen)
+			if o.Kind == Delete {
+				seen = slices.Delete(seen, int(o.Pos), int(o.Pos+o.Len))
 			} else {
-				for range o.Len {
-					r.content = append(r.content, alphabet[rng.IntN(len(alphabet))])
-				}
-				length += int(o.Len)
+				seen = slices.Insert(seen, int(o.Pos), content...)
 			}
+			r.content = append(r.content, content...)
 			r.ops = append(r.ops, o)
 			made += int(o.Len)
 		}
@@ -97,6 +94,53 @@ func random(t *testing.T, rng *rand.Rand, replicas, ops int) *history {
 		}
 	}
 	return h
+}
+
+// Boundaries in the content of a test.
+const after, before = '<', '>'
+
+// randomOp is an op on what its writer sees: it takes away any characters, puts
+// some in behind the last boundary that keeps to what is in front, or puts a
+// boundary in beside others of its side.
+func randomOp(rng *rand.Rand, seen []rune) (Op, []rune) {
+	isBoundary := func(i int) bool { return i >= 0 && i < len(seen) && (seen[i] == after || seen[i] == before) }
+	pos := rng.IntN(len(seen) + 1)
+	if !isBoundary(pos) && pos < len(seen) && rng.IntN(3) == 0 {
+		n := 1
+		for n < 5 && pos+n < len(seen) && !isBoundary(pos+n) && rng.IntN(4) > 0 {
+			n++
+		}
+		return Op{Kind: Delete, Pos: int32(pos), Len: int32(n)}, nil
+	}
+	from, end := pos, pos
+	for isBoundary(from - 1) {
+		from--
+	}
+	for isBoundary(end) {
+		end++
+	}
+	run := seen[from:end]
+	switch rng.IntN(6) {
+	case 0:
+		n := slices.IndexFunc(run, func(c rune) bool { return c != after })
+		if n < 0 {
+			n = len(run)
+		}
+		return Op{Kind: InsertAfter, Pos: int32(from + n), Len: 1}, []rune{after}
+	case 1:
+		for len(run) > 0 && run[len(run)-1] == before {
+			run = run[:len(run)-1]
+		}
+		return Op{Kind: InsertBefore, Pos: int32(from + len(run)), Len: 1}, []rune{before}
+	}
+	for len(run) > 0 && run[len(run)-1] != after {
+		run = run[:len(run)-1]
+	}
+	content := make([]rune, 1+rng.IntN(4))
+	for i := range content {
+		content[i] = 'a' + rune(rng.IntN(26))
+	}
+	return Op{Pos: int32(from + len(run)), Len: int32(len(content))}, content
 }
 
 // follows reports whether all that an event follows is here.

@@ -75,11 +75,14 @@ func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
 			return edits, err
 		}
 		switch o.Kind {
-		case Insert:
-			edits = append(edits, Edit{Op{Insert, w.insert(e, first, o), o.Len}, from})
-			from += o.Len
 		case Delete:
 			edits = w.delete(first, o, edits)
+		case InsertBefore:
+			edits = append(edits, Edit{Op{o.Kind, w.insertBefore(e, first, o.Pos), 1}, from})
+			from++
+		default:
+			edits = append(edits, Edit{Op{o.Kind, w.insert(e, first, o), o.Len}, from})
+			from += o.Len
 		}
 		first += o.Len
 	}
@@ -116,7 +119,7 @@ func (w *walker) step(e Event, by int32) {
 		if by < 0 {
 			first -= o.Len
 		}
-		if o.Kind == Insert {
+		if o.Kind.Inserts() {
 			w.shift(first, o.Len, by)
 		} else {
 			w.shiftTargets(first, o.Len, by)
@@ -187,15 +190,19 @@ func (w *walker) insert(e Event, first int32, o Op) int32 {
 			p.at++
 		}
 	}
-	i := item{id: first, len: o.Len, left: left, right: noID, event: e, state: 1}
-	if next, ok := t.knownFrom(p); ok && next.left == left {
+	i := item{id: first, len: o.Len, left: left, right: noID, event: e, state: 1, kind: o.Kind}
+	next, ok := t.knownFrom(p)
+	if ok = ok && next.left == left; ok {
 		i.right = next.id
+	}
+	if o.Kind == InsertAfter && !(ok && next.kind == InsertAfter) {
+		i.right = nearID
 	}
 	p = w.integrate(p, &i)
 	pos := t.before(p, end)
 	if p.at > 0 {
 		prev := t.item(place{p.leaf, p.at - 1})
-		if prev.event == e && prev.id+prev.len == first && left == first-1 && prev.state == 1 && i.right == noID && !prev.gone {
+		if o.Kind == Insert && prev.kind == Insert && prev.event == e && prev.id+prev.len == first && left == first-1 && prev.state == 1 && i.right == noID && !prev.gone {
 			t.alter(place{p.leaf, p.at - 1}, func(it *item) { it.len += o.Len })
 			w.moved(first, o.Len, p.leaf)
 			return pos
@@ -203,6 +210,36 @@ func (w *walker) insert(e Event, first int32, o Op) int32 {
 	}
 	t.insert(p, i)
 	return pos
+}
+
+// insertBefore puts a boundary directly in front of position pos, as the last of
+// the left children of the element there, and gives the position in the sequence
+// as it is. At the end of all it comes last.
+func (w *walker) insertBefore(e Event, first, pos int32) int32 {
+	t := &w.tree
+	i := item{id: first, len: 1, left: noID, right: noID, event: e, state: 1, kind: InsertBefore}
+	before := t.total[known]
+	if pos < t.total[cur] {
+		p, off := t.find(cur, pos)
+		if off > 0 {
+			p = t.split(p, off)
+		}
+		i.left, i.right = t.item(p).left, t.item(p).id
+		before = t.before(p, known)
+	}
+	p := place{t.first, 0}
+	if before > 0 { // what its writer does not know stands between
+		var off int32
+		p, off = t.find(known, before-1)
+		if off+1 < t.item(p).len {
+			panic("egwalker: an element is in the middle of a run")
+		}
+		p.at++
+	}
+	p = w.integrate(p, &i)
+	at := t.before(p, end)
+	t.insert(p, i)
+	return at
 }
 
 // integrate finds the place of an item among concurrent ones, which begin at p.
@@ -220,7 +257,7 @@ func (w *walker) integrate(p place, i *item) place {
 		}
 		if left == 0 {
 			right := w.compareRight(other.right, i.right)
-			if right == 0 && w.order.Before(i.event, other.event) {
+			if right == 0 && w.before(i, other) {
 				break
 			}
 			scanning = right < 0
@@ -231,6 +268,14 @@ func (w *walker) integrate(p place, i *item) place {
 		}
 	}
 	return p
+}
+
+// before orders two items with one left and one right parent.
+func (w *walker) before(a, b *item) bool {
+	if x, y := a.rank(), b.rank(); x != y {
+		return x < y
+	}
+	return w.order.Before(a.event, b.event)
 }
 
 // compareLeft orders two left origins: none is before all.
@@ -246,11 +291,15 @@ func (w *walker) compareLeft(a, b int32) int32 {
 	return w.compare(a, b)
 }
 
-// compareRight orders two right parents: none is behind all.
+// compareRight orders two right parents: none is behind all, but for nearID.
 func (w *walker) compareRight(a, b int32) int32 {
 	switch {
 	case a == b:
 		return 0
+	case a == nearID:
+		return 1
+	case b == nearID:
+		return -1
 	case a == noID:
 		return 1
 	case b == noID:

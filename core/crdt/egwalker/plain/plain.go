@@ -7,7 +7,18 @@ import "slices"
 type Op struct {
 	Delete   bool
 	Pos, Len int
+	Side     Side // of an insert of one element
 }
+
+// Side tells which neighbour a boundary stays with.
+type Side int8
+
+// The sides.
+const (
+	Left  Side = -1 // directly behind the element before it
+	Free  Side = 0
+	Right Side = 1 // directly in front of the element behind it
+)
 
 // Event is a burst of ops of one writer. Content is what they insert.
 type Event struct {
@@ -41,6 +52,8 @@ type item struct {
 	left, right *itemID
 	deleted     []int // the events that deleted it
 	char        rune
+	side        Side
+	near        bool // comes before all others with its left
 }
 
 type itemID struct{ event, at int }
@@ -89,7 +102,7 @@ func (w *replay) event(n int) {
 			if o.Delete {
 				w.remove(n, o.Pos, there)
 			} else {
-				w.insert(n, at, o.Pos+k, known, there)
+				w.insert(n, at, o.Pos+k, o.Side, known, there)
 				at++
 			}
 		}
@@ -113,36 +126,65 @@ func (w *replay) remove(n, pos int, there func(*item) bool) {
 	}
 }
 
-func (w *replay) insert(n, at, pos int, known, there func(*item) bool) {
+func (w *replay) insert(n, at, pos int, side Side, known, there func(*item) bool) {
 	cursor := 0
 	for ; pos > 0; cursor++ {
 		if there(&w.items[cursor]) {
 			pos--
 		}
 	}
-	fresh := item{event: n, at: at, char: w.h.Events[n].Content[at]}
+	fresh := item{event: n, at: at, char: w.h.Events[n].Content[at], side: side}
+	if side == Right {
+		cursor = w.behindKnown(w.thereFrom(cursor, there), known)
+		if next := w.thereFrom(cursor, there); next < len(w.items) {
+			id := w.items[next].id()
+			fresh.left, fresh.right = w.items[next].left, &id
+		}
+		w.put(w.place(cursor, fresh, known), fresh)
+		return
+	}
+	fresh.near = side == Left
 	if cursor > 0 {
 		id := w.items[cursor-1].id()
 		fresh.left = &id
 	}
 	for i := cursor; i < len(w.items); i++ {
-		if next := &w.items[i]; known(next) {
+		if next := &w.items[i]; known(next) && next.side != Right {
 			if next.left == nil && fresh.left == nil || next.left != nil && fresh.left != nil && *next.left == *fresh.left {
 				id := next.id()
-				fresh.right = &id
+				fresh.right, fresh.near = &id, fresh.near && next.side != Left
 			}
 			break
 		}
 	}
-	cursor = w.place(cursor, fresh, known)
+	w.put(w.place(cursor, fresh, known), fresh)
+}
+
+func (w *replay) put(cursor int, fresh item) {
 	w.edits = append(w.edits, Edit{false, w.position(cursor), []rune{fresh.char}})
 	w.items = slices.Insert(w.items, cursor, fresh)
+}
+
+// thereFrom is the first item from i on that its writer sees.
+func (w *replay) thereFrom(i int, there func(*item) bool) int {
+	for i < len(w.items) && !there(&w.items[i]) {
+		i++
+	}
+	return i
+}
+
+// behindKnown is the place behind the last item before i that its writer knows.
+func (w *replay) behindKnown(i int, known func(*item) bool) int {
+	for i > 0 && !known(&w.items[i-1]) {
+		i--
+	}
+	return i
 }
 
 // place is where an item comes among those at the cursor that its writer does
 // not know.
 func (w *replay) place(cursor int, fresh item, known func(*item) bool) int {
-	left, right := w.index(fresh.left, -1), w.index(fresh.right, len(w.items))
+	left, right := w.index(fresh.left, -1), w.right(&fresh)
 	scanning := false
 	for i := cursor; i < len(w.items) && !known(&w.items[i]); i++ {
 		other := &w.items[i]
@@ -151,8 +193,8 @@ func (w *replay) place(cursor int, fresh item, known func(*item) bool) int {
 			break
 		}
 		if l == left {
-			r := w.index(other.right, len(w.items))
-			if r == right && w.h.Before(fresh.event, other.event) {
+			r := w.right(other)
+			if r == right && (fresh.side < other.side || fresh.side == other.side && w.h.Before(fresh.event, other.event)) {
 				break
 			}
 			scanning = r < right
@@ -162,4 +204,12 @@ func (w *replay) place(cursor int, fresh item, known func(*item) bool) int {
 		}
 	}
 	return cursor
+}
+
+// right is where an item's right parent stands.
+func (w *replay) right(i *item) int {
+	if i.near {
+		return len(w.items) + 1
+	}
+	return w.index(i.right, len(w.items))
 }
