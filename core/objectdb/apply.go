@@ -22,6 +22,7 @@ type applier struct {
 	edits   []sequenceEdit
 	lists   []int32           // that it is about
 	made    map[int32][]int32 // the slots that it makes, by list
+	formats []formatting
 }
 
 // sequenceEdit is what one element does to a text or a list.
@@ -145,6 +146,10 @@ func (a *applier) apply(o *op) {
 		a.edit(child, o)
 	case elemEdit, elemEditSeen:
 		a.edit(a.child(o, typeText), o)
+	case elemFormat, elemFormatSeen:
+		child := a.child(o, typeText)
+		a.edit(child, o)
+		a.formats = append(a.formats, formatting{child, a.keys[o.number], at, a.p.raw[o.values:o.end]})
 	case elemCreate:
 		a.cursor = a.objects[o.index]
 		db.create(a.cursor, at)
@@ -210,7 +215,7 @@ func (a *applier) applyEdits() {
 func (a *applier) applyEdit(c int32, edits []sequenceEdit) {
 	ops, chars := a.p.gather(edits)
 	if a.db.containers.At(c).kind == typeText {
-		a.db.mergeText(a.node, a.past, c, ops, chars)
+		a.db.mergeText(a.node, a.past, c, ops, chars, a.formatsOf(c))
 		return
 	}
 	inserted := 0
@@ -222,6 +227,16 @@ func (a *applier) applyEdit(c int32, edits []sequenceEdit) {
 	if inserted == len(a.made[c]) { // else its writer is faulty, as everybody sees
 		a.db.mergeList(a.node, a.past, c, ops, a.made[c])
 	}
+}
+
+// formatsOf are the marks that the block makes in a text.
+func (a *applier) formatsOf(c int32) (out []formatting) {
+	for _, f := range a.formats {
+		if f.container == c {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // gather gives the runs and characters of all edits of one container.
@@ -238,7 +253,7 @@ func (p *payload) gather(edits []sequenceEdit) (ops []egwalker.Op, chars []byte)
 
 func (a *applier) seen(o *op) seen {
 	switch o.code {
-	case elemPut, elemEnter, elemCount, elemAdd, elemText, elemEdit, elemList, elemEnterList:
+	case elemPut, elemEnter, elemCount, elemAdd, elemText, elemEdit, elemFormat, elemList, elemEnterList:
 		return seen{feed: none}
 	}
 	return seen{lamport: o.lamport, feed: a.db.graph.Feed(a.p.feed(o.feed))}

@@ -109,7 +109,7 @@ func (b *builder) payload(db *DB) []byte {
 		out = wire.AppendUint(out, payloadVersion)
 	} else {
 		out = wire.AppendArray(out, 11)
-		out = wire.AppendUint(out, columnsVersion)
+		out = wire.AppendUint(out, b.columns.version())
 	}
 	var ids []byte
 	for _, f := range b.feeds {
@@ -309,6 +309,20 @@ func (b *builder) edit(db *DB, c int32, ops []egwalker.Op, content []byte) {
 			b.columns.add(o, nil)
 		}
 	}
+}
+
+// format writes elemFormat: a mark of a text, whose boundaries ops put in.
+func (b *builder) format(db *DB, c, name int32, value []byte, ops []egwalker.Op) crdt.Stamp {
+	b.seek(db, db.containers.At(c).parent)
+	b.nest(db, elemFormat, c)
+	b.key(db, name)
+	b.body = append(b.body, value...)
+	b.elements++
+	b.columns.begin()
+	for _, o := range ops {
+		b.columns.add(o, nil)
+	}
+	return b.stamp()
 }
 
 // insert writes elemInsert: new items of list c, from i on, with these values.

@@ -44,7 +44,7 @@ func (db *DB) SetWriter(f id.FeedID, head feed.Ref) {
 	case len(db.bursts) == 0:
 		db.head = prev
 	case db.writerErr == nil && !(same && db.graph.Predecessor(db.bursts[0].node) == prev):
-		db.rehome(prev)
+		db.remarked(func() { db.rehome(prev) })
 	}
 }
 
@@ -68,7 +68,9 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 	forked := db.graph.Forked(b.node)
 	if forked { // ties with the other branch are broken by the hash
 		db.detachCreatedBy([]crdt.Node{b.node})
-		db.reorder(b.node, func() { db.graph.Commit(b.node, r) })
+		db.remarked(func() {
+			db.reorder(b.node, func() { db.graph.Commit(b.node, r) })
+		})
 		db.recountSlots()
 		db.settle()
 	} else {
@@ -148,6 +150,13 @@ func (db *DB) rehome(prev crdt.Node) {
 		for i, n := range s.nodes {
 			if at := slices.Index(old, n); at >= 0 {
 				s.nodes[i] = moved[at]
+			}
+		}
+	}
+	for _, x := range db.texts {
+		if x.marks != nil {
+			for i := range x.marks.rows {
+				rename(&x.marks.rows[i].at)
 			}
 		}
 	}

@@ -18,7 +18,9 @@ import (
 //	items bin    per item its source's place in sources, and the difference of
 //	             its index to that behind the item before
 //	counts bin   per edit, in the order of the elements, the number of its runs
-//	runs bin     per run 2*length, plus 1 for a delete; lengths are at least 1
+//	runs bin     per run 2*length, plus 1 for a delete; lengths are at least 1. In a
+//	             payload of version 3 it is 4*length, plus 1 for a delete, 2 and 3
+//	             for a boundary (egwalker.InsertAfter, InsertBefore), whose length is 1
 //	places bin   per run the difference of its position to the end of the run
 //	             before
 //	chars str    what the inserts into texts insert, one behind the other
@@ -26,9 +28,10 @@ import (
 // Sources and items stand in the order of their first use. The numbers are varints
 // of no more bytes than needed (encoding/binary), with 2*d for a difference d, or
 // -2*d-1 if it is negative. Lengths and positions are in UTF-16 code units of a
-// text, or slots of a list; a run ends where its insert ends, or where its delete
-// began. Writers join a run to the one before it as egwalker.Op.Join does, while
-// they grow: what is whole may still go on where the one before ended.
+// text, of which each boundary is one, or slots of a list; a run ends where its
+// insert ends, or where its delete began. Writers join a run to the one before it
+// as egwalker.Op.Join does, while they grow: what is whole may still go on where
+// the one before ended.
 
 // columns are the edits of texts and lists of one payload.
 type columns struct {
@@ -59,7 +62,19 @@ func (c *columns) add(o egwalker.Op, chars []byte) {
 	*last++
 }
 
+// version is that of a payload with such columns.
+func (c *columns) version() uint64 {
+	if hasBoundary(c.runs) {
+		return marksVersion
+	}
+	return columnsVersion
+}
+
+// kindBits is how many bits of a run tell its kind.
+func kindBits(version uint64) int { return int(version) - 1 }
+
 func (c *columns) append(b []byte) []byte {
+	bits := kindBits(c.version())
 	var col []byte
 	for _, n := range c.counts {
 		col = binary.AppendUvarint(col, uint64(n))
@@ -67,7 +82,7 @@ func (c *columns) append(b []byte) []byte {
 	b = wire.AppendBytes(b, col)
 	col = col[:0]
 	for _, o := range c.runs {
-		col = binary.AppendUvarint(col, uint64(o.Len)<<1|uint64(o.Kind))
+		col = binary.AppendUvarint(col, uint64(o.Len)<<bits|uint64(o.Kind))
 	}
 	b = wire.AppendBytes(b, col)
 	col = col[:0]
@@ -81,14 +96,14 @@ func (c *columns) append(b []byte) []byte {
 }
 
 func runEnd(o egwalker.Op) int32 {
-	if o.Kind == egwalker.Insert {
+	if o.Kind.Inserts() {
 		return o.Pos + o.Len
 	}
 	return o.Pos
 }
 
 // readColumns reads the columns of a payload, and what each edit has of them.
-func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.Op, []span, []byte) {
+func readColumns(r *wire.Reader, version uint64, runs []egwalker.Op, edits []span) ([]egwalker.Op, []span, []byte) {
 	counts, lengths, places := varints{b: r.Bytes(maxTable)}, varints{b: r.Bytes(maxTable)}, varints{b: r.Bytes(maxTable)}
 	chars := r.StringBytes(maxTable)
 	if r.Err() != nil {
@@ -99,7 +114,7 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 		e := span{runs: int32(len(runs))}
 		n := counts.next()
 		for i := uint64(0); i < n && r.Err() == nil; i++ {
-			o, err := readRun(&lengths, &places, at)
+			o, err := readRun(&lengths, &places, at, kindBits(version))
 			if err != nil {
 				r.Fail(err)
 				break
@@ -119,15 +134,18 @@ func readColumns(r *wire.Reader, runs []egwalker.Op, edits []span) ([]egwalker.O
 	return runs, edits, chars
 }
 
-func readRun(lengths, places *varints, at int32) (o egwalker.Op, err error) {
+func readRun(lengths, places *varints, at int32, bits int) (o egwalker.Op, err error) {
 	n, d := lengths.next(), places.next()
-	o.Kind = egwalker.Kind(n & 1)
-	length, pos := n>>1, int64(at)+signed(d)
+	o.Kind = egwalker.Kind(n & (1<<bits - 1))
+	length, pos := n>>bits, int64(at)+signed(d)
 	if lengths.bad || places.bad {
 		return o, errors.New("a column is too short or holds what is no number in its least form")
 	}
 	if length == 0 || length > egwalker.MaxLength || d>>1 > egwalker.MaxLength || pos < 0 || pos > egwalker.MaxLength {
 		return o, fmt.Errorf("a run of %d at %d", length, pos)
+	}
+	if o.Kind > egwalker.Delete && length != 1 {
+		return o, fmt.Errorf("a boundary of length %d", length)
 	}
 	o.Len, o.Pos = int32(length), int32(pos)
 	return o, nil

@@ -313,7 +313,8 @@ type mirror struct {
 	lists   map[uint32][]id.ObjectID
 	records map[id.ObjectID]record
 	changed map[uint32]map[id.ObjectID]bool
-	texts   map[Text][]uint16 // those that are watched
+	texts   map[Text][]uint16     // those that are watched
+	marks   map[Text][]attributes // of each of their units
 }
 
 func splitIDs(b []byte) (out []id.ObjectID) {
@@ -324,7 +325,7 @@ func splitIDs(b []byte) (out []id.ObjectID) {
 }
 
 func newMirror() *mirror {
-	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}}
+	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}, marks: map[Text][]attributes{}}
 }
 
 // watch has the mirror follow a text.
@@ -334,21 +335,34 @@ func (m *mirror) watch(t failer, db *DB, x Text) {
 		t.Fatal(err)
 	}
 	m.texts[x] = utf16.Encode([]rune(contentOf(t, db, x)))
+	m.marks[x] = unitMarks(t, db, x)
 }
 
 func (m *mirror) edits(t failer, r *wire.Reader) {
 	t.Helper()
 	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
-		k := (r.ArrayLen(math.MaxInt32) - 1) / 4
+		k := (r.ArrayLen(math.MaxInt32) - 1) / 5
 		x := Text(r.Uint(math.MaxInt32))
 		for range k {
 			pos, deleted := int(r.Uint(math.MaxInt32)), int(r.Uint(math.MaxInt32))
-			inserted := utf16.Encode([]rune(r.String(math.MaxInt32)))
+			formats := r.SkipNil()
+			var inserted []uint16
+			if !formats {
+				inserted = utf16.Encode([]rune(r.String(math.MaxInt32)))
+			}
 			r.Bool()
+			a := readAttributes(r)
 			if pos+deleted > len(m.texts[x]) {
 				t.Fatalf("text %d: %d deleted at %d of %d", x, deleted, pos, len(m.texts[x]))
 			}
+			if formats {
+				for i := pos; i < pos+deleted; i++ {
+					m.marks[x][i] = a.over(m.marks[x][i])
+				}
+				continue
+			}
 			m.texts[x] = slices.Replace(m.texts[x], pos, pos+deleted, inserted...)
+			m.marks[x] = slices.Replace(m.marks[x], pos, pos+deleted, slices.Repeat([]attributes{a}, len(inserted))...)
 		}
 	}
 }

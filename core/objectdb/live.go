@@ -154,7 +154,7 @@ const maxDrain = 1 << 13
 // records at a time (at least one object), or gives nil if there is nothing:
 //
 //	[[record...], [[query, removed bin, [[index, object bin16]...], changed bin]...],
-//	 [[Text, [pos, deleted, inserted str, local bool]...]...], more bool]
+//	 [[Text, [pos, deleted, inserted nil|str, local bool, attributes]...]...], more bool]
 //
 // A record is there for each object that a block changed, not for one that only
 // Local changed. removed and changed are 16-byte ids. The order of use is: take
@@ -163,7 +163,9 @@ const maxDrain = 1 << 13
 // for a transaction may be half in this batch. Objects changed between two such
 // calls join the rest. What happened in texts that are watched, replacements one
 // after the other, does not wait for the rest: who edits a text must know it as
-// it is. The caller owns the bytes.
+// it is. attributes are nil or [name, value, ...], those of what is inserted, or,
+// if that is nil, those that deleted characters from pos on get, which stay then:
+// the value nil takes one away. The caller owns the bytes.
 func (db *DB) Changes(limit int) []byte {
 	if !db.HasChanges() {
 		return nil
@@ -320,13 +322,22 @@ func (db *DB) appendTextLog(b []byte) []byte {
 	b = wire.AppendArray(b, len(db.textLog))
 	for _, c := range db.textLog {
 		x := db.textOf(c)
-		b = wire.AppendArray(b, 1+4*len(x.log))
+		b = wire.AppendArray(b, 1+5*len(x.log))
 		b = wire.AppendUint(b, uint64(c))
 		for _, t := range x.log {
 			b = wire.AppendUint(b, uint64(t.pos))
 			b = wire.AppendUint(b, uint64(t.deleted))
-			b = wire.AppendString(b, string(t.inserted))
+			if t.formats {
+				b = wire.AppendNil(b)
+			} else {
+				b = wire.AppendString(b, string(t.inserted))
+			}
 			b = wire.AppendBool(b, t.local)
+			if t.attributes == nil {
+				b = wire.AppendNil(b)
+			} else {
+				b = append(b, t.attributes...)
+			}
 		}
 		x.changed, x.log = false, nil
 	}

@@ -21,19 +21,20 @@ import (
 // but containers come with what is in them: [4, k, v, ...], [6, v, ...], [7, str],
 // [8, integer].
 const (
-	localCreate  = 1 // map: create an object with contents
-	localSet     = 2 // [key...], value: the maps on the way must exist
-	localDelKey  = 3 // [key...]
-	localDelete  = 4 // delete an object
-	localRestore = 5 // restore one
-	localAdd     = 6 // [key...], int: add to the counter there
-	localEdit    = 7 // [key...], pos, deleted, str: edit the text there, as EditText does
-	localSplice  = 8 // [key...], n, removed, [value...]: items of the list there from the n-th on give way to others
-	localMove    = 9 // [key...], from, to: the item at place from of the list there comes to place to
+	localCreate  = 1  // map: create an object with contents
+	localSet     = 2  // [key...], value: the maps on the way must exist
+	localDelKey  = 3  // [key...]
+	localDelete  = 4  // delete an object
+	localRestore = 5  // restore one
+	localAdd     = 6  // [key...], int: add to the counter there
+	localEdit    = 7  // [key...], pos, deleted, str: edit the text there, as EditText does
+	localSplice  = 8  // [key...], n, removed, [value...]: items of the list there from the n-th on give way to others
+	localMove    = 9  // [key...], from, to: the item at place from of the list there comes to place to
+	localFormat  = 10 // [key...], from, to, [name, expand, value, ...]: marks for a part of the text there; expand is 1 in front, 2 behind, their sum or 0; the value nil takes others away
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5, localFormat: 6}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
@@ -135,6 +136,10 @@ func (db *DB) localOp(r *wire.Reader, ops []byte) {
 	case localEdit:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
 			db.localEdit(r, at)
+		}
+	case localFormat:
+		if at, _ := db.localPath(r, c, false); r.Err() == nil {
+			db.localFormat(r, ops, at)
 		}
 	case localSplice, localMove:
 		if at, depth := db.localPath(r, c, false); r.Err() == nil {
@@ -336,6 +341,9 @@ func (db *DB) replace(r *wire.Reader, c, pos, deleted int32, inserted []byte) {
 	before := &textUndo{pos: int(pos)}
 	if !fresh {
 		before.mark = x.mark()
+		if x.marks != nil {
+			before.bounds = slices.Clone(x.marks.bounds)
+		}
 		before.deleted = db.ropes.Append(nil, x.content, int(pos), int(pos+deleted))
 	}
 	if err := db.editText(c, x, pos, deleted, inserted); err != nil {

@@ -19,7 +19,8 @@ import (
 //	change = [time, message nil|str, [element...]]
 //
 // The second form is that of a payload that edits texts or lists; columns.go
-// describes its columns, of which each edit takes its part in turn.
+// describes its columns, of which each edit takes its part in turn. The third is
+// that of one that marks texts as well: it looks like the second.
 //
 // feeds are 32-byte feed ids, objects 16-byte object ids. Feeds, keys and
 // objects stand in the order of their first use, all of them used; k, o and f
@@ -56,10 +57,13 @@ const (
 	elemInsert        = -23 // op; i n value...: edit the list, which makes n new items, named from i on; containers are [type]
 	elemRemove        = -24 // op; i: edit the list, and remove an item
 	elemMove          = -25 // op; i: edit the list, which puts an item elsewhere
-	elemLast          = elemMove
+	elemFormat        = -26 // op; k name value: mark the text that elemText makes, between its next two boundaries; name is a place in the table of keys
+	elemFormatSeen    = -27 // op; k lamport f name value: mark the one that elemTextSeen makes
+	elemLast          = elemFormatSeen
 	elemSet           = 0 // in op.code only: set a key
 	payloadVersion    = 1
 	columnsVersion    = 2
+	marksVersion      = 3
 )
 
 // Bounds on the tables of one payload.
@@ -74,10 +78,10 @@ type op struct {
 	index   int32 // k or o
 	feed    int32 // f
 	lamport uint64
-	number  int64  // n
+	number  int64  // n, or name
 	start   uint32 // of the value in payload.raw; of an edit its place in payload.edits
 	end     uint32
-	values  uint32 // elemInsert: where the values begin in payload.raw
+	values  uint32 // elemInsert, elemFormat: where the values begin in payload.raw
 }
 
 // payload is a decoded payload. It is reused from block to block.
@@ -95,6 +99,7 @@ type payload struct {
 	chars []byte
 	// What follows the items up to the changes is raw[columns:changes].
 	columns, changes int
+	version          uint64
 }
 
 // release forgets the bytes of the block, and buffers of unusual size.
@@ -124,10 +129,11 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], items: p.items[:0], runs: p.runs[:0], edits: p.edits[:0]}
 	n := r.ArrayLen(maxTable)
 	v := r.Uint(math.MaxUint64)
-	if r.Err() == nil && v != payloadVersion && v != columnsVersion {
-		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d and %d", v, payloadVersion, columnsVersion)
+	if r.Err() == nil && (v < payloadVersion || v > marksVersion) {
+		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d to %d", v, payloadVersion, marksVersion)
 	}
-	if want := map[bool]int{false: 5, true: 11}[v == columnsVersion]; n != want {
+	p.version = v
+	if want := map[bool]int{false: 5, true: 11}[v >= columnsVersion]; n != want {
 		r.Fail(fmt.Errorf("payload of version %d has %d elements, want %d", v, n, want))
 	}
 	p.feeds = r.Bytes(maxTable)
@@ -138,13 +144,16 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 	if len(p.feeds)%id.HashSize != 0 || len(p.objects)%id.ShortSize != 0 {
 		r.Fail(errors.New("table of ids is not of whole ids"))
 	}
-	if v == columnsVersion {
+	if v >= columnsVersion {
 		p.items = readItems(r, p.items)
 		p.columns = r.Offset()
-		p.runs, p.edits, p.chars = readColumns(r, p.runs, p.edits)
+		p.runs, p.edits, p.chars = readColumns(r, v, p.runs, p.edits)
 		p.changes = r.Offset()
 		if r.Err() == nil && len(p.items)+len(p.edits) == 0 {
 			r.Fail(errors.New("columns of nothing"))
+		}
+		if r.Err() == nil && v == marksVersion && !hasBoundary(p.runs) {
+			r.Fail(errors.New("payload of marks without boundaries"))
 		}
 	}
 	d := decoder{p: p, r: r, limits: limits, feeds: len(p.feeds) / id.HashSize, objects: len(p.objects) / id.ShortSize}
@@ -252,6 +261,16 @@ func (d *decoder) special(o op) int {
 		o.lamport = d.r.Uint(math.MaxUint64)
 		o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
 		used = 4
+	case elemFormat, elemFormatSeen:
+		o.start = d.edit(true)
+		o.index = d.key()
+		used = 4
+		if o.code == elemFormatSeen {
+			o.lamport = d.r.Uint(math.MaxUint64)
+			o.feed = d.use(d.r.Uint(maxTable), &d.usedFeeds, d.feeds, "feed")
+			used = 6
+		}
+		d.mark(&o)
 	case elemInsert:
 		d.need(d.inList(), "insert into what is no list")
 		o.start = d.edit(false)
@@ -304,6 +323,7 @@ func (d *decoder) edit(text bool) uint32 {
 	e := &d.p.edits[d.usedEdits]
 	e.chars = int32(d.usedChars)
 	for _, o := range d.p.runs[e.runs:e.runsEnd] {
+		d.need(text || o.Kind <= egwalker.Delete, "boundary in a list")
 		if text && o.Kind == egwalker.Insert && d.r.Err() == nil {
 			var err error
 			if d.usedChars, err = useChars(d.p.chars, d.usedChars, int(o.Len)); err != nil {
@@ -314,6 +334,15 @@ func (d *decoder) edit(text bool) uint32 {
 	e.charsEnd = int32(d.usedChars)
 	d.usedEdits++
 	return uint32(d.usedEdits - 1)
+}
+
+// mark reads the name and value of a mark.
+func (d *decoder) mark(o *op) {
+	d.need(d.p.version == marksVersion, "mark in a payload that is of none")
+	o.number = int64(d.use(d.r.Uint(maxTable), &d.usedKeys, len(d.p.keys), "key"))
+	o.values = uint32(d.r.Offset())
+	d.limits.readMark(d.r)
+	o.end = uint32(d.r.Offset())
 }
 
 // newItems reads the values of new items.

@@ -138,7 +138,7 @@ func TestApply_refuses(t *testing.T) {
 		kind    errs.Kind
 	}{
 		"empty":                   {nil, 0, errs.Malformed},
-		"newer version":           {[]byte{0x95, 3, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.VersionUnsupported},
+		"newer version":           {[]byte{0x95, 4, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.VersionUnsupported},
 		"columns missing":         {[]byte{0x95, 2, 0xc4, 0, 0x90, 0xc4, 0, 0x90}, 0, errs.Malformed},
 		"columns without edit":    {wrapText("c400", "c400", "c400", "a0", "ff00c0"), 1, errs.Malformed},
 		"edit without columns":    {wrap(noIDs, keyA, one, change(3, "fff100")), 2, errs.Malformed},

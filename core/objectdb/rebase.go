@@ -121,7 +121,7 @@ func (db *DB) unpack(b *Burst) *unpacked {
 			a.cursor = a.child(o, typeList)
 		case elemCreate:
 			a.cursor = a.objects[o.index]
-		case elemText, elemTextSeen, elemEdit, elemEditSeen:
+		case elemText, elemTextSeen, elemEdit, elemEditSeen, elemFormat, elemFormatSeen:
 			target(a.child(o, typeText), o)
 		case elemInsert, elemRemove, elemMove:
 			target(a.cursor, o)

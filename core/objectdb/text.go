@@ -1,6 +1,7 @@
 package objectdb
 
 import (
+	"bytes"
 	"slices"
 	"unicode/utf8"
 
@@ -23,30 +24,39 @@ type textState struct {
 	changed bool // is in DB.textLog
 	log     []textChange
 	anchors []anchor
+	marks   *marks // nil if it was never formatted
 }
 
 // textChange is a change of a text that is watched, as one that reads it meets it.
 type textChange struct {
 	pos, deleted int32
 	inserted     []byte
-	units        int32 // of inserted
-	local        bool  // by Local or EditText
+	units        int32  // of inserted
+	attributes   []byte // of inserted, as appendAttributes gives them; nil is none
+	local        bool   // by Local or EditText
+	formats      bool   // deleted characters from pos on stay and get these attributes
 }
 
 // join makes another change a part of this one, if it goes on where this one
 // ended: typing, and taking back what was typed, or deleting on.
-func (c *textChange) join(pos, deleted int32, inserted []byte, local bool) bool {
-	if c.local != local || deleted > 0 && len(inserted) > 0 {
+func (c *textChange) join(o *textChange) bool {
+	pos, deleted := o.pos, o.deleted
+	if c.local != o.local || c.formats != o.formats || deleted > 0 && o.units > 0 {
 		return false
 	}
 	end := c.pos + c.units
 	switch {
-	case len(inserted) > 0:
-		if pos != end {
+	case c.formats:
+		if pos != c.pos+c.deleted || !bytes.Equal(c.attributes, o.attributes) {
 			return false
 		}
-		c.inserted = append(c.inserted, inserted...)
-		c.units += int32(rope.Units(inserted))
+		c.deleted += deleted
+	case o.units > 0:
+		if pos != end || c.units > 0 && !bytes.Equal(c.attributes, o.attributes) {
+			return false
+		}
+		c.inserted, c.attributes = append(c.inserted, o.inserted...), o.attributes
+		c.units += o.units
 	case c.units > 0:
 		cut := -1
 		if pos+deleted == end && deleted <= c.units {
@@ -171,7 +181,7 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	cols := &b.columns
 	x := db.textOf(b.edited)
-	if x.history.Full() || len(cols.chars) >= maxBurst/2 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
+	if x.marks != nil || x.history.Full() || len(cols.chars) >= maxBurst/2 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
 		return false
 	}
 	last := &cols.runs[len(cols.runs)-1]
@@ -195,7 +205,7 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 		x.moveAnchors(int32(pos), int32(deleted), int32(len(inserted)))
 	}
 	if x.watched {
-		db.logText(x, b.edited, int32(pos), int32(deleted), inserted, true)
+		db.log(x, b.edited, textChange{pos: int32(pos), deleted: int32(deleted), inserted: inserted, units: int32(len(inserted)), local: true})
 	}
 	db.touch(b.edited, false)
 	return true
@@ -226,6 +236,9 @@ func (db *DB) checkEdit(x *textState, pos, deleted int, inserted []byte) error {
 // nothing changed, if the text has taken in all edits that it can, or holds
 // what the burst cannot follow.
 func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byte) error {
+	if x.marks != nil {
+		return db.editMarked(c, x, pos, deleted, inserted)
+	}
 	var ops [2]egwalker.Op
 	n := 0
 	if deleted > 0 {
@@ -254,17 +267,27 @@ func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, l
 	if len(x.anchors) > 0 {
 		x.moveAnchors(pos, deleted, int32(rope.Units(inserted)))
 	}
-	if x.watched {
-		db.logText(x, c, pos, deleted, inserted, local)
-	}
-}
-
-// logText notes a change of a text that is watched.
-func (db *DB) logText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
-	if n := len(x.log); n > 0 && x.log[n-1].join(pos, deleted, inserted, local) {
+	if !x.watched {
 		return
 	}
-	x.log = append(x.log, textChange{pos, deleted, slices.Clone(inserted), int32(rope.Units(inserted)), local})
+	change := textChange{pos: pos, deleted: deleted, inserted: inserted, units: int32(rope.Units(inserted)), local: local}
+	if x.marks == nil || len(inserted) == 0 {
+		db.log(x, c, change)
+		return
+	}
+	if deleted > 0 {
+		db.log(x, c, textChange{pos: pos, deleted: deleted, local: local})
+	}
+	db.logContent(x, c, pos, pos+change.units, local)
+}
+
+// log notes a change of a text that is watched.
+func (db *DB) log(x *textState, c int32, change textChange) {
+	if n := len(x.log); n > 0 && x.log[n-1].join(&change) {
+		return
+	}
+	change.inserted = slices.Clone(change.inserted)
+	x.log = append(x.log, change)
 	if !x.changed {
 		x.changed = true
 		db.textLog = append(db.textLog, c)
@@ -272,10 +295,15 @@ func (db *DB) logText(x *textState, c, pos, deleted int32, inserted []byte, loca
 }
 
 // mergeText does to a text what block n with that past does: ops, whose inserts
-// have that content.
-func (db *DB) mergeText(n crdt.Node, past crdt.Past, c int32, ops []egwalker.Op, content []byte) {
+// have that content, and whose boundaries are those of marks.
+func (db *DB) mergeText(n crdt.Node, past crdt.Past, c int32, ops []egwalker.Op, content []byte, formats []formatting) {
 	x := db.textOf(c)
-	forInserted(x.merge(db, n, past, ops), content, func(e egwalker.Edit, inserted []byte) {
+	edits := x.merge(db, n, past, ops)
+	if x.marks != nil || hasBoundary(ops) {
+		db.mergeMarked(c, edits, content, formats)
+		return
+	}
+	forInserted(edits, content, func(e egwalker.Edit, inserted []byte) {
 		if e.Kind == egwalker.Delete {
 			db.changeText(x, c, e.Pos, e.Len, nil, false)
 		} else {
@@ -299,12 +327,16 @@ func forInserted(edits []egwalker.Edit, content []byte, f func(e egwalker.Edit, 
 // clearText empties a text that only a refused transaction has seen.
 func (db *DB) clearText(x *textState) {
 	db.ropes.Delete(x.content, 0, db.ropes.Len(x.content))
-	x.sequence, x.log, x.anchors = sequence{}, nil, nil
+	x.sequence, x.log, x.anchors, x.marks = sequence{}, nil, nil, nil
 }
 
 // arrangeText brings the content of a text into another order.
 func (db *DB) arrangeText(c int32, parts []part) {
 	x := db.textOf(c)
+	if x.marks != nil {
+		db.arrangeMarked(x, c, parts)
+		return
+	}
 	var content []byte
 	for _, p := range parts {
 		content = db.ropes.Append(content, x.content, int(p.pos), int(p.pos+p.len))

@@ -37,6 +37,7 @@ type textUndo struct {
 	mark    sequenceMark
 	pos     int
 	deleted []byte
+	bounds  []boundary
 }
 
 type undoKind uint8
@@ -48,6 +49,7 @@ const (
 	undoWrite                   // register row held other versions
 	undoAdd                     // counter row had less
 	undoText                    // text row was not edited
+	undoFormat                  // text row did not have its last mark
 	undoHistory                 // list row was as at marks[at]
 	undoTake                    // list row had n slots at position at: tx.taken from by on
 	undoPut                     // list row did not have n slots from position at on
@@ -123,6 +125,8 @@ func (db *DB) rollback(first uint32) {
 			db.containers.At(u.row).number -= u.by
 		case undoText:
 			db.undoText(u)
+		case undoFormat:
+			db.undoFormat(u)
 		default:
 			db.undoList(u)
 		}
@@ -162,6 +166,9 @@ func (db *DB) undoList(u undo) {
 
 func (db *DB) undoText(u undo) {
 	x, before := db.textOf(u.row), u.text
+	if x.marks != nil {
+		x.marks.bounds = before.bounds
+	}
 	db.changeText(x, u.row, int32(before.pos), int32(u.by), before.deleted, true)
 	x.takeBack(before.mark)
 }

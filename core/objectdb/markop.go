@@ -1,0 +1,69 @@
+package objectdb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// maxMark is the largest value of a mark, in bytes as it is encoded.
+const maxMark = 4 << 10
+
+// readMark reads the value of a mark: nil, a bool, a number, a string, or a map
+// of such.
+func (l Limits) readMark(r *wire.Reader) {
+	from := r.Offset()
+	if kind := containerKind(r.Rest()); kind != 0 && kind != valueMap {
+		r.Fail(errs.New("objectdb.readMark", errs.UnsupportedValue, "a list, a text and a counter cannot be the value of a mark"))
+		return
+	}
+	var last []byte
+	for i, pairs := 0, l.readValue(r); i < pairs && r.Err() == nil; i++ {
+		k := l.readKey(r)
+		if r.Err() == nil && i > 0 && bytes.Compare(last, k) >= 0 {
+			r.Fail(errors.New("keys of a map are not ascending"))
+		}
+		last = k
+		if l.readValue(r) != -1 {
+			r.Fail(errs.New("objectdb.readMark", errs.UnsupportedValue, "a container in a map cannot be the value of a mark"))
+		}
+	}
+	if n := r.Offset() - from; r.Err() == nil && n > maxMark {
+		r.Fail(errs.New("objectdb.readMark", errs.TooLarge, "the value of a mark takes %d bytes, limit %d", n, maxMark))
+	}
+}
+
+// localFormat reads marks for a part of a text and makes them.
+func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
+	from, end := r.Uint(math.MaxInt32), r.Uint(math.MaxInt32)
+	n := r.ArrayLen(math.MaxInt32)
+	if r.Err() == nil && n%3 != 0 {
+		r.Fail(fmt.Errorf("marks of %d values, want three for each", n))
+	}
+	if r.Err() != nil {
+		return
+	}
+	child := db.childOf(p.container, p.key, typeText)
+	if child == none {
+		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no text"))
+		return
+	}
+	db.tx.touch(p.container)
+	for ; n > 0; n -= 3 {
+		name := db.limits.readKey(r)
+		expand := r.Uint(expandBefore | expandAfter)
+		start := r.Offset()
+		db.limits.readMark(r)
+		if r.Err() != nil {
+			return
+		}
+		if err := db.format(child, db.internKey(name), int32(from), int32(end), expand, ops[start:r.Offset()]); err != nil {
+			r.Fail(err)
+			return
+		}
+	}
+}
