@@ -142,19 +142,12 @@ func (m *marks) placeOf(pos int32) int32 {
 }
 
 // placeFor is where in the sequence a boundary is to be inserted at a position:
-// beside its like.
+// directly beside the character that it keeps to.
 func (m *marks) placeFor(pos int32, side egwalker.Kind) int32 {
-	low, high := m.first(pos), m.behind(pos)
 	if side == egwalker.InsertAfter {
-		for low < high && m.bounds[low].side == side {
-			low++
-		}
-		return pos + int32(low)
+		return pos + int32(m.first(pos))
 	}
-	for low < high && m.bounds[high-1].side == side {
-		high--
-	}
-	return pos + int32(high)
+	return pos + int32(m.behind(pos))
 }
 
 // cover changes the marks that are over a character at a boundary.

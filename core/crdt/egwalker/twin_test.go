@@ -101,7 +101,7 @@ const after, before = '<', '>'
 
 // randomOp is an op on what its writer sees: it takes away any characters, puts
 // some in behind the last boundary that keeps to what is in front, or puts a
-// boundary in beside others of its side.
+// boundary in directly beside a character.
 func randomOp(rng *rand.Rand, seen []rune) (Op, []rune) {
 	isBoundary := func(i int) bool { return i >= 0 && i < len(seen) && (seen[i] == after || seen[i] == before) }
 	pos := rng.IntN(len(seen) + 1)
@@ -122,16 +122,9 @@ func randomOp(rng *rand.Rand, seen []rune) (Op, []rune) {
 	run := seen[from:end]
 	switch rng.IntN(6) {
 	case 0:
-		n := slices.IndexFunc(run, func(c rune) bool { return c != after })
-		if n < 0 {
-			n = len(run)
-		}
-		return Op{Kind: InsertAfter, Pos: int32(from + n), Len: 1}, []rune{after}
+		return Op{Kind: InsertAfter, Pos: int32(from), Len: 1}, []rune{after}
 	case 1:
-		for len(run) > 0 && run[len(run)-1] == before {
-			run = run[:len(run)-1]
-		}
-		return Op{Kind: InsertBefore, Pos: int32(from + len(run)), Len: 1}, []rune{before}
+		return Op{Kind: InsertBefore, Pos: int32(end), Len: 1}, []rune{before}
 	}
 	for len(run) > 0 && run[len(run)-1] != after {
 		run = run[:len(run)-1]

@@ -184,6 +184,13 @@ func (w *walker) insert(e Event, first int32, o Op) int32 {
 		var off int32
 		p, off = t.find(cur, o.Pos-1)
 		left = idAt(t.item(p).id, off)
+		for it := t.item(p); it.kind == InsertAfter; { // what that is behind is its left too
+			if left = it.left; left == noID {
+				break
+			}
+			at, _ := w.find(left)
+			it = t.item(at)
+		}
 		if off+1 < t.item(p).len {
 			p = t.split(p, off+1)
 		} else {

@@ -82,6 +82,19 @@ func (h History) Replay() (text []rune, last []Edit) {
 	return text, w.edits
 }
 
+// Order gives all elements that were ever inserted, in order, each by its event
+// and its place among what that inserts.
+func (h History) Order() (order [][2]int) {
+	w := &replay{h: h}
+	for n := range h.Events {
+		w.event(n)
+	}
+	for _, i := range w.items {
+		order = append(order, [2]int{i.event, i.at})
+	}
+	return order
+}
+
 // position is how many elements of the text as it is stand before item i.
 func (w *replay) position(i int) (n int) {
 	for _, it := range w.items[:i] {
@@ -147,6 +160,9 @@ func (w *replay) insert(n, at, pos int, side Side, known, there func(*item) bool
 	if cursor > 0 {
 		id := w.items[cursor-1].id()
 		fresh.left = &id
+		for fresh.left != nil && w.items[w.index(fresh.left, -1)].side == Left {
+			fresh.left = w.items[w.index(fresh.left, -1)].left
+		}
 	}
 	for i := cursor; i < len(w.items); i++ {
 		if next := &w.items[i]; known(next) && next.side != Right {
