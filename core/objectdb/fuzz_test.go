@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/echospace/echospace/core/errs"
@@ -57,6 +58,8 @@ func FuzzLocal(f *testing.F) {
 	f.Add(opCreate(objID(2), map[string][]byte{"a": vInt(1), "m": vMap(map[string][]byte{"x": vStr("yes, indeed")})}))
 	f.Add(append(opSet(objID(1), vMap(nil), "m"), opSet(objID(1), vFloat(2), "m", "k")...))
 	f.Add(append(append(opDelKey(objID(1), "m"), opDelete(objID(1))...), opRestore(objID(1))...))
+	f.Add(slices.Concat(opSet(objID(1), vText("some text"), "m", "t"), opFormat(objID(1), 0, 4, []markOf{{"bold", 2, vBool(true)}, {"x", 1, vMap(nil)}}, "m", "t"),
+		opEdit(objID(1), 4, 2, "!", "m", "t"), opFormat(objID(1), 2, 6, []markOf{{"bold", 0, vNil()}}, "m", "t")))
 	f.Add(opSet(objID(1), vTyped(valueBigInt, vStr("-12")), "m"))
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		s := newSite(t, 1)

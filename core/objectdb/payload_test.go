@@ -1,6 +1,7 @@
 package objectdb
 
 import (
+	"bytes"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -58,6 +59,14 @@ var golden = []struct {
 		}))
 		s.do(opMove(objID(1), 0, 3, "l"), opSplice(objID(1), 0, 1, [][]byte{vInt(6), vInt(7)}, "l"))
 		s.do(opSet(objID(1), vInt(8), "l", 2, "x"), opEdit(objID(1), 4, 0, "!", "l", 3, 0), opAdd(objID(1), 1, "l", 3, 1), opSet(objID(1), vInt(9), "l", 0))
+	}},
+	{"marks", func(s *site) {
+		s.db.source = 0x0102030405060708
+		s.do(opCreate(objID(1), map[string][]byte{"t": vText("hello 😀 world"), "l": vList(vText("in a list"))}))
+		s.do(opFormat(objID(1), 0, 5, []markOf{{"bold", expandAfter, vBool(true)}, {"link", 0, vStr("x")}}, "t"), opEdit(objID(1), 5, 3, "!", "t"))
+		s.mark(2, 7, "bold", vNil())
+		s.do(opFormat(objID(1), 0, 2, []markOf{{"t", expandBefore | expandAfter, vMap(map[string][]byte{"size": vInt(12)})}}, "l", 0))
+		s.do(opSet(objID(1), vText("anew"), "t"), opFormat(objID(1), 4, 4, []markOf{{"x", 0, vInt(1)}}, "t"), opFormat(objID(1), 1, 4, []markOf{{"x", expandBefore, vInt(1)}}, "t"))
 	}},
 	{"second block", func(s *site) {
 		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"d": vMap(nil)})}))
@@ -132,6 +141,12 @@ func TestApply_refuses(t *testing.T) {
 	wrapList := func(counts, runs, places, elements string) []byte {
 		return wrapColumns("c4080000000000000001"+"c4020000"+counts+runs+places+"a0", elements)
 	}
+	// wrapMarks has two keys, and marks the empty text at the first with the second.
+	wrapMarks := func(counts, runs, places, elements string) []byte {
+		b := wrapColumns(noIDs+noIDs+counts+runs+places+"a0", elements)
+		b[1] = 3
+		return bytes.Replace(b, []byte{0x91, 0xa1, 0x61}, []byte{0x92, 0xa1, 0x61, 0xa1, 0x62}, 1)
+	}
 	cases := map[string]struct {
 		payload []byte
 		ops     uint64
@@ -160,6 +175,13 @@ func TestApply_refuses(t *testing.T) {
 		"key of a list":           {wrapList("c40101", "c40102", "c40100", "ffed00f80000"), 3, errs.Malformed},
 		"item beyond the table":   {wrapList("c40101", "c40102", "c40100", "ffed00e80001"), 3, errs.Malformed},
 		"text without object":     {wrapText("c40101", "c40102", "c40100", "a161", "f100"), 1, errs.Malformed},
+		"marks of version 2":      {bytes.Replace(wrapMarks("c4020002", "c4020607", "c4020000", "fff100e60001c3"), []byte{0x9b, 3}, []byte{0x9b, 2}, 1), 3, errs.Malformed},
+		"version 3 without marks": {bytes.Replace(wrapText("c40100", "c400", "c400", "a0", "fff100"), []byte{0x9b, 2}, []byte{0x9b, 3}, 1), 2, errs.Malformed},
+		"long boundary":           {wrapMarks("c4020002", "c4020a07", "c4020000", "fff100e60001c3"), 3, errs.Malformed},
+		"name beyond the table":   {wrapMarks("c4020002", "c4020607", "c4020000", "fff100e60002c3"), 3, errs.Malformed},
+		"mark of a list":          {wrapMarks("c4020002", "c4020607", "c4020000", "fff100e60001920601"), 3, errs.UnsupportedValue},
+		"mark of a map in a map":  {wrapMarks("c4020002", "c4020607", "c4020000", "fff100e600019304a1619104"), 3, errs.UnsupportedValue},
+		"mark ends early":         {wrapMarks("c4020002", "c4020607", "c4020000", "fff100e60001"), 3, errs.Malformed},
 		"trailing byte":           {append(wrap(noIDs, "90", one, change(1, "ff")), 0), 1, errs.Malformed},
 		"other number of ops":     {wrap(noIDs, "90", one, change(1, "ff")), 2, errs.Malformed},
 		"unused key":              {wrap(noIDs, keyA, one, change(1, "ff")), 1, errs.Malformed},

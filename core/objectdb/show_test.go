@@ -67,6 +67,9 @@ func showContainer(db *DB, c int32) string {
 		return fmt.Sprintf("8(%d)", row.number)
 	case typeText:
 		b, _ := db.AppendText(nil, Text(c), 0, math.MaxInt32)
+		if m := db.textOf(c).marks; m != nil && len(m.rows) > 0 {
+			return fmt.Sprintf("7(%q %x)", b, db.packMarks(db.textOf(c)))
+		}
 		return fmt.Sprintf("7(%q)", b)
 	case typeList:
 		var items []string

@@ -299,7 +299,7 @@ func (db *DB) log(x *textState, c int32, change textChange) {
 func (db *DB) mergeText(n crdt.Node, past crdt.Past, c int32, ops []egwalker.Op, content []byte, formats []formatting) {
 	x := db.textOf(c)
 	edits := x.merge(db, n, past, ops)
-	if x.marks != nil || hasBoundary(ops) {
+	if x.marks != nil || slices.ContainsFunc(edits, func(e egwalker.Edit) bool { return e.Kind > egwalker.Delete }) {
 		db.mergeMarked(c, edits, content, formats)
 		return
 	}
