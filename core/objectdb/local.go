@@ -30,11 +30,11 @@ const (
 	localEdit    = 7  // [key...], pos, deleted, str: edit the text there, as EditText does
 	localSplice  = 8  // [key...], n, removed, [value...]: items of the list there from the n-th on give way to others
 	localMove    = 9  // [key...], from, to: the item at place from of the list there comes to place to
-	localFormat  = 10 // [key...], from, to, [name, expand, value, ...]: marks for a part of the text there; expand is 1 in front, 2 behind, their sum or 0; the value nil takes others away
+	localFormat  = 10 // [key...], from, to, only bool, [name, expand, value, ...]: marks for a part of the text there, with only set no others; expand is 1 in front, 2 behind, their sum or 0; the value nil takes a mark away
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5, localFormat: 6}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5, localFormat: 7}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change

@@ -351,6 +351,46 @@ func TestMarks_nothing(t *testing.T) {
 	}
 }
 
+// TestMarks_only: what is inserted with marks has exactly these, and makes none
+// that it has anyway.
+func TestMarks_only(t *testing.T) {
+	bold, link := markOf{"bold", expandAfter, vBool(true)}, markOf{"link", 0, vStr("x")}
+	for _, c := range []struct {
+		name  string
+		pos   int
+		marks []markOf
+		rows  int // more than before
+		want  string
+	}{
+		{"none in plain text", 0, nil, 0, `XXThe {bold|fox} {link:"x"|jumped}.`},
+		{"bold in plain text", 1, []markOf{bold}, 1, `T{bold|XX}he {bold|fox} {link:"x"|jumped}.`},
+		{"bold behind bold", 7, []markOf{bold}, 0, `The {bold|foxXX} {link:"x"|jumped}.`},
+		{"none behind bold", 7, nil, 1, `The {bold|fox}XX {link:"x"|jumped}.`},
+		{"a link in bold", 5, []markOf{link}, 2, `The {bold|f}{link:"x"|XX}{bold|ox} {link:"x"|jumped}.`},
+		{"none in a link", 10, nil, 1, `The {bold|fox} {link:"x"|ju}XX{link:"x"|mped}.`},
+		{"a removal that is none", 10, []markOf{link, {"bold", expandAfter, vNil()}}, 0, `The {bold|fox} {link:"x"|juXXmped}.`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := twoTexts(t, "The fox jumped.")
+			a.mark(4, 7, "bold", vBool(true))
+			a.mark(8, 14, "link", vStr("x"))
+			before := len(a.db.textOf(int32(a.text(1, "t"))).marks.rows)
+			a.do(opEdit(objID(1), c.pos, 0, "XX", "t"), opFormatOnly(objID(1), c.pos, c.pos+2, c.marks, "t"))
+			a.wantMarked(c.want)
+			if n := len(a.db.textOf(int32(a.text(1, "t"))).marks.rows) - before; n != c.rows {
+				t.Errorf("%d marks more, want %d", n, c.rows)
+			}
+			a.edit(a.text(1, "t"), c.pos+2, 0, "Y")
+			sync(a, b)
+			b.wantMarked(marked(t, a.db, a.text(1, "t")))
+		})
+	}
+	s := newSite(t, 1)
+	s.do(opCreate(objID(1), map[string][]byte{"t": vText("plain")}))
+	s.do(opFormatOnly(objID(1), 0, 5, nil, "t"))
+	s.wantMarked("plain")
+}
+
 // TestMarks_inATransaction: marks, edits and new texts in one transaction.
 func TestMarks_inATransaction(t *testing.T) {
 	a, b := newSite(t, 1), newSite(t, 2)

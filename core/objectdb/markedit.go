@@ -17,12 +17,12 @@ const (
 	expandAfter              // behind it
 )
 
-// format marks the characters between two positions of a text, as a part of the
-// open burst. It fails with nothing changed.
+// format marks the characters between two positions of a text, which are in it, as
+// a part of the open burst. It fails with nothing changed.
 func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte) error {
 	x := db.textOf(c)
-	if err := db.checkFormat(x, from, end); err != nil || from == end {
-		return err
+	if from == end {
+		return nil
 	}
 	undo := undo{kind: undoFormat, row: c, text: &textUndo{mark: x.mark()}}
 	if x.marks == nil {
@@ -50,6 +50,61 @@ func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte
 	}
 	db.logFormat(x, c, row, true, true)
 	return nil
+}
+
+// hasMark reports whether a mark formats all characters between two positions.
+func (db *DB) hasMark(c, name, from, end int32, value []byte) bool {
+	m := db.textOf(c).marks
+	if m == nil {
+		return bytes.Equal(value, markRemoved)
+	}
+	has := true
+	m.segments(from, end, func(_, _ int32, over []int32) {
+		now := markRemoved
+		if w := db.winner(m, over, name); w != noMark {
+			now = m.value(w)
+		}
+		has = has && bytes.Equal(now, value)
+	})
+	return has
+}
+
+// formatOnly takes all marks of other names away between two positions. Each that
+// takes one away grows as that does.
+func (db *DB) formatOnly(c int32, names []int32, from, end int32) error {
+	m := db.textOf(c).marks
+	if m == nil {
+		return nil
+	}
+	var others []int32
+	m.segments(from, end, func(_, _ int32, over []int32) {
+		for _, row := range over {
+			name := m.rows[row].name
+			same := func(other int32) bool { return m.rows[other].name == name }
+			if !slices.Contains(names, name) && !slices.ContainsFunc(others, same) && m.isSet(db.winner(m, over, name)) {
+				others = append(others, db.winner(m, over, name))
+			}
+		}
+	})
+	for _, row := range others {
+		if err := db.format(c, m.rows[row].name, from, end, m.expand(row), markRemoved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expand is how a mark grows.
+func (m *marks) expand(row int32) (expand uint64) {
+	for _, b := range m.bounds {
+		switch {
+		case b.mark == 2*row && b.side == egwalker.InsertAfter:
+			expand |= expandBefore
+		case b.mark == 2*row+1 && b.side == egwalker.InsertBefore:
+			expand |= expandAfter
+		}
+	}
+	return expand
 }
 
 func (db *DB) dropEmptyMarks(x *textState) {

@@ -118,6 +118,18 @@ type markOf struct {
 func opFormat(obj id.ObjectID, from, end int, marks []markOf, path ...any) []byte {
 	b := append(opHead(localFormat, obj), opPath(path)...)
 	b = wire.AppendUint(wire.AppendUint(b, uint64(from)), uint64(end))
+	b = wire.AppendBool(b, false)
+	return appendMarks(b, marks)
+}
+
+// opFormatOnly takes all other marks away.
+func opFormatOnly(obj id.ObjectID, from, end int, marks []markOf, path ...any) []byte {
+	b := append(opHead(localFormat, obj), opPath(path)...)
+	b = wire.AppendUint(wire.AppendUint(b, uint64(from)), uint64(end))
+	return appendMarks(wire.AppendBool(b, true), marks)
+}
+
+func appendMarks(b []byte, marks []markOf) []byte {
 	b = wire.AppendArray(b, 3*len(marks))
 	for _, m := range marks {
 		b = append(wire.AppendUint(wire.AppendString(b, m.name), m.expand), m.value...)

@@ -40,6 +40,7 @@ func (l Limits) readMark(r *wire.Reader) {
 // localFormat reads marks for a part of a text and makes them.
 func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
 	from, end := r.Uint(math.MaxInt32), r.Uint(math.MaxInt32)
+	only := r.Bool()
 	n := r.ArrayLen(math.MaxInt32)
 	if r.Err() == nil && n%3 != 0 {
 		r.Fail(fmt.Errorf("marks of %d values, want three for each", n))
@@ -52,8 +53,13 @@ func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
 		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no text"))
 		return
 	}
+	if err := db.checkFormat(db.textOf(child), int32(from), int32(end)); err != nil {
+		r.Fail(err)
+		return
+	}
 	db.tx.touch(p.container)
-	for ; n > 0; n -= 3 {
+	var named []int32
+	for ; n > 0 && r.Err() == nil; n -= 3 {
 		name := db.limits.readKey(r)
 		expand := r.Uint(expandBefore | expandAfter)
 		start := r.Offset()
@@ -61,9 +67,13 @@ func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
 		if r.Err() != nil {
 			return
 		}
-		if err := db.format(child, db.internKey(name), int32(from), int32(end), expand, ops[start:r.Offset()]); err != nil {
-			r.Fail(err)
-			return
+		key := db.internKey(name)
+		named = append(named, key)
+		if value := ops[start:r.Offset()]; !only || !db.hasMark(child, key, int32(from), int32(end), value) {
+			r.Fail(db.format(child, key, int32(from), int32(end), expand, value))
 		}
+	}
+	if only && r.Err() == nil {
+		r.Fail(db.formatOnly(child, named, int32(from), int32(end)))
 	}
 }
