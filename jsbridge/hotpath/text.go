@@ -92,6 +92,23 @@ func esTextRead(handle, text, from, end int32) int32 {
 	})
 }
 
+// esTextMarks gives how a text is formatted, as objectdb.TextMarks.
+//
+//go:wasmexport es_text_marks
+func esTextMarks(handle, text int32) int32 {
+	return result(func() (out []byte, err error) {
+		sp, err := space(handle)
+		if err != nil {
+			return nil, err
+		}
+		err = sp.Objects(op, func(db *objectdb.DB) error {
+			out, err = db.TextMarks(objectdb.Text(text))
+			return err
+		})
+		return out, err
+	})
+}
+
 // esTextWatch has es_changes tell what happens in a text, or (0) no longer.
 //
 //go:wasmexport es_text_watch

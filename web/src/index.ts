@@ -13,6 +13,7 @@ export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type { Condition, Conditions, DeletedOption, Filter, Operators, Order } from './db/filter.js';
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
+export type { FormatOptions, MarkExpansion, Marks, MarkValue, TextRun } from './db/marks.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
 export type {
   InputOf,

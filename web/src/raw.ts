@@ -166,6 +166,7 @@ export interface RawExports {
   es_text_find(handle: number, length: number): number;
   es_text_length(handle: number, text: number): number;
   es_text_read(handle: number, text: number, from: number, end: number): number;
+  es_text_marks(handle: number, text: number): number;
   es_text_watch(handle: number, text: number, on: number): number;
   es_text_anchor(handle: number, text: number, pos: number, after: number): number;
   es_text_anchor_at(handle: number, text: number, anchor: number): number;

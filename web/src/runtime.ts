@@ -288,6 +288,12 @@ export class Runtime {
     return utf8.decode(this.#bytes().subarray(at, at + length));
   }
 
+  /** How a text is formatted: an array of arrays of a length, and names and values of marks in turn. */
+  textMarks(handle: number, text: number): Uint8Array {
+    const length = this.#number((e) => e.es_text_marks(handle, text));
+    return this.#output(length);
+  }
+
   /** Has the changes tell what happens in a text, or no longer. */
   watchText(handle: number, text: number, on: boolean): void {
     this.#number((e) => e.es_text_watch(handle, text, on ? 1 : 0));

@@ -51,6 +51,7 @@ export const op = {
   edit: 7,
   splice: 8,
   move: 9,
+  format: 10,
 } as const;
 
 /** How many elements an op about a property has, its code among them. */
@@ -61,6 +62,7 @@ const arity: Record<number, number> = {
   [op.edit]: 6,
   [op.splice]: 6,
   [op.move]: 5,
+  [op.format]: 7,
 };
 
 /** Writes the beginning of an op about a property. */
@@ -236,7 +238,7 @@ export abstract class Container {
     const target = containerOf(value);
     if (target && !target.isNested) return new Ref(target.object.key, target.object);
     if (value instanceof Counter) return isPlaced(value) ? new Counter(value.value) : value;
-    if (value instanceof Text) return textAccess().isPlaced(value) ? new Text(value.toString()) : value;
+    if (value instanceof Text) return textAccess().isPlaced(value) ? textAccess().copy(value) : value;
     const isList = Array.isArray(value);
     if (!isList && !isPlainObject(value)) return scalarOf(path, value);
     if (above.includes(value)) throw unsupported(path, 'the object contains itself');

@@ -263,6 +263,12 @@ export class Core implements Host, QueryHost {
     return w;
   }
 
+  beginFormat(place: PlaceOfText, text: Text): Writer {
+    const w = this.beginEdit();
+    writeOp(w, op.format, place.container.object.key, place.path(text));
+    return w;
+  }
+
   endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void {
     this.#ahead.add(text);
     this.endEdit(place.container.object, undo);
@@ -325,6 +331,7 @@ export class Core implements Host, QueryHost {
   commit(): void {
     if (this.#depth > 0 || this.#ops.length === 0) return;
     try {
+      for (const text of this.#ahead) textAccess().writeMarks(text, this);
       this.#apply();
     } catch (error) {
       this.#takeBack(0, 0, 0);

@@ -1,7 +1,18 @@
 import { EchospaceError, reportUncaught } from '../errors.js';
 import type { Writer } from '../wire.js';
 import type { PlaceOfText } from './container.js';
-import { deltaOf, type TextOp } from './textdelta.js';
+import {
+  type Expanding,
+  expandingOf,
+  type FormatOptions,
+  formatRuns,
+  type Marks,
+  replaceInRuns,
+  runOf,
+  type TextRun,
+  writeMarks,
+} from './marks.js';
+import { deltaOf, type Replacement, type TextOp } from './textdelta.js';
 import type { TextRows } from './textrows.js';
 import { isWellFormed, maxText } from './values.js';
 
@@ -10,7 +21,8 @@ export interface TextEvent {
   /**
    * From the beginning of the text as it was: `retain` passes so many UTF-16 code
    * units over, `delete` takes so many away, `insert` puts characters in. What is
-   * behind the last one stays.
+   * behind the last one stays. `attributes` are the marks of what is put in, or
+   * those that what is passed over gets, or loses where the value is `null`.
    */
   readonly delta: readonly TextOp[];
   /** Whether this page made it: an editor that made it itself has it already. */
@@ -21,8 +33,10 @@ export interface TextEvent {
 export interface TextChange {
   readonly pos: number;
   readonly deleted: number;
-  readonly inserted: string;
+  /** Undefined if as many units as are said to be deleted stay, and get the marks. */
+  readonly inserted: string | undefined;
   readonly local: boolean;
+  readonly attributes: Marks | undefined;
 }
 
 /** What a database does for its texts. */
@@ -32,11 +46,14 @@ export interface TextHost {
   readonly texts: TextRows;
   /** Sends what waits, so that the core knows the text. */
   commit(): void;
+  transact<R>(f: () => R): R;
   /** An edit that is a transaction of its own. */
   editText(place: PlaceOfText, row: number, pos: number, deleted: number, inserted: string): void;
   /** Begins, and ends, an edit inside of a transaction. */
   beginTextEdit(place: PlaceOfText, text: Text): Writer;
   endTextEdit(place: PlaceOfText, text: Text, undo: () => void): void;
+  /** Begins to mark a part of a text; ends as an edit does. */
+  beginFormat(place: PlaceOfText, text: Text): Writer;
 }
 
 /** A position that stays with the characters beside it: see {@link Text.anchor}. */
@@ -55,6 +72,10 @@ interface Access {
   bind(text: Text, row: number): void;
   /** The content of a text that the core does not know yet. */
   ahead(text: Text): string;
+  /** Writes the marks that a text got before it came to the core. */
+  writeMarks(text: Text, host: TextHost): void;
+  /** A text with the same content and marks, in no database. */
+  copy(text: Text): Text;
   /** The core has taken in what the page knew ahead of it. */
   settle(text: Text): void;
   deliver(text: Text, changes: readonly TextChange[]): void;
@@ -81,6 +102,11 @@ export const textAccess = (): Access => access;
 export class Text {
   /** The content as long as the core does not know it: in no database, or within a transaction. */
   #ahead: string | undefined;
+  /** The same with its marks, if it has any. */
+  #runs: TextRun[] | undefined;
+  /** The marks are in no op; and how those grow of which that was said. */
+  #unwritten = false;
+  readonly #expand = new Map<string, FormatOptions>();
   #place: PlaceOfText | undefined;
   #row: number | undefined;
   #generation = 0;
@@ -100,7 +126,14 @@ export class Text {
       },
       ahead: (text) => text.#ahead ?? '',
       settle: (text) => {
-        text.#ahead = undefined;
+        text.#settle();
+      },
+      writeMarks: (text, host) => text.#writeMarks(host),
+      copy: (text) => {
+        const copy = new Text(text.toString());
+        copy.#runs = text.toDelta();
+        copy.#unwritten = true;
+        return copy;
       },
       deliver: (text, changes) => text.#deliver(changes),
       reopen: (texts) => {
@@ -150,8 +183,47 @@ export class Text {
    *   NOT_FOUND if the text is no longer part of its object; SPACE_CLOSED;
    *   NOT_PERMITTED. Nothing is changed then.
    */
-  insert(position: number, content: string): void {
-    this.replace(position, 0, content);
+  insert(position: number, content: string): void;
+  /** Puts characters in that have exactly these marks, whatever is beside them. */
+  insert(position: number, content: string, attributes: Marks): void;
+  insert(position: number, content: string, attributes?: Marks): void {
+    if (attributes === undefined) {
+      this.replace(position, 0, content);
+      return;
+    }
+    const marks = expandingOf('insert', attributes);
+    const host = this.#place?.host;
+    const put = () => {
+      this.replace(position, 0, content);
+      this.#format(position, position + content.length, true, marks);
+    };
+    if (host) host.transact(put);
+    else put();
+  }
+
+  /**
+   * Marks the characters between two positions: `format(0, 5, { bold: true })`,
+   * and with `null` no more: `format(0, 5, { bold: null })`. What is inserted in a
+   * marked part has its marks, at the end of it too unless it is a link or a
+   * comment: see {@link FormatOptions}. A character that is marked twice under one
+   * name has the later value.
+   *
+   * @throws INVALID_ARGUMENT for what is no part of the text or cuts a character;
+   *   UNSUPPORTED_VALUE; TOO_LARGE for a name over 1 KiB or a value over 4 KiB;
+   *   and as {@link insert}. Nothing is changed then.
+   */
+  format(from: number, to: number, marks: Marks, options?: FormatOptions): void {
+    const expanding = expandingOf('format', marks, options);
+    this.#format(from, to, false, expanding);
+    if (options && this.#unwritten) for (const name of expanding.keys()) this.#expand.set(name, options);
+  }
+
+  /** The content in parts that are marked alike: what an editor begins with. Without marks it is one. */
+  toDelta(): TextRun[] {
+    const host = this.#settled();
+    if (this.#ahead === undefined && host) return host.texts.runs(this.#rowNow(host));
+    const runs = this.#runs ?? (this.#ahead ? [{ insert: this.#ahead }] : []);
+    return runs.map(({ insert, attributes }) => runOf(insert, attributes));
   }
 
   /** Takes so many code units away from a position on; see {@link insert}. */
@@ -180,19 +252,79 @@ export class Text {
         return;
       }
     }
-    const now = this.#ahead ?? this.toString();
+    const runs = this.#runs ?? this.toDelta();
+    const now = this.#ahead ?? runs.map(({ insert }) => insert).join('');
     checkRange(now, position, length);
     if (place && host) {
-      const before = this.#ahead;
+      const undo = this.#state();
       const w = host.beginTextEdit(place, this);
       w.uint(position);
       w.uint(length);
       w.str(content);
-      host.endTextEdit(place, this, () => {
-        this.#ahead = before;
-      });
+      host.endTextEdit(place, this, undo);
     }
     this.#ahead = now.slice(0, position) + content + now.slice(position + length);
+    this.#runs = runs.some(isMarked) ? replaceInRuns(runs, position, length, content) : undefined;
+  }
+
+  /** Marks a part, with `only` by nothing else. */
+  #format(from: number, to: number, only: boolean, marks: Expanding): void {
+    checkInteger('position', from);
+    checkInteger('position', to);
+    const place = this.#place;
+    const host = place?.host;
+    if (place && host) {
+      place.check(this);
+      this.#settled();
+    }
+    const alone = host && !host.inTransaction;
+    if (from < 0 || to < from) throw new EchospaceError('INVALID_ARGUMENT', `a mark from ${from} to ${to}`);
+    if (!alone) checkRange(this.#ahead ?? this.toString(), from, to - from);
+    const runs = alone ? [] : (this.#runs ?? this.toDelta());
+    if (place && host) {
+      if (alone) host.commit();
+      const undo = this.#state();
+      writeMarks(host.beginFormat(place, this), from, to, only, marks);
+      host.endTextEdit(place, this, undo);
+      if (alone) {
+        host.commit();
+        return;
+      }
+    }
+    this.#ahead ??= this.toString();
+    this.#runs = formatRuns(runs, from, to, only, marks);
+    this.#unwritten ||= !host;
+  }
+
+  /** Gives the function that takes back what only the page knows. */
+  #state(): () => void {
+    const ahead = this.#ahead;
+    const runs = this.#runs;
+    return () => {
+      this.#ahead = ahead;
+      this.#runs = runs;
+    };
+  }
+
+  /** The core knows all. */
+  #settle(): void {
+    this.#ahead = undefined;
+    this.#runs = undefined;
+    this.#unwritten = false;
+  }
+
+  #writeMarks(host: TextHost): void {
+    const place = this.#place;
+    if (!this.#unwritten || place?.host !== host || !place.container.holds(this, place.key)) return;
+    let at = 0;
+    for (const { insert, attributes } of this.#runs ?? []) {
+      const from = at;
+      at += insert.length;
+      for (const [name, value] of Object.entries(attributes ?? {})) {
+        const marks = expandingOf('format', { [name]: value }, this.#expand.get(name));
+        writeMarks(host.beginFormat(place, this), from, at, false, marks);
+      }
+    }
   }
 
   /**
@@ -266,7 +398,7 @@ export class Text {
     const host = this.#place?.host;
     if (host && this.#ahead !== undefined && !host.inTransaction) {
       host.commit();
-      this.#ahead = undefined;
+      this.#settle();
     }
     return host;
   }
@@ -312,7 +444,13 @@ export class Text {
     this.#watch(host);
     const content = this.toString();
     this.#known = content.length;
-    this.#notify({ delta: deltaOf([{ pos: 0, deleted: before, inserted: content }]), local: false });
+    const parts: Replacement[] = [{ pos: 0, deleted: before, inserted: '' }];
+    let pos = 0;
+    for (const { insert, attributes } of this.toDelta()) {
+      parts.push({ pos, deleted: 0, inserted: insert, attributes });
+      pos += insert.length;
+    }
+    this.#notify({ delta: deltaOf(parts), local: false });
   }
 
   #watch(host: TextHost): void {
@@ -326,7 +464,8 @@ export class Text {
       const { local } = changes[from] as TextChange;
       while (changes[end]?.local === local) end++;
       const part = changes.slice(from, end);
-      for (const { inserted, deleted } of part) this.#known += inserted.length - deleted;
+      for (const { inserted, deleted } of part)
+        if (inserted !== undefined) this.#known += inserted.length - deleted;
       this.#notify({ delta: deltaOf(part), local });
     }
   }
@@ -341,6 +480,10 @@ export class Text {
       }
     }
   }
+}
+
+function isMarked(run: TextRun): boolean {
+  return run.attributes !== undefined;
 }
 
 function checked(what: string, content: string): string {

@@ -1,11 +1,21 @@
-/** A step through a text: see `TextEvent`. */
-export type TextOp = { retain: number } | { insert: string } | { delete: number };
+import { type Marks, markedOver, sameMarks } from './marks.js';
 
-/** A replacement in a text as it is after all that was before. */
+/** A step through a text: see `TextEvent`. */
+export type TextOp =
+  | { retain: number; attributes?: Marks }
+  | { insert: string; attributes?: Marks }
+  | { delete: number };
+
+/**
+ * A replacement in a text as it is after all that was before, with the marks of
+ * what is inserted; or, if nothing is said to be inserted, the marks that so
+ * many units get which stay.
+ */
 export interface Replacement {
   readonly pos: number;
   readonly deleted: number;
-  readonly inserted: string;
+  readonly inserted: string | undefined;
+  readonly attributes?: Marks | undefined;
 }
 
 /**
@@ -14,7 +24,12 @@ export interface Replacement {
  */
 export function deltaOf(replacements: readonly Replacement[]): TextOp[] {
   const out = composed(replacements, 0, replacements.length);
-  while (out.length > 0 && 'retain' in (out[out.length - 1] as TextOp)) out.pop();
+  for (
+    let last = out[out.length - 1];
+    last && 'retain' in last && !last.attributes;
+    last = out[out.length - 1]
+  )
+    out.pop();
   return out;
 }
 
@@ -26,9 +41,14 @@ function composed(replacements: readonly Replacement[], from: number, end: numbe
   const out: TextOp[] = [];
   const only = replacements[from];
   if (only) {
-    push(out, { retain: only.pos });
-    push(out, { insert: only.inserted });
-    push(out, { delete: only.deleted });
+    const { pos, deleted, inserted, attributes } = only;
+    push(out, { retain: pos });
+    if (inserted === undefined) {
+      push(out, withMarks({ retain: deleted }, attributes));
+    } else {
+      push(out, withMarks({ insert: inserted }, attributes));
+      push(out, { delete: deleted });
+    }
   }
   return out;
 }
@@ -37,9 +57,9 @@ function composed(replacements: readonly Replacement[], from: number, end: numbe
 function compose(first: readonly TextOp[], second: readonly TextOp[]): TextOp[] {
   const out: TextOp[] = [];
   let next = 0;
-  let rest: TextOp | undefined;
+  let rest: Kept | undefined;
   /** Takes up to `length` units of what the first delta leaves; undefined behind its end, where all is kept. */
-  const take = (length: number): TextOp | undefined => {
+  const take = (length: number): Kept | undefined => {
     for (;;) {
       const op = rest ?? first[next++];
       rest = undefined;
@@ -61,10 +81,10 @@ function compose(first: readonly TextOp[], second: readonly TextOp[]): TextOp[] 
     for (let left = lengthOf(op); left > 0; ) {
       const head = take(left);
       if (!head) {
-        push(out, keeps ? { retain: left } : { delete: left });
+        push(out, keeps ? withMarks({ retain: left }, op.attributes) : { delete: left });
         break;
       }
-      if (keeps) push(out, head);
+      if (keeps) push(out, op.attributes ? formatted(head, op.attributes) : head);
       else if ('retain' in head) push(out, { delete: head.retain });
       left -= lengthOf(head);
     }
@@ -80,18 +100,39 @@ function lengthOf(op: TextOp): number {
 }
 
 /** Parts an insert or retain after at most `length` code units. */
-function split(op: TextOp, length: number): [TextOp, TextOp | undefined] {
+function split(op: Kept, length: number): [Kept, Kept | undefined] {
   if (lengthOf(op) <= length) return [op, undefined];
-  if ('insert' in op) return [{ insert: op.insert.slice(0, length) }, { insert: op.insert.slice(length) }];
-  return [{ retain: length }, { retain: lengthOf(op) - length }];
+  const { attributes } = op;
+  if ('insert' in op)
+    return [
+      withMarks({ insert: op.insert.slice(0, length) }, attributes),
+      withMarks({ insert: op.insert.slice(length) }, attributes),
+    ];
+  return [withMarks({ retain: length }, attributes), withMarks({ retain: op.retain - length }, attributes)];
+}
+
+/** A step that leaves something. */
+type Kept = Exclude<TextOp, { delete: number }>;
+
+function withMarks(op: Kept, attributes: Marks | undefined): Kept {
+  return attributes ? { ...op, attributes } : op;
+}
+
+/** Gives a step with marks set over its own: what is inserted has them then, what stays gets them. */
+function formatted(op: Kept, by: Marks): Kept {
+  const { attributes, ...plain } = op;
+  return withMarks(plain as Kept, markedOver(attributes, by, 'retain' in op));
 }
 
 /** Appends a step, joined with the last where they are of one kind; one of no length is none. */
 function push(out: TextOp[], op: TextOp): void {
   if (lengthOf(op) === 0) return;
   const last = out[out.length - 1];
-  if (last && 'insert' in last && 'insert' in op) last.insert += op.insert;
+  if (last && 'delete' in last) {
+    if ('delete' in op) last.delete += op.delete;
+    else out.push({ ...op });
+  } else if (last && !('delete' in op) && !sameMarks(last.attributes, op.attributes)) out.push({ ...op });
+  else if (last && 'insert' in last && 'insert' in op) last.insert += op.insert;
   else if (last && 'retain' in last && 'retain' in op) last.retain += op.retain;
-  else if (last && 'delete' in last && 'delete' in op) last.delete += op.delete;
   else out.push({ ...op });
 }

@@ -1,7 +1,8 @@
-import { type Reader, Writer } from '../wire.js';
+import { Reader, Writer } from '../wire.js';
 import { type PlaceOfText, writePath } from './container.js';
 import type { DatabaseSpace } from './core.js';
 import { keyBytes } from './ids.js';
+import { readMarks, runOf, type TextRun } from './marks.js';
 import { type Text, type TextChange, textAccess } from './text.js';
 
 /** The texts of one space as the core numbers them, and those of them that are observed. */
@@ -38,6 +39,21 @@ export class TextRows {
     return this.#space.runtime.readText(this.#handle(), row, from, end);
   }
 
+  /** The content in runs that are formatted alike. */
+  runs(row: number): TextRun[] {
+    const content = this.read(row, 0, 2 ** 31 - 1);
+    const r = new Reader(this.#space.runtime.textMarks(this.#handle(), row));
+    const out: TextRun[] = [];
+    let at = 0;
+    for (let n = r.array(); n > 0; n--) {
+      const size = r.array();
+      const from = at;
+      at += r.int();
+      out.push(runOf(content.slice(from, at), readMarks(r, size - 1)));
+    }
+    return at === 0 && content !== '' ? [{ insert: content }] : out;
+  }
+
   length(row: number): number {
     return this.#space.runtime.textLength(this.#handle(), row);
   }
@@ -65,8 +81,8 @@ export class TextRows {
   }
 
   /**
-   * Reads `[[text, [pos, deleted, inserted, local]...]...]`, and gives the function
-   * that tells who observes.
+   * Reads `[[text, [pos, deleted, inserted, local, marks]...]...]`, and gives the
+   * function that tells who observes.
    */
   takeChanges(r: Reader): () => void {
     const taken: [Text, TextChange[]][] = [];
@@ -74,8 +90,14 @@ export class TextRows {
       const size = r.array();
       const text = this.#watched.get(r.int());
       const changes: TextChange[] = [];
-      for (let i = 1; i < size; i += 4)
-        changes.push({ pos: r.int(), deleted: r.int(), inserted: r.str(), local: r.bool() });
+      for (let i = 1; i < size; i += 5) {
+        const pos = r.int();
+        const deleted = r.int();
+        const inserted = r.skipNil() ? undefined : r.str();
+        const local = r.bool();
+        const attributes = r.skipNil() ? undefined : readMarks(r, r.array());
+        changes.push({ pos, deleted, inserted, local, attributes });
+      }
       if (text) taken.push([text, changes]);
     }
     return () => {
