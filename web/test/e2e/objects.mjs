@@ -322,6 +322,69 @@ test('O07 a text replicates; what two type at one place offline does not interle
   await ada.run((id) => until(() => space.db.get(id).body.slice(1, 3) === '😀', 'the edit of the other'), id);
 });
 
+test('O07 what one marks while the other types: bold grows over it, a link does not', async () => {
+  const [ada, bob] = await pair();
+  await share(ada, bob);
+  const id = await ada.run(async () => {
+    const note = space.db.add({ title: 'Marks', body: new es.Text('The fox jumped.') });
+    await space.db.flush();
+    return es.idOf(note);
+  });
+  await sees(bob, { title: 'Marks' });
+  for (const who of [ada, bob]) {
+    await who.run((id) => {
+      const { body } = space.db.get(id);
+      globalThis.editor = body.toDelta().flatMap(({ insert }) => insert.split('').map((unit) => [unit, {}]));
+      body.observe(({ delta }) => {
+        let at = 0;
+        for (const step of delta) {
+          if ('delete' in step) editor.splice(at, step.delete);
+          else if ('insert' in step) {
+            const put = step.insert.split('').map((unit) => [unit, { ...step.attributes }]);
+            editor.splice(at, 0, ...put);
+            at += put.length;
+          } else {
+            for (const unit of editor.slice(at, at + step.retain)) Object.assign(unit[1], step.attributes);
+            at += step.retain;
+          }
+        }
+      });
+    }, id);
+    await who.run(() => client.mesh.goOffline());
+  }
+  await ada.run(async (id) => {
+    const { body } = space.db.get(id);
+    body.format(4, 14, { bold: true, link: 'https://example.org' });
+    body.format(0, 3, { 'comment:1': 'which?' });
+    await space.db.flush();
+  }, id);
+  await bob.run(async (id) => {
+    const { body } = space.db.get(id);
+    for (const [i, c] of [...' over'].entries()) body.insert(14 + i, c);
+    for (const [i, c] of [...'quick '].entries()) body.insert(4 + i, c);
+    await space.db.flush();
+  }, id);
+  for (const who of [ada, bob]) await who.run(() => client.mesh.goOnline());
+  const want = [
+    { insert: 'The', attributes: { 'comment:1': 'which?' } },
+    { insert: ' quick ' },
+    { insert: 'fox jumped', attributes: { bold: true, link: 'https://example.org' } },
+    { insert: ' over', attributes: { bold: true } },
+    { insert: '.' },
+  ];
+  for (const who of [ada, bob]) {
+    await who.run(
+      (id) => until(() => space.db.get(id).body.toDelta().length === 5, 'the marks and what was typed'),
+      id,
+    );
+    assert.deepEqual(await who.run((id) => space.db.get(id).body.toDelta(), id), want);
+    const units = want.flatMap(({ insert, attributes }) =>
+      insert.split('').map((unit) => [unit, attributes ?? {}]),
+    );
+    assert.deepEqual(await who.run(() => editor), units);
+  }
+});
+
 test('O08 counters add up, on both sides and offline', async () => {
   const [ada, bob] = await pair();
   await share(ada, bob);
