@@ -101,7 +101,7 @@ const after, before = '<', '>'
 
 // randomOp is an op on what its writer sees: it takes away any characters, puts
 // some in behind the last boundary that keeps to what is in front, or puts a
-// boundary in directly beside a character.
+// boundary in beside a character, among others of its side.
 func randomOp(rng *rand.Rand, seen []rune) (Op, []rune) {
 	isBoundary := func(i int) bool { return i >= 0 && i < len(seen) && (seen[i] == after || seen[i] == before) }
 	pos := rng.IntN(len(seen) + 1)
@@ -122,9 +122,17 @@ func randomOp(rng *rand.Rand, seen []rune) (Op, []rune) {
 	run := seen[from:end]
 	switch rng.IntN(6) {
 	case 0:
-		return Op{Kind: InsertAfter, Pos: int32(from), Len: 1}, []rune{after}
+		n := 0
+		for n < len(run) && run[n] == after {
+			n++
+		}
+		return Op{Kind: InsertAfter, Pos: int32(from + rng.IntN(n+1)), Len: 1}, []rune{after}
 	case 1:
-		return Op{Kind: InsertBefore, Pos: int32(end), Len: 1}, []rune{before}
+		n := 0
+		for n < len(run) && run[len(run)-1-n] == before {
+			n++
+		}
+		return Op{Kind: InsertBefore, Pos: int32(end - rng.IntN(n+1)), Len: 1}, []rune{before}
 	}
 	for len(run) > 0 && run[len(run)-1] != after {
 		run = run[:len(run)-1]
