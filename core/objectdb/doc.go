@@ -9,7 +9,7 @@
 //     open Burst; Cut hands over what becomes the next own block, and Written
 //     tells how that block is named.
 //   - Read, ReadMany, Conflicts: the state now, without replaying anything.
-//   - FindText, EditText, AppendText, WatchText, Anchor: one text, by a number
+//   - FindText, EditText, AppendText, TextMarks, WatchText, Anchor: one text, by a number
 //     that is good for as long as the database lives.
 //   - OpenQuery and Changes: results once, then only what changed.
 //
@@ -24,7 +24,8 @@
 // delete and create again gives another. Lists, texts and counters are
 // containers too. A counter is the sum of all that was added to it, what its
 // creators began with included. Lists and texts are sequences (package egwalker),
-// of which each event is what one block does; text.go and list.go say how.
+// of which each event is what one block does; text.go and list.go say how, and
+// mark.go how texts are formatted.
 // Delete and restore of an object are a register beside its properties, so that
 // an edit concurrent with a delete is kept and does not revive.
 //

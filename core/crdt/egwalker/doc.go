@@ -11,6 +11,9 @@
 //   - Sequence is the history of one sequence: events, each a burst of ops of
 //     one writer that follows its parents. Ops have the positions that their
 //     writer saw.
+//   - An op may insert a boundary, an element that keeps to its neighbour: in the
+//     tree of Fugue it is the first right child of the one in front of it, or the
+//     last left child of the one behind. Positions count boundaries as elements.
 //   - Append adds an event that follows everything: its ops are the edits.
 //   - Merge adds any other event and gives the edits that its ops come to.
 //
@@ -20,5 +23,8 @@
 // thrown away when an event follows everything again.
 //
 // Sequences that hold the same events come to the same result, in whatever
-// causally valid order these came. Nothing here is safe for concurrent use.
+// causally valid order these came, as long as writers put a boundary directly
+// beside the element that it is to keep to, or among others of its kind there,
+// and nothing between; and take none away. A replay knows what is a boundary only
+// of what was inserted since its base. Nothing here is safe for concurrent use.
 package egwalker
