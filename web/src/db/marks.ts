@@ -67,7 +67,8 @@ export function expandingOf(what: string, marks: Marks, { expand }: FormatOption
   return out;
 }
 
-function defaultExpansion(name: string): MarkExpansion {
+/** How marks of a name grow unless it is said. */
+export function defaultExpansion(name: string): MarkExpansion {
   return /^(link|comment)(:|$)/.test(name) ? 'none' : 'after';
 }
 
@@ -106,7 +107,7 @@ function tooLarge(what: string, limit: number): EchospaceError {
 }
 
 /** An object with its names in the order of the core. */
-function sorted<T>(entries: readonly (readonly [string, T])[]): { [name: string]: T } {
+export function sorted<T>(entries: readonly (readonly [string, T])[]): { [name: string]: T } {
   const values = new Map(entries);
   return Object.fromEntries(sortKeys([...values.keys()]).map((name) => [name, values.get(name) as T]));
 }
@@ -172,61 +173,4 @@ export function markedOver(marks: Marks | undefined, by: Marks, keepNull = false
 /** A run of a text, without attributes if it has none. */
 export function runOf(insert: string, attributes: Marks | undefined): TextRun {
   return attributes ? { insert, attributes } : { insert };
-}
-
-/** Runs one behind the other, joined where they are formatted alike. */
-function joined(...parts: readonly TextRun[][]): TextRun[] {
-  const out: TextRun[] = [];
-  for (const { insert, attributes } of parts.flat()) {
-    const last = out[out.length - 1];
-    if (last && sameMarks(last.attributes, attributes)) last.insert += insert;
-    else if (insert !== '') out.push(runOf(insert, attributes));
-  }
-  return out;
-}
-
-/** The part of runs between two positions. */
-function part(runs: readonly TextRun[], from: number, to = Number.POSITIVE_INFINITY): TextRun[] {
-  const out: TextRun[] = [];
-  let at = 0;
-  for (const { insert, attributes } of runs) {
-    const piece = insert.slice(Math.max(0, from - at), Math.max(0, to - at));
-    if (piece !== '') out.push(runOf(piece, attributes));
-    at += insert.length;
-  }
-  return out;
-}
-
-/** The text as it will be, as long as only the page knows: with the marks by which what is typed is formatted too. */
-export function replaceInRuns(
-  runs: readonly TextRun[],
-  position: number,
-  length: number,
-  content: string,
-): TextRun[] {
-  const [before] = part(runs, position + length - 1, position + length);
-  const [behind] = part(runs, position + length, position + length + 1);
-  const left = position + length > 0 ? (before?.attributes ?? {}) : {};
-  const right = behind?.attributes ?? {};
-  const grown = Object.entries({ ...right, ...left }).filter(([name, value]) => {
-    if (name in left && name in right) return sameMarks({ name: value }, { name: right[name] ?? null });
-    return name in left && defaultExpansion(name) === 'after';
-  });
-  const attributes = grown.length > 0 ? sorted(grown) : undefined;
-  return joined(part(runs, 0, position), [runOf(content, attributes)], part(runs, position + length));
-}
-
-/** The same once a part is marked. */
-export function formatRuns(
-  runs: readonly TextRun[],
-  from: number,
-  to: number,
-  only: boolean,
-  marks: Expanding,
-): TextRun[] {
-  const by = Object.fromEntries([...marks].map(([name, { value }]) => [name, value]));
-  const marked = part(runs, from, to).map(({ insert, attributes }) =>
-    runOf(insert, markedOver(only ? undefined : attributes, by)),
-  );
-  return joined(part(runs, 0, from), marked, part(runs, to));
 }

@@ -5,16 +5,21 @@ import {
   type Expanding,
   expandingOf,
   type FormatOptions,
-  formatRuns,
   type Marks,
-  replaceInRuns,
-  runOf,
   type TextRun,
   writeMarks,
 } from './marks.js';
+import {
+  type AheadText,
+  aheadOf,
+  checked,
+  checkInteger,
+  formatAhead,
+  replaceAhead,
+  runsOf,
+} from './textahead.js';
 import { deltaOf, type Replacement, type TextOp } from './textdelta.js';
 import type { TextRows } from './textrows.js';
-import { isWellFormed, maxText } from './values.js';
 
 /** What happened to a text: see {@link Text.observe}. */
 export interface TextEvent {
@@ -101,9 +106,7 @@ export const textAccess = (): Access => access;
  */
 export class Text {
   /** The content as long as the core does not know it: in no database, or within a transaction. */
-  #ahead: string | undefined;
-  /** The same with its marks, if it has any. */
-  #runs: TextRun[] | undefined;
+  #ahead: AheadText | undefined;
   /** The marks are in no op; and how those grow of which that was said. */
   #unwritten = false;
   readonly #expand = new Map<string, FormatOptions>();
@@ -124,14 +127,14 @@ export class Text {
       bind: (text, row) => {
         text.#bind(row);
       },
-      ahead: (text) => text.#ahead ?? '',
+      ahead: (text) => text.#ahead?.content ?? '',
       settle: (text) => {
         text.#settle();
       },
       writeMarks: (text, host) => text.#writeMarks(host),
       copy: (text) => {
-        const copy = new Text(text.toString());
-        copy.#runs = text.toDelta();
+        const copy = new Text();
+        copy.#ahead = aheadOf(text.toDelta());
         copy.#unwritten = true;
         return copy;
       },
@@ -148,13 +151,13 @@ export class Text {
    * @throws UNSUPPORTED_VALUE for half of a surrogate pair; TOO_LARGE over 16 MiB.
    */
   constructor(content = '') {
-    this.#ahead = checked('Text', content);
+    this.#ahead = { content: checked('Text', content) };
   }
 
   /** The length in UTF-16 code units. */
   get length(): number {
     const host = this.#settled();
-    return this.#ahead?.length ?? host?.texts.length(this.#rowNow(host)) ?? 0;
+    return this.#ahead?.content.length ?? host?.texts.length(this.#rowNow(host)) ?? 0;
   }
 
   /** The whole content. */
@@ -166,7 +169,7 @@ export class Text {
   slice(from: number, end = 2 ** 31 - 1): string {
     const host = this.#settled();
     if (this.#ahead !== undefined || !host)
-      return (this.#ahead ?? '').slice(Math.max(0, from), Math.max(0, end));
+      return (this.#ahead?.content ?? '').slice(Math.max(0, from), Math.max(0, end));
     return host.texts.read(this.#rowNow(host), Math.max(0, from), Math.max(0, Math.min(end, 2 ** 31 - 1)));
   }
 
@@ -222,8 +225,7 @@ export class Text {
   toDelta(): TextRun[] {
     const host = this.#settled();
     if (this.#ahead === undefined && host) return host.texts.runs(this.#rowNow(host));
-    const runs = this.#runs ?? (this.#ahead ? [{ insert: this.#ahead }] : []);
-    return runs.map(({ insert, attributes }) => runOf(insert, attributes));
+    return runsOf(this.#ahead ?? { content: '' });
   }
 
   /** Takes so many code units away from a position on; see {@link insert}. */
@@ -252,64 +254,51 @@ export class Text {
         return;
       }
     }
-    const runs = this.#runs ?? this.toDelta();
-    const now = this.#ahead ?? runs.map(({ insert }) => insert).join('');
-    checkRange(now, position, length);
+    const next = replaceAhead(this.#ahead ?? aheadOf(this.toDelta()), position, length, content);
     if (place && host) {
-      const undo = this.#state();
+      const before = this.#ahead;
       const w = host.beginTextEdit(place, this);
       w.uint(position);
       w.uint(length);
       w.str(content);
-      host.endTextEdit(place, this, undo);
+      host.endTextEdit(place, this, () => {
+        this.#ahead = before;
+      });
     }
-    this.#ahead = now.slice(0, position) + content + now.slice(position + length);
-    this.#runs = runs.some(isMarked) ? replaceInRuns(runs, position, length, content) : undefined;
+    this.#ahead = next;
   }
 
   /** Marks a part, with `only` by nothing else. */
   #format(from: number, to: number, only: boolean, marks: Expanding): void {
     checkInteger('position', from);
     checkInteger('position', to);
+    if (from < 0 || to < from) throw new EchospaceError('INVALID_ARGUMENT', `a mark from ${from} to ${to}`);
     const place = this.#place;
+    place?.store(this);
     const host = place?.host;
     if (place && host) {
       place.check(this);
       this.#settled();
     }
-    const alone = host && !host.inTransaction;
-    if (from < 0 || to < from) throw new EchospaceError('INVALID_ARGUMENT', `a mark from ${from} to ${to}`);
-    if (!alone) checkRange(this.#ahead ?? this.toString(), from, to - from);
-    const runs = alone ? [] : (this.#runs ?? this.toDelta());
+    const before = this.#ahead;
+    let next: AheadText | undefined;
+    if (!host || host.inTransaction)
+      next = formatAhead(before ?? aheadOf(this.toDelta()), from, to, only, marks);
+    else host.commit(); // it is a transaction of its own
     if (place && host) {
-      if (alone) host.commit();
-      const undo = this.#state();
       writeMarks(host.beginFormat(place, this), from, to, only, marks);
-      host.endTextEdit(place, this, undo);
-      if (alone) {
-        host.commit();
-        return;
-      }
+      host.endTextEdit(place, this, () => {
+        this.#ahead = before;
+      });
+      if (!next) host.commit();
     }
-    this.#ahead ??= this.toString();
-    this.#runs = formatRuns(runs, from, to, only, marks);
+    this.#ahead = next;
     this.#unwritten ||= !host;
-  }
-
-  /** Gives the function that takes back what only the page knows. */
-  #state(): () => void {
-    const ahead = this.#ahead;
-    const runs = this.#runs;
-    return () => {
-      this.#ahead = ahead;
-      this.#runs = runs;
-    };
   }
 
   /** The core knows all. */
   #settle(): void {
     this.#ahead = undefined;
-    this.#runs = undefined;
     this.#unwritten = false;
   }
 
@@ -317,7 +306,7 @@ export class Text {
     const place = this.#place;
     if (!this.#unwritten || place?.host !== host || !place.container.holds(this, place.key)) return;
     let at = 0;
-    for (const { insert, attributes } of this.#runs ?? []) {
+    for (const { insert, attributes } of this.#ahead?.runs ?? []) {
       const from = at;
       at += insert.length;
       for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -479,55 +468,5 @@ export class Text {
         reportUncaught(error);
       }
     }
-  }
-}
-
-function isMarked(run: TextRun): boolean {
-  return run.attributes !== undefined;
-}
-
-function checked(what: string, content: string): string {
-  if (typeof content !== 'string')
-    throw new EchospaceError('INVALID_ARGUMENT', `${what}: ${String(content)} is no string`);
-  if (content.length > 1 && !isWellFormed(content)) throw illFormed(what);
-  if (content.length === 1 && isSurrogate(content.charCodeAt(0))) throw illFormed(what);
-  if (content.length * 3 > maxText && new TextEncoder().encode(content).length > maxText)
-    throw new EchospaceError('TOO_LARGE', `${what}: ${content.length} characters are over ${maxText} bytes`);
-  return content;
-}
-
-function illFormed(what: string): EchospaceError {
-  return new EchospaceError(
-    'UNSUPPORTED_VALUE',
-    `${what}: the string has a lone surrogate, which UTF-8 cannot hold`,
-  );
-}
-
-function isSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdfff;
-}
-
-function checkInteger(what: string, value: number): void {
-  if ((value | 0) !== value)
-    throw new EchospaceError('INVALID_ARGUMENT', `${what} ${String(value)} is no place in a text`);
-}
-
-/** Refuses what the core would: a place that is not in the text, or inside of a character. */
-function checkRange(content: string, position: number, length: number): void {
-  if (position < 0 || position > content.length)
-    throw new EchospaceError(
-      'INVALID_ARGUMENT',
-      `position ${position} is not in a text of length ${content.length}`,
-    );
-  if (length < 0 || position + length > content.length)
-    throw new EchospaceError(
-      'INVALID_ARGUMENT',
-      `${length} characters from position ${position} on are not in a text of length ${content.length}`,
-    );
-  for (const at of [position, position + length]) {
-    const before = content.charCodeAt(at - 1);
-    const after = content.charCodeAt(at);
-    if (before >= 0xd800 && before < 0xdc00 && after >= 0xdc00 && after < 0xe000)
-      throw new EchospaceError('INVALID_ARGUMENT', `position ${at} is inside of a character`);
   }
 }
