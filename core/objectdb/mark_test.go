@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/errs"
 )
 
@@ -430,5 +431,60 @@ func TestMarks_fork(t *testing.T) {
 		late := newSite(t, 3)
 		late.applyReady(append(slices.Clone(twin.sent), a.sent...))
 		late.wantMarked(marked(t, twin.db, twin.text(1, "t")))
+	}
+}
+
+// TestMarks_faultyWriter: whoever deletes an end of a mark, makes ends of no mark
+// or a mark without ends has everybody show the same, and who watches follows.
+func TestMarks_faultyWriter(t *testing.T) {
+	end := func(kind egwalker.Kind, pos int32) egwalker.Op { return egwalker.Op{Kind: kind, Pos: pos, Len: 1} }
+	for _, c := range []struct {
+		name string
+		ops  []egwalker.Op
+		mark bool // make one, whose ends are the first of the ops, if there are
+		want string
+	}{
+		{"deletes the beginning", []egwalker.Op{{Kind: egwalker.Delete, Pos: 3, Len: 3}}, false, "Theox jumped."},
+		{"deletes the end alone", []egwalker.Op{end(egwalker.Delete, 8)}, false, "The fox jumped."},
+		{"ends of no mark", []egwalker.Op{end(egwalker.InsertAfter, 2), end(egwalker.InsertBefore, 9)}, false, "The {bold|fox} jumped."},
+		{"a mark without ends", []egwalker.Op{{Kind: egwalker.Delete, Pos: 0, Len: 2}}, true, "e {bold|fox} jumped."},
+		{"a mark with one end", []egwalker.Op{end(egwalker.InsertAfter, 2)}, true, "The {bold|fox} jumped."},
+		{"the end in front of the beginning", []egwalker.Op{end(egwalker.InsertBefore, 12), end(egwalker.InsertAfter, 2)}, true, "The {bold|fox} ju{note:1|mped.}"},
+		{"three ends", []egwalker.Op{end(egwalker.InsertBefore, 0), end(egwalker.InsertAfter, 4), end(egwalker.InsertAfter, 9)}, true, "{note:1|The} {bold|fox} jumped."},
+		{"outside of the text", []egwalker.Op{end(egwalker.InsertBefore, 99)}, true, "The {bold|fox} jumped."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := twoTexts(t, "The fox jumped.")
+			a.mark(4, 7, "bold", vBool(true))
+			sync(a, b)
+			m := newMirror()
+			m.watch(t, b.db, b.text(1, "t"))
+			x := int32(a.text(1, "t"))
+			a.db.openBurst()
+			if c.mark {
+				a.db.open.format(a.db, x, a.db.internKey([]byte("note")), vInt(1), c.ops)
+			} else {
+				a.db.open.text(a.db, elemEdit, x)
+				a.db.open.edit(a.db, x, c.ops, nil)
+			}
+			a.db.open.endChange(1, 0)
+			block := a.flush()
+			if !hasBoundary(c.ops) && c.mark { // is of no version
+				if err := b.db.Apply(block[0]); !errs.Is(err, errs.Malformed) {
+					t.Fatalf("%v", err)
+				}
+				return
+			}
+			b.apply(block...)
+			b.wantMarked(c.want)
+			m.checkMarks(t, b.db)
+			b.edit(b.text(1, "t"), 1, 0, "+")
+			b.mark(0, 3, "italic", vBool(true))
+			m.checkMarks(t, b.db)
+			late := newSite(t, 3)
+			b.flush()
+			late.applyReady(append(slices.Clone(b.sent), a.sent...))
+			late.wantMarked(marked(t, b.db, b.text(1, "t")))
+		})
 	}
 }

@@ -1,6 +1,15 @@
 // What callers can and cannot write about objects and queries.
 
-import { Counter, EchospaceError, type ErrorCode, Expando, type Live, type Space } from '@echospace/client';
+import {
+  Counter,
+  EchospaceError,
+  type ErrorCode,
+  Expando,
+  type Live,
+  type MarkValue,
+  type Space,
+  type Text,
+} from '@echospace/client';
 
 interface Person {
   name: string;
@@ -51,6 +60,17 @@ export function queries(space: Space): () => void {
   // @ts-expect-error a result is not to be changed
   query.objects.push(undefined);
   return query.subscribe(({ objects, added }) => [...objects, ...added].map((task) => task.title));
+}
+
+export function marks(text: Text): MarkValue | undefined {
+  text.format(0, 4, { bold: true, link: 'x', font: { size: 12 }, italic: null }, { expand: 'both' });
+  text.insert(0, 'x', { bold: true });
+  // @ts-expect-error a mark holds no list
+  text.format(0, 4, { bold: [] });
+  // @ts-expect-error there is no such end
+  text.format(0, 4, { bold: true }, { expand: 'sideways' });
+  text.observe(({ delta }) => delta.map((step) => ('delete' in step ? step.delete : step.attributes?.bold)));
+  return text.toDelta()[0]?.attributes?.link;
 }
 
 export function errors(error: unknown): number | undefined {
