@@ -183,9 +183,8 @@ func (m *marks) isSet(row int32) bool {
 // markRemoved is the value of a mark that takes others of its name away.
 var markRemoved = wire.AppendNil(nil)
 
-// appendAttributes appends what the marks over a character come to: [name, value,
-// ...], the names ascending.
-func (db *DB) appendAttributes(to []byte, m *marks, over []int32) []byte {
+// winners are the marks that count of those over a character, the names ascending.
+func (db *DB) winners(m *marks, over []int32) []int32 {
 	var set []int32
 	for _, row := range over {
 		if m.isSet(row) && db.winner(m, over, m.rows[row].name) == row {
@@ -195,6 +194,13 @@ func (db *DB) appendAttributes(to []byte, m *marks, over []int32) []byte {
 	slices.SortFunc(set, func(a, b int32) int {
 		return bytes.Compare(db.keys.At(m.rows[a].name), db.keys.At(m.rows[b].name))
 	})
+	return set
+}
+
+// appendAttributes appends what the marks over a character come to: [name, value,
+// ...], the names ascending.
+func (db *DB) appendAttributes(to []byte, m *marks, over []int32) []byte {
+	set := db.winners(m, over)
 	to = wire.AppendArray(to, 2*len(set))
 	for _, row := range set {
 		to = wire.AppendString(to, string(db.keys.At(m.rows[row].name)))

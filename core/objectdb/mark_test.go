@@ -488,3 +488,60 @@ func TestMarks_faultyWriter(t *testing.T) {
 		})
 	}
 }
+
+// TestMarks_S12_state: the ops of a state make the marks again, wherever the text
+// is, and the state of what they make is the same.
+func TestMarks_S12_state(t *testing.T) {
+	a, b := twoTexts(t, "The fox jumped.")
+	a.do(opSet(objID(1), vMap(map[string][]byte{"l": vList(vInt(1), vList(vText("deep in")))}), "m"), opSet(objID(1), vText("plain"), "u"))
+	a.mark(4, 7, "bold", vBool(true))
+	a.mark(6, 14, "bold", vBool(true))
+	a.mark(4, 14, "link", vStr("x"))
+	a.mark(8, 10, "link", vNil())
+	a.mark(0, 15, "empty", vNil())
+	a.do(opFormat(objID(1), 0, 4, []markOf{{"n", expandBefore, vInt(1)}}, "m", "l", 1, 0))
+	a.do(opCreate(objID(2), map[string][]byte{"t": vText(strings.Repeat("0123456789", 20_000))}))
+	a.do(opFormat(objID(2), 5, 150_000, []markOf{{"n", expandAfter, vInt(1)}}, "t"))
+	b.mark(4, 7, "other", vBool(true))
+	sync(a, b)
+	for n := 1; n <= 2; n++ {
+		state := a.db.State(objID(n))
+		for rest := state; len(rest) > 0; {
+			object, op, err := NextState(rest)
+			if err != nil || object != objID(n) {
+				t.Fatal(err)
+			}
+			rest = rest[len(op):]
+		}
+		fresh := newSite(t, 3)
+		fresh.do(state)
+		if got, want := fresh.db.State(objID(n)), state; string(got) != string(want) {
+			t.Fatalf("object %d: the state of what a state makes is\n%x\nnot\n%x", n, got, want)
+		}
+		if got, want := marked(t, fresh.db, fresh.text(n, "t")), marked(t, a.db, a.text(n, "t")); got != want {
+			t.Errorf("object %d holds %s, want %s", n, got, want)
+		}
+		if changed, err := fresh.db.Restate(objID(n), state, 1); changed || err != nil {
+			t.Errorf("stated again it is another: %v, %v", changed, err)
+		}
+		for _, s := range []*site{a, fresh} { // they grow alike
+			s.edit(s.text(n, "t"), 14, 0, "!")
+			s.edit(s.text(n, "t"), 4, 0, "?")
+		}
+		if got, want := marked(t, fresh.db, fresh.text(n, "t")), marked(t, a.db, a.text(n, "t")); got != want {
+			t.Errorf("object %d: once edited it holds %s, want %s", n, got, want)
+		}
+		before := marked(t, a.db, a.text(n, "t"))
+		state = a.db.State(objID(n))
+		fresh.do(opFormat(objID(n), 0, 9, []markOf{{"more", 0, vBool(true)}}, "t"))
+		if changed, err := fresh.db.Restate(objID(n), state, 1); !changed || err != nil {
+			t.Errorf("stated with other marks it is no other: %v, %v", changed, err)
+		}
+		if got := marked(t, fresh.db, fresh.text(n, "t")); got != before {
+			t.Errorf("restated it holds %s, want %s", got, before)
+		}
+		if got := marked(t, fresh.db, fresh.text(n, "t")); n == 1 && !strings.Contains(got, "other") {
+			t.Error("the mark of the other is missing")
+		}
+	}
+}

@@ -86,25 +86,28 @@ func (db *DB) formatOnly(c int32, names []int32, from, end int32) error {
 			}
 		}
 	})
+	expands := m.expands()
 	for _, row := range others {
-		if err := db.format(c, m.rows[row].name, from, end, m.expand(row), markRemoved); err != nil {
+		if err := db.format(c, m.rows[row].name, from, end, expands[row], markRemoved); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// expand is how a mark grows.
-func (m *marks) expand(row int32) (expand uint64) {
+// expands is how the marks grow.
+func (m *marks) expands() []uint64 {
+	out := make([]uint64, len(m.rows))
 	for _, b := range m.bounds {
 		switch {
-		case b.mark == 2*row && b.side == egwalker.InsertAfter:
-			expand |= expandBefore
-		case b.mark == 2*row+1 && b.side == egwalker.InsertBefore:
-			expand |= expandAfter
+		case b.mark == noMark:
+		case b.mark&1 == 0 && b.side == egwalker.InsertAfter:
+			out[b.mark/2] |= expandBefore
+		case b.mark&1 == 1 && b.side == egwalker.InsertBefore:
+			out[b.mark/2] |= expandAfter
 		}
 	}
-	return expand
+	return out
 }
 
 func (db *DB) dropEmptyMarks(x *textState) {

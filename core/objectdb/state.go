@@ -95,6 +95,7 @@ func (w *stateWriter) fillText(c int32) {
 		b := wire.AppendUint(wire.AppendUint(w.head(localEdit), uint64(pos)), 0)
 		w.b = wire.AppendString(b, string(db.ropes.Append(nil, x, pos, end)))
 	}
+	w.fillMarks(c)
 }
 
 // fillList puts the items in, as many at a time as an op holds.
@@ -148,6 +149,9 @@ func (db *DB) contentSize(c int32, room int) int {
 	case typeCounter:
 		return room - 9
 	case typeText:
+		if db.textOf(c).marks != nil {
+			return -1 // marks are ops of their own
+		}
 		return room - db.ropes.Bytes(db.textOf(c).content)
 	case typeList:
 		for _, s := range db.listOf(c).slots {
@@ -238,7 +242,7 @@ func NextState(ops []byte) (object id.ObjectID, op []byte, err error) {
 		return object, nil, errs.New("objectdb.NextState", errs.Malformed, "an op does not read: %w", err)
 	}
 	switch code {
-	case localCreate, localSet, localEdit, localSplice:
+	case localCreate, localSet, localEdit, localFormat, localSplice:
 	default:
 		return object, nil, errs.New("objectdb.NextState", errs.Malformed, "an op of code %d is in no state", code)
 	}
