@@ -33,6 +33,7 @@ describe('export and import', () => {
     space.properties.name = 'Plans';
     task.votes?.increment(3);
     task.notes?.insert(0, 'Ann: ');
+    task.notes?.format(0, 3, { bold: true, link: 'x' });
     db.remove(db.add({ title: 'gone' }));
     db.add({ nan: Number.NaN, zero: -0, over: 2 ** 60, ['__proto__']: 1, big: 1n });
   });
@@ -52,6 +53,10 @@ describe('export and import', () => {
       const same = copy.db.get<Task>(idOf(task)) as Task;
       assert.equal(same.title, 'a');
       assert.equal(same.notes?.toString(), 'Ann: some notes');
+      assert.deepStrictEqual(same.notes?.toDelta(), [
+        { insert: 'Ann', attributes: { bold: true, link: 'x' } },
+        { insert: ': some notes' },
+      ]);
       assert.equal(same.votes?.value, 5);
       assert.equal(JSON.stringify((same.items as unknown[])[1]), '{"deep":["in a list"]}');
       assert.deepStrictEqual(same.items?.slice(2), task.items?.slice(2));
