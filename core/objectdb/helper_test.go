@@ -313,7 +313,8 @@ type mirror struct {
 	lists   map[uint32][]id.ObjectID
 	records map[id.ObjectID]record
 	changed map[uint32]map[id.ObjectID]bool
-	texts   map[Text][]uint16 // those that are watched
+	moved   map[uint32]map[id.ObjectID]bool // in the last batch; false: left
+	texts   map[Text][]uint16               // those that are watched
 }
 
 func splitIDs(b []byte) (out []id.ObjectID) {
@@ -324,7 +325,7 @@ func splitIDs(b []byte) (out []id.ObjectID) {
 }
 
 func newMirror() *mirror {
-	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}}
+	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, moved: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}}
 }
 
 // watch has the mirror follow a text.
@@ -386,12 +387,17 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 	r.Array(4)
 	q := uint32(r.Uint(math.MaxUint32))
 	list := m.lists[q]
-	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {
-		at := indexOf(list, v)
-		if at < 0 {
-			t.Fatalf("query %d: removed %s is not in the list", q, v)
+	m.moved[q] = map[id.ObjectID]bool{}
+	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+		r.Array(2)
+		at := int(r.Uint(math.MaxInt32))
+		var v id.ObjectID
+		r.Fixed(v[:])
+		if at >= len(list) || list[at] != v {
+			t.Fatalf("query %d: removed %s is not at %d of %v", q, v, at, list)
 		}
 		list = append(list[:at], list[at+1:]...)
+		m.moved[q][v] = false
 	}
 	last := -1
 	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
@@ -404,6 +410,9 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 		}
 		last = at
 		list = append(list[:at], append([]id.ObjectID{v}, list[at:]...)...)
+		if _, left := m.moved[q][v]; left {
+			m.moved[q][v] = true
+		}
 	}
 	m.lists[q] = list
 	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {

@@ -1,0 +1,105 @@
+package flat
+
+import (
+	"slices"
+	"sort"
+)
+
+// setLeaf bounds a leaf of Set: adding moves at most so many numbers.
+const setLeaf = 512
+
+// Set is a set of 64-bit numbers that knows their order. The zero value is
+// empty. To add, remove and find a number costs the logarithm of how many there
+// are, and a move within a leaf.
+type Set struct {
+	leaves [][]uint64 // ascending, none of them empty
+	n      int
+}
+
+// Len is how many numbers there are.
+func (s *Set) Len() int { return s.n }
+
+// find gives the leaf and the place in it of v, or where it would go.
+func (s *Set) find(v uint64) (leaf, at int, found bool) {
+	leaf = sort.Search(len(s.leaves), func(i int) bool {
+		l := s.leaves[i]
+		return l[len(l)-1] >= v
+	})
+	if leaf == len(s.leaves) {
+		if leaf == 0 {
+			return 0, 0, false
+		}
+		return leaf - 1, len(s.leaves[leaf-1]), false
+	}
+	at, found = slices.BinarySearch(s.leaves[leaf], v)
+	return leaf, at, found
+}
+
+// Has reports whether v is in the set.
+func (s *Set) Has(v uint64) bool {
+	_, _, found := s.find(v)
+	return found
+}
+
+// Add puts v in and reports whether it was not there.
+func (s *Set) Add(v uint64) bool {
+	leaf, at, found := s.find(v)
+	if found {
+		return false
+	}
+	s.n++
+	if len(s.leaves) == 0 {
+		s.leaves = append(s.leaves, []uint64{v})
+		return true
+	}
+	l := s.leaves[leaf]
+	if len(l) == setLeaf {
+		cut := setLeaf / 2
+		if leaf == len(s.leaves)-1 && at == setLeaf { // appending keeps leaves full
+			cut = setLeaf
+		}
+		right := slices.Clone(l[cut:])
+		l = l[:cut]
+		if at >= cut {
+			right = slices.Insert(right, at-cut, v)
+		} else {
+			l = slices.Insert(l, at, v)
+		}
+		s.leaves[leaf] = l
+		s.leaves = slices.Insert(s.leaves, leaf+1, right)
+		return true
+	}
+	s.leaves[leaf] = slices.Insert(l, at, v)
+	return true
+}
+
+// Remove takes v out and reports whether it was there.
+func (s *Set) Remove(v uint64) bool {
+	leaf, at, found := s.find(v)
+	if !found {
+		return false
+	}
+	s.n--
+	s.leaves[leaf] = slices.Delete(s.leaves[leaf], at, at+1)
+	if len(s.leaves[leaf]) == 0 {
+		s.leaves = slices.Delete(s.leaves, leaf, leaf+1)
+	}
+	return true
+}
+
+// Range calls yield for each number from from on that is less than end, in
+// order, until it gives false. It reports whether yield never did.
+func (s *Set) Range(from, end uint64, yield func(v uint64) bool) bool {
+	leaf, at, _ := s.find(from)
+	for ; leaf < len(s.leaves); leaf, at = leaf+1, 0 {
+		for _, v := range s.leaves[leaf][at:] {
+			if v >= end {
+				return true
+			}
+			if !yield(v) {
+				return false
+			}
+		}
+	}
+	return true
+}
