@@ -145,9 +145,11 @@ func (db *DB) readIndex(b []byte) (kind uint8, by []sortBy, err error) {
 	return kind, by, r.Done("objectdb.CreateIndex")
 }
 
-// BuildIndexes puts at most so many objects into indexes that are not complete,
-// and gives how many are left: zero when all are complete.
+// BuildIndexes puts about so many objects into indexes, anew if they changed, and
+// gives how many are left: zero when all indexes are complete.
 func (db *DB) BuildIndexes(rows int) (left int) {
+	rows -= db.freshen(rows)
+	left = len(db.indexes.stale)
 	for _, x := range db.indexes.all {
 		rows -= db.build(x, rows)
 		left += db.containers.Len() - int(x.built)
@@ -166,10 +168,11 @@ func (db *DB) build(x *index, rows int) (done int) {
 	return done
 }
 
-// freshen brings the indexes up to date with at most so many objects.
-func (db *DB) freshen(rows int) {
+// freshen brings the indexes up to date with at most so many objects and gives how
+// many it did.
+func (db *DB) freshen(rows int) (done int) {
 	d := &db.indexes
-	for ; len(d.stale) > 0 && rows > 0; rows-- {
+	for ; len(d.stale) > 0 && done < rows; done++ {
 		c := d.stale[len(d.stale)-1]
 		d.stale = d.stale[:len(d.stale)-1]
 		db.containers.At(c).flags &^= flagStale
@@ -183,6 +186,7 @@ func (db *DB) freshen(rows int) {
 	if len(d.stale) == 0 {
 		d.stale = trim(d.stale)
 	}
+	return done
 }
 
 // reindex brings an index up to date with one container.
