@@ -390,7 +390,7 @@ export class Core implements Host, QueryHost {
       nextTask(() => this.#pump());
     } else {
       this.#notify();
-      if (this.#space.isOpen) this.#buildIndexes();
+      this.#buildIndexes();
     }
     this.#giveTurn();
   }
@@ -438,7 +438,7 @@ export class Core implements Host, QueryHost {
   }
 
   /**
-   * Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...],
+   * Reads `[[record...], [[query, [[index, id]...], [[index, id]...], changed ids]...],
    * [[text, [pos, deleted, inserted, local]...]...], more]`. Who observes a text
    * is told at once, since further edits build on it.
    */
@@ -564,26 +564,28 @@ export class Core implements Host, QueryHost {
 
   /** Fills indexes that are not complete, in slices between other tasks. */
   #buildIndexes(): void {
-    if (this.#indexing || this.#space.runtime.buildIndexes(this.#space.raw.handle, 0) === 0) return;
+    if (this.#indexing || !this.#indexUntil(0)) return;
     this.#indexing = true;
-    nextTask(() => this.#buildSlice());
+    nextTask(() => {
+      this.#indexing = false;
+      if (!this.#indexUntil(performance.now() + sliceMs)) return;
+      this.#space.runtime.yield();
+      this.#buildIndexes();
+    });
   }
 
-  #buildSlice(): void {
-    this.#indexing = false;
-    if (!this.#space.isOpen) return;
+  /** Puts objects into indexes until a time, and tells whether there are more. */
+  #indexUntil(end: number): boolean {
+    if (!this.#space.isOpen) return false;
     const { runtime, raw } = this.#space;
     try {
-      for (const until = performance.now() + sliceMs; performance.now() < until; ) {
-        if (runtime.buildIndexes(raw.handle, indexStep) === 0) return;
-      }
+      let left = runtime.buildIndexes(raw.handle, 0);
+      while (left > 0 && performance.now() < end) left = runtime.buildIndexes(raw.handle, indexStep);
+      return left > 0;
     } catch (error) {
       this.#failed(toEchospaceError(error));
-      return;
+      return false;
     }
-    runtime.yield();
-    this.#indexing = true;
-    nextTask(() => this.#buildSlice());
   }
 
   close(live: LiveQuery): void {

@@ -9,6 +9,7 @@ import {
   type Space,
   Text,
 } from '@echospace/client';
+import { foundIn } from '../../src/db/words.js';
 import { makeSpace, settled } from './support.js';
 
 interface Note {
@@ -192,6 +193,53 @@ describe('O05 full-text search', () => {
     café.body.delete(0, 8);
     assert.deepEqual(titles(live), []);
     stop();
+  });
+
+  test('O05 the page finds words as the core does', async () => {
+    const { db } = await client.createSpace();
+    const seed = Date.now() % 2 ** 31;
+    let state = seed;
+    const random = (n: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+      return (state >> 8) % n;
+    };
+    const pieces = [
+      'a',
+      'B',
+      'ab',
+      'é',
+      'É',
+      'e\u0301',
+      'ß',
+      'Æ',
+      'ﬁ',
+      'Ж',
+      '日',
+      '本',
+      '한',
+      'ก',
+      '1',
+      '٣',
+      ' ',
+      ' ',
+      '-',
+      "'",
+      '😀',
+      'ế',
+    ];
+    pieces.push('x'.repeat(63));
+    const draw = (most: number) =>
+      Array.from({ length: random(most) }, () => pieces[random(pieces.length)]).join('');
+    const texts = Array.from({ length: 60 }, () => draw(9));
+    const objects = db.transact(() => texts.map((t) => db.add({ t, list: [t, 7, new Text(t)] })));
+    for (let round = 0; round < 200; round++) {
+      const words = draw(4);
+      const expected = objects.filter(({ t }) => foundIn([t], words));
+      const why = `seed ${seed}: ${JSON.stringify(words)}`;
+      assert.deepEqual(db.query({ t: { $search: words } }).objects, expected, why);
+      assert.deepEqual(db.query({ list: { $search: words } }).objects, expected, why);
+      if (round === 100) db.createIndex({ search: ['t'] });
+    }
   });
 
   test('O05 the best come first', async () => {
