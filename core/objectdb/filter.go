@@ -133,7 +133,7 @@ func (p *filterParser) clause(depth int) (c clause) {
 	case c.kind == filterSearch && n == 3:
 		c.search = p.search()
 		p.searches = append(p.searches, c.search)
-	case c.kind == filterAnd, c.kind == filterOr, c.kind == filterNot && n == 2:
+	case c.kind == filterAnd && n > 0, c.kind == filterOr && n > 0, c.kind == filterNot && n == 2:
 		for i := 1; i < n && r.Err() == nil; i++ {
 			c.parts = append(c.parts, p.clause(depth-1))
 		}

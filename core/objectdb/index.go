@@ -52,6 +52,17 @@ type index struct {
 	terms *termTable // others
 }
 
+// cost is about what it takes to put an object in, next to a sorted index.
+func (x *index) cost() int {
+	switch x.kind {
+	case indexSorted:
+		return 1
+	case indexWords:
+		return 16
+	}
+	return 4
+}
+
 // newIndex makes an index that nothing is in yet.
 func (db *DB) newIndex(kind uint8, by []sortBy, declared bool) *index {
 	x := &index{kind: kind, by: by, declared: declared, used: db.indexes.clock}
@@ -77,8 +88,10 @@ func sameOrder(a, b []sortBy) bool {
 	})
 }
 
-// ready reports whether all objects are in the index.
-func (db *DB) ready(x *index) bool { return int(x.built) == db.containers.Len() }
+// ready reports whether all objects are in the index as they are.
+func (db *DB) ready(x *index) bool {
+	return int(x.built) == db.containers.Len() && len(db.indexes.stale) == 0
+}
 
 // findIndex gives an index that is there, complete or not, or nil.
 func (db *DB) findIndex(kind uint8, by []sortBy) *index {
@@ -132,7 +145,7 @@ func (db *DB) readIndex(b []byte) (kind uint8, by []sortBy, err error) {
 	kind = uint8(r.Uint(indexReferences))
 	switch {
 	case r.Err() != nil:
-	case kind == 0, (kind == indexReferences) != (n == 1), kind == indexItems && n != 2:
+	case n == 0, kind == 0, (kind == indexReferences) != (n == 1), kind == indexItems && n != 2:
 		r.Fail(errors.New("is not an index"))
 	case kind == indexSorted:
 		for k := 1; k < n && r.Err() == nil; k++ {
@@ -159,7 +172,7 @@ func (db *DB) BuildIndexes(rows int) (left int) {
 
 // build puts at most so many rows into an index and gives how many it did.
 func (db *DB) build(x *index, rows int) (done int) {
-	for done < rows && !db.ready(x) {
+	for done < rows && int(x.built) < db.containers.Len() {
 		c := x.built
 		x.built++
 		db.reindex(x, c)

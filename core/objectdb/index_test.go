@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/echospace/echospace/core/crdt/flat"
+	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 	"pgregory.net/rapid"
@@ -373,9 +374,9 @@ func TestExplain_O05_plans(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			for range 6 { // the index is wanted twice and built in some steps
-				ask(t, s.db, c.q)
-			}
+			ask(t, s.db, c.q)
+			ask(t, s.db, c.q)
+			s.db.BuildIndexes(math.MaxInt)
 			if got := explained(t, s.db, c.q); got != c.third {
 				t.Errorf("answered by %s, want %s", got, c.third)
 			}
@@ -387,5 +388,140 @@ func TestExplain_O05_plans(t *testing.T) {
 		if got := explained(t, fresh.db, c.q); got != c.first {
 			t.Errorf("%s: a new database answers by %s, want %s", c.name, got, c.first)
 		}
+	}
+}
+
+// TestQuery_O05_whileAnIndexIsFilled: objects change and come while indexes are
+// filled step by step, and no query gives anything else than a scan.
+func TestQuery_O05_whileAnIndexIsFilled(t *testing.T) {
+	s := newSite(t, 1)
+	add := func(from, to int) {
+		for i := from; i < to; i++ {
+			s.do(opCreate(objID(i), map[string][]byte{"n": vInt(int64(i % 1000)), "s": vStr(fmt.Sprint("the word", i%500, " and others"))}))
+		}
+	}
+	add(0, 9000)
+	queries := [][]byte{
+		queryOf(filterOf([]string{"n"}, equal, vInt(77)), 0),
+		queryOf(searchFor("word77", "s"), 0),
+		arranged(vNil(), 0, 3, 10, by("n", true)),
+	}
+	for _, x := range [][]byte{sortedIndex(by("n", false)), sortedIndex(by("n", true)), termIndex(indexWords, "s")} {
+		if err := s.db.CreateIndex(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(how string) {
+		t.Helper()
+		for i, q := range queries {
+			if got, want := ask(t, s.db, q), scanned(t, s.db, q); !slices.Equal(got, want) {
+				t.Fatalf("%s: query %d gives %v, a scan %v", how, i, got, want)
+			}
+		}
+	}
+	used := func() (n int) {
+		for _, q := range queries {
+			if explained(t, s.db, q)[0] >= 'a' {
+				n++
+			}
+		}
+		return n
+	}
+	check("empty indexes")
+	for i := 0; s.db.BuildIndexes(500) > 0; i++ {
+		s.do(opSet(objID(i*7), vInt(77), "n"), opSet(objID(i*3), vStr("word77"), "s"), opDelete(objID(i*5)))
+		check("half an index")
+	}
+	if used() != 3 {
+		t.Error("complete indexes are not used")
+	}
+	add(9000, 20_000)
+	check("many new objects")
+	for i := range 20_000 {
+		s.do(opSet(objID(i), vInt(int64(i%7)), "n"))
+	}
+	check("many changed objects")
+	for s.db.BuildIndexes(3000) > 0 {
+		check("many changed objects, some in the indexes")
+	}
+	if used() != 3 {
+		t.Error("indexes that were filled again are not used")
+	}
+}
+
+// TestIndexes_automaticOnesAreBounded: not more than some are kept, those that no
+// query asks for go, and so does one that changes more often than it is used.
+func TestIndexes_O05_automaticOnesAreBounded(t *testing.T) {
+	s := newSite(t, 1)
+	for i := range 2100 {
+		m := map[string][]byte{}
+		for k := range 20 {
+			m[fmt.Sprintf("k%02d", k)] = vInt(int64(i))
+		}
+		s.do(opCreate(objID(i), m))
+	}
+	one := func(k int) []byte { return queryOf(filterOf([]string{fmt.Sprintf("k%02d", k)}, equal, vInt(5)), 0) }
+	for k := range 20 {
+		for range 3 {
+			ask(t, s.db, one(k))
+		}
+	}
+	if n := len(s.db.indexes.all); n != maxAutomatic {
+		t.Errorf("%d automatic indexes", n)
+	}
+	if err := s.db.CreateIndex(sortedIndex(by("k00", false))); err != nil {
+		t.Fatal(err)
+	}
+	for range idleQueries + 10 {
+		ask(t, s.db, one(19))
+	}
+	if got := explained(t, s.db, one(19)); got != "sorted(k19) 1/1 ordered" || len(s.db.indexes.all) != 2 {
+		t.Errorf("%d indexes are left; answered by %s", len(s.db.indexes.all), got)
+	}
+	for round := range 6 {
+		for i := range 2100 {
+			s.do(opSet(objID(i), vInt(int64(round)), "k19"))
+		}
+		for s.db.BuildIndexes(1<<20) > 0 {
+		}
+	}
+	ask(t, s.db, queryOf(filterOf([]string{"k01"}, equal, vInt(5)), 0))
+	if n := len(s.db.indexes.all); n != 1 || !s.db.indexes.all[0].declared {
+		t.Errorf("%d indexes are left", n)
+	}
+	if err := s.db.DropIndex(sortedIndex(by("k00", false))); err != nil || len(s.db.indexes.all) != 0 {
+		t.Errorf("%d indexes are left, %v", len(s.db.indexes.all), err)
+	}
+}
+
+func TestCreateIndex_O05_refusesWhatIsNone(t *testing.T) {
+	s := newSite(t, 1)
+	for name, c := range map[string]struct {
+		index []byte
+		kind  errs.Kind
+	}{
+		"empty":               {nil, errs.Malformed},
+		"kind 0":              {termIndex(0, "a"), errs.Malformed},
+		"kind 5":              {termIndex(5, "a"), errs.Malformed},
+		"no property":         {sortedIndex(), errs.Malformed},
+		"no key":              {sortedIndex(byRelevance()), errs.Malformed},
+		"two lists":           {termIndex(indexItems, "a", "b"), errs.Malformed},
+		"references of a key": {termIndex(indexReferences, "a"), errs.Malformed},
+		"more behind it":      {append(termIndex(indexReferences), 1), errs.Malformed},
+		"a key of 2 KiB":      {termIndex(indexItems, strings.Repeat("k", 2<<10)), errs.TooLarge},
+	} {
+		if err := s.db.CreateIndex(c.index); !errs.Is(err, c.kind) {
+			t.Errorf("%s: got %v, want %v", name, err, c.kind)
+		}
+		if err := s.db.DropIndex(c.index); !errs.Is(err, c.kind) {
+			t.Errorf("%s: drop: got %v, want %v", name, err, c.kind)
+		}
+	}
+	for i := range maxIndexes + 1 {
+		x := sortedIndex(by(fmt.Sprint("k", i), false))
+		if err := s.db.CreateIndex(x); (i == maxIndexes) != errs.Is(err, errs.TooLarge) {
+			t.Fatalf("index %d: %v", i, err)
+		}
+		s.db.CreateIndex(x)
 	}
 }

@@ -1,9 +1,6 @@
 package objectdb
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // An index that nobody declared is made when it would have spared two queries a
 // look at many objects each, and given up when no query could use it for long, or
@@ -15,7 +12,7 @@ const (
 	scansToIndex = 2
 	maxWanted    = 32
 	idleQueries  = 512
-	buildStep    = 4096 // objects that a query puts into indexes that are not complete
+	stepCost     = 4096 // what a query spends on indexes that are not complete
 	sampleSize   = 256
 )
 
@@ -26,17 +23,28 @@ type wanted struct {
 	scans int
 }
 
-// prepareIndexes brings the indexes up to date for a query.
+// prepareIndexes brings the indexes up to date for a query, unless that would take
+// long: then the query does without those that are not, and BuildIndexes goes on.
 func (db *DB) prepareIndexes() {
 	d := &db.indexes
 	d.clock++
-	db.freshen(math.MaxInt)
+	db.freshen(db.freshenStep())
 	d.all = slices.DeleteFunc(d.all, func(x *index) bool {
-		return !x.declared && (d.clock-x.used > idleQueries || x.work > 4*db.containers.Len()+buildStep)
+		return !x.declared && (d.clock-x.used > idleQueries || x.work > 4*db.containers.Len()+stepCost)
 	})
 	for _, x := range d.all {
-		db.build(x, buildStep)
+		db.build(x, stepCost/x.cost())
 	}
+}
+
+// freshenStep is how many objects may be brought up to date in all indexes without
+// keeping anybody waiting.
+func (db *DB) freshenStep() int {
+	cost := 1
+	for _, x := range db.indexes.all {
+		cost += x.cost()
+	}
+	return max(stepCost/cost, 64)
 }
 
 // use notes that a query could use an index.
@@ -87,7 +95,7 @@ func (db *DB) want(w wanted) {
 	}
 	x := db.newIndex(w.kind, w.by, false)
 	d.all = append(d.all, x)
-	db.build(x, buildStep)
+	db.build(x, stepCost/x.cost())
 }
 
 // wish names the indexes that would have helped a query.

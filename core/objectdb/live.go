@@ -186,7 +186,7 @@ func (db *DB) Changes(limit int) []byte {
 	if !db.HasChanges() {
 		return nil
 	}
-	db.freshen(buildStep)
+	db.freshen(db.freshenStep() / 4)
 	var records []byte
 	count := 0
 	for work := 0; db.drained < len(db.dirty) && work < maxDrain; work += 1 + len(db.queries) {

@@ -1,6 +1,8 @@
 package objectdb
 
 import (
+	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -155,10 +157,31 @@ func (db *DB) run(q *query, stop int, unordered bool) (a answer) {
 	return a
 }
 
-// sortRows brings objects into the order of a query.
+// sortRows brings objects into the order of a query. Most pairs are told apart by
+// the beginnings of their keys.
 func (db *DB) sortRows(q *query, rows []int32) {
-	for _, c := range rows {
-		db.setSortKey(q, c)
+	if len(q.sort) == 0 {
+		slices.SortFunc(rows, q.order)
+		return
 	}
-	slices.SortFunc(rows, q.order)
+	type keyed struct {
+		begin uint64
+		row   int32
+	}
+	list := make([]keyed, len(rows))
+	for i, c := range rows {
+		db.setSortKey(q, c)
+		var buf, begin [8]byte
+		copy(begin[:], q.keys.get(c, &buf))
+		list[i] = keyed{binary.BigEndian.Uint64(begin[:]), c}
+	}
+	slices.SortFunc(list, func(a, b keyed) int {
+		if a.begin != b.begin {
+			return cmp.Compare(a.begin, b.begin)
+		}
+		return q.order(a.row, b.row)
+	})
+	for i := range list {
+		rows[i] = list[i].row
+	}
 }
