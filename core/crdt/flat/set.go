@@ -52,6 +52,9 @@ func (s *Set) Add(v uint64) bool {
 		s.leaves = append(s.leaves, []uint64{v})
 		return true
 	}
+	if len(s.leaves[leaf]) == setLeaf && s.relieve(leaf) {
+		leaf, at, _ = s.find(v)
+	}
 	l := s.leaves[leaf]
 	if len(l) == setLeaf {
 		cut := setLeaf / 2
@@ -70,6 +73,19 @@ func (s *Set) Add(v uint64) bool {
 		return true
 	}
 	s.leaves[leaf] = slices.Insert(l, at, v)
+	return true
+}
+
+// relieve moves numbers from a full leaf to the one before it if that has much room,
+// as it has after runs of ascending numbers were added in many places.
+func (s *Set) relieve(leaf int) bool {
+	if leaf == 0 || len(s.leaves[leaf-1]) > setLeaf*3/4 {
+		return false
+	}
+	left, l := s.leaves[leaf-1], s.leaves[leaf]
+	n := min(setLeaf-len(left), setLeaf/2)
+	s.leaves[leaf-1] = append(left, l[:n]...)
+	s.leaves[leaf] = slices.Delete(l, 0, n)
 	return true
 }
 
