@@ -32,9 +32,9 @@ const maxIndexes = 64
 // indexes are what makes queries cheap. The zero value has none.
 type indexes struct {
 	all    []*index
-	stale  []int32 // objects that may have changed since they were put in: flagStale
-	clock  uint64  // counts queries
-	wanted []wanted
+	stale  []int32  // objects that may have changed since they were put in: flagStale
+	clock  uint64   // counts queries
+	wanted []*index // that would have helped, and are not there
 }
 
 // index is one of them.
@@ -42,6 +42,7 @@ type index struct {
 	kind     uint8
 	by       []sortBy // of which all kinds but the sorted ones use the paths only
 	declared bool
+	scans    int    // that it would have spared, while it was only wanted
 	built    int32  // the containers before this one are in
 	used     uint64 // the clock when a query could use it last
 	work     int    // objects that were looked at again since
@@ -63,12 +64,13 @@ func (x *index) cost() int {
 	return 4
 }
 
-// newIndex makes an index that nothing is in yet.
-func (db *DB) newIndex(kind uint8, by []sortBy, declared bool) *index {
-	x := &index{kind: kind, by: by, declared: declared, used: db.indexes.clock}
-	if kind != indexSorted {
-		x.terms = newTermTable(kind == indexWords)
-		return x
+// addIndex has an index kept from now on. Nothing is in it yet.
+func (db *DB) addIndex(x *index) {
+	db.indexes.all = append(db.indexes.all, x)
+	db.use(x)
+	if x.kind != indexSorted {
+		x.terms = newTermTable(x.kind == indexWords)
+		return
 	}
 	x.order = func(a, b int32) int {
 		if c := x.keys.compare(a, b); c != 0 {
@@ -76,16 +78,22 @@ func (db *DB) newIndex(kind uint8, by []sortBy, declared bool) *index {
 		}
 		return db.order(a, b)
 	}
-	return x
 }
 
 // is reports whether the index is the one so named.
 func (x *index) is(kind uint8, by []sortBy) bool { return x.kind == kind && sameOrder(x.by, by) }
 
 func sameOrder(a, b []sortBy) bool {
-	return slices.EqualFunc(a, b, func(a, b sortBy) bool {
-		return a.descending == b.descending && slices.Equal(a.path, b.path) && (a.searches == nil) == (b.searches == nil)
-	})
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := &a[i], &b[i]
+		if x.descending != y.descending || !slices.Equal(x.path, y.path) || (x.searches == nil) != (y.searches == nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // ready reports whether all objects are in the index as they are.
@@ -95,7 +103,11 @@ func (db *DB) ready(x *index) bool {
 
 // findIndex gives an index that is there, complete or not, or nil.
 func (db *DB) findIndex(kind uint8, by []sortBy) *index {
-	for _, x := range db.indexes.all {
+	return findIndex(db.indexes.all, kind, by)
+}
+
+func findIndex(list []*index, kind uint8, by []sortBy) *index {
+	for _, x := range list {
 		if x.is(kind, by) {
 			return x
 		}
@@ -124,7 +136,7 @@ func (db *DB) CreateIndex(b []byte) error {
 	if declared >= maxIndexes {
 		return errs.New("objectdb.CreateIndex", errs.TooLarge, "%d indexes are declared; drop some", declared)
 	}
-	db.indexes.all = append(db.indexes.all, db.newIndex(kind, by, true))
+	db.addIndex(&index{kind: kind, by: by, declared: true})
 	return nil
 }
 

@@ -16,13 +16,6 @@ const (
 	sampleSize   = 256
 )
 
-// wanted is an index that would have helped.
-type wanted struct {
-	kind  uint8
-	by    []sortBy
-	scans int
-}
-
 // prepareIndexes brings the indexes up to date for a query, unless that would take
 // long: then the query does without those that are not, and BuildIndexes goes on.
 func (db *DB) prepareIndexes() {
@@ -66,53 +59,56 @@ func (db *DB) noteScan(q *query, a *answer, stop int) {
 
 // want counts a scan that an index would have spared, and makes the index when
 // there were enough.
-func (db *DB) want(w wanted) {
+func (db *DB) want(x *index) {
 	d := &db.indexes
-	at := slices.IndexFunc(d.wanted, func(o wanted) bool { return o.kind == w.kind && sameOrder(o.by, w.by) })
-	if at < 0 {
+	if known := findIndex(d.wanted, x.kind, x.by); known != nil {
+		x = known
+	} else {
 		if len(d.wanted) == maxWanted {
-			d.wanted = slices.Delete(d.wanted, 0, 1)
+			d.wanted = append(d.wanted[:0], d.wanted[1:]...)
 		}
-		at = len(d.wanted)
-		d.wanted = append(d.wanted, w)
+		d.wanted = append(d.wanted, x)
 	}
-	d.wanted[at].scans++
-	if d.wanted[at].scans < scansToIndex {
+	if x.scans++; x.scans < scansToIndex {
 		return
 	}
-	d.wanted = slices.Delete(d.wanted, at, at+1)
-	automatic, oldest := 0, -1
-	for i, x := range d.all {
-		if !x.declared {
+	d.wanted = without(d.wanted, x)
+	automatic := 0
+	var oldest *index
+	for _, o := range d.all {
+		if !o.declared {
 			automatic++
-			if oldest < 0 || x.used < d.all[oldest].used {
-				oldest = i
+			if oldest == nil || o.used < oldest.used {
+				oldest = o
 			}
 		}
 	}
 	if automatic >= maxAutomatic {
-		d.all = slices.Delete(d.all, oldest, oldest+1)
+		d.all = without(d.all, oldest)
 	}
-	x := db.newIndex(w.kind, w.by, false)
-	d.all = append(d.all, x)
+	db.addIndex(x)
 	db.build(x, stepCost/x.cost())
 }
 
+func without(list []*index, x *index) []*index {
+	return slices.DeleteFunc(list, func(o *index) bool { return o == x })
+}
+
 // wish names the indexes that would have helped a query.
-func (db *DB) wish(q *query, a *answer, stop int) []wanted {
+func (db *DB) wish(q *query, a *answer, stop int) []*index {
 	terms := conjuncts(nil, q.filter)
-	byProperties := len(q.sort) > 0 && !slices.ContainsFunc(q.sort, func(s sortBy) bool { return len(s.path) == 0 })
+	byProperties := len(q.sort) > 0 && !sortsBy(q.sort, nil)
 	if byProperties && stop > 0 {
 		by := equalities(terms, q.sort)
 		by = append(by, q.sort...)
 		if x := db.findIndex(indexSorted, by); x == nil || !db.ready(x) {
-			return []wanted{{kind: indexSorted, by: by}}
+			return []*index{{kind: indexSorted, by: by}}
 		}
 	}
 	if byProperties && q.filter == nil {
-		return []wanted{{kind: indexSorted, by: q.sort}}
+		return []*index{{kind: indexSorted, by: q.sort}}
 	}
-	var best []wanted
+	var best []*index
 	least := sampleSize / 4
 	for _, t := range terms {
 		if w := db.wishFor(t); w != nil {
@@ -128,20 +124,30 @@ func (db *DB) wish(q *query, a *answer, stop int) []wanted {
 // those that are sorted by.
 func equalities(terms []*clause, order []sortBy) (by []sortBy) {
 	for _, t := range terms {
-		same := func(s sortBy) bool { return slices.Equal(s.path, t.path) }
-		if t.kind == filterCompare && t.compare == equal && !slices.ContainsFunc(order, same) && !slices.ContainsFunc(by, same) {
+		if t.kind == filterCompare && t.compare == equal && !sortsBy(order, t.path) && !sortsBy(by, t.path) {
 			by = append(by, sortBy{path: t.path})
 		}
 	}
 	return by[:min(len(by), 3)]
 }
 
+// sortsBy reports whether a property, or relevance if there is no path, is in an
+// order.
+func sortsBy(order []sortBy, path []int32) bool {
+	for i := range order {
+		if slices.Equal(order[i].path, path) {
+			return true
+		}
+	}
+	return false
+}
+
 // wishFor names the indexes that give a source for a filter; nil if none do.
-func (db *DB) wishFor(f *clause) (out []wanted) {
+func (db *DB) wishFor(f *clause) (out []*index) {
 	switch f.kind {
 	case filterOr:
 		for i := range f.parts {
-			var part []wanted
+			var part []*index
 			for _, t := range conjuncts(nil, &f.parts[i]) {
 				if part = db.wishFor(t); part != nil {
 					break
@@ -151,25 +157,25 @@ func (db *DB) wishFor(f *clause) (out []wanted) {
 				return nil
 			}
 			for _, w := range part {
-				if !slices.ContainsFunc(out, func(o wanted) bool { return o.kind == w.kind && sameOrder(o.by, w.by) }) {
+				if findIndex(out, w.kind, w.by) == nil {
 					out = append(out, w)
 				}
 			}
 		}
 		return out
 	case filterRefers:
-		return []wanted{{kind: indexReferences}}
+		return []*index{{kind: indexReferences}}
 	case filterSearch:
 		if len(f.search.words) > 0 {
-			return []wanted{{kind: indexWords, by: f.search.by}}
+			return []*index{{kind: indexWords, by: f.search.by}}
 		}
 	case filterCompare:
 		switch f.compare {
 		case unequal:
 		case contains:
-			return []wanted{{kind: indexItems, by: []sortBy{{path: f.path}}}}
+			return []*index{{kind: indexItems, by: []sortBy{{path: f.path}}}}
 		default:
-			return []wanted{{kind: indexSorted, by: []sortBy{{path: f.path}}}}
+			return []*index{{kind: indexSorted, by: []sortBy{{path: f.path}}}}
 		}
 	}
 	return nil

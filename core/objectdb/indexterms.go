@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
@@ -73,7 +74,7 @@ func (t *termTable) termsOf(to []int32, c int32) []int32 {
 
 // store makes the terms that were added those of an object.
 func (t *termTable) store(c int32, stamp uint64) {
-	slices.Sort(t.fresh)
+	slices.SortFunc(t.fresh, cmp.Compare[int32])
 	t.fresh = slices.Compact(t.fresh)
 	t.before = t.termsOf(t.before[:0], c)
 	t.exchange(c, t.before, t.fresh)
@@ -194,21 +195,19 @@ func (db *DB) addItems(t *termTable, c int32, path []int32) {
 // wordsStamp is a number that another content of the properties has not, but for
 // one in 2^64.
 func (db *DB) wordsStamp(c int32, by []sortBy) uint64 {
-	var h maphash.Hash
-	h.SetSeed(db.seed)
+	stamp := uint64(1)
 	db.eachSearched(c, by, func(w uint64) bool {
 		var buf [8]byte
 		if child := childWord(w); child != none {
 			binary.LittleEndian.PutUint32(buf[:4], uint32(child))
 			binary.LittleEndian.PutUint32(buf[4:], db.textOf(child).edits)
-			h.Write(buf[:])
+			stamp = stamp*31 + maphash.Bytes(db.seed, buf[:])
 		} else {
-			h.Write(db.raw(w, &buf))
+			stamp = stamp*31 + maphash.Bytes(db.seed, db.raw(w, &buf))
 		}
-		h.WriteByte(0)
 		return true
 	})
-	return h.Sum64()
+	return stamp
 }
 
 // eachReference calls yield for each reference in an object, or in a map or list

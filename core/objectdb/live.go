@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/echospace/echospace/core/crdt/flat"
@@ -252,7 +253,7 @@ func (db *DB) slide(q *query) {
 		inside[c] = false
 	}
 	if q.stale {
-		slices.Sort(q.moves)
+		slices.SortFunc(q.moves, cmp.Compare[int32])
 		for i, c := range was {
 			_, moved := slices.BinarySearch(q.moves, c)
 			if _, in := inside[c]; in && !moved {

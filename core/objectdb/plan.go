@@ -39,10 +39,12 @@ const (
 func (db *DB) planOf(q *query, stop int, unordered bool) (p plan) {
 	all := db.containers.Len()
 	terms := conjuncts(nil, q.filter)
-	order := slices.DeleteFunc(slices.Clone(q.sort), func(by sortBy) bool { // all alike in what is equal
-		_, fixed := equalTo(terms, by.path)
-		return fixed
-	})
+	var order []sortBy
+	for _, by := range q.sort { // all are alike in what must equal something
+		if _, fixed := equalTo(terms, by.path); !fixed {
+			order = append(order, by)
+		}
+	}
 	sorting := costSorted
 	switch {
 	case unordered:

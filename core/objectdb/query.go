@@ -1,8 +1,6 @@
 package objectdb
 
 import (
-	"cmp"
-	"encoding/binary"
 	"math"
 	"slices"
 
@@ -71,7 +69,11 @@ func (db *DB) Explain(b []byte) ([]byte, error) {
 
 // indexes appends the indexes that a source reads, each once.
 func (s *source) indexes(to []*index) []*index {
-	if s.index != nil && !slices.Contains(to, s.index) {
+	seen := s.index == nil
+	for _, x := range to {
+		seen = seen || x == s.index
+	}
+	if !seen {
 		to = append(to, s.index)
 	}
 	for i := range s.parts {
@@ -157,31 +159,10 @@ func (db *DB) run(q *query, stop int, unordered bool) (a answer) {
 	return a
 }
 
-// sortRows brings objects into the order of a query. Most pairs are told apart by
-// the beginnings of their keys.
+// sortRows brings objects into the order of a query.
 func (db *DB) sortRows(q *query, rows []int32) {
-	if len(q.sort) == 0 {
-		slices.SortFunc(rows, q.order)
-		return
-	}
-	type keyed struct {
-		begin uint64
-		row   int32
-	}
-	list := make([]keyed, len(rows))
-	for i, c := range rows {
+	for _, c := range rows {
 		db.setSortKey(q, c)
-		var buf, begin [8]byte
-		copy(begin[:], q.keys.get(c, &buf))
-		list[i] = keyed{binary.BigEndian.Uint64(begin[:]), c}
 	}
-	slices.SortFunc(list, func(a, b keyed) int {
-		if a.begin != b.begin {
-			return cmp.Compare(a.begin, b.begin)
-		}
-		return q.order(a.row, b.row)
-	})
-	for i := range list {
-		rows[i] = list[i].row
-	}
+	slices.SortFunc(rows, q.order)
 }

@@ -28,10 +28,18 @@ const maxWords = 64
 // paths reads the properties of a search, or of its index, and sorts them.
 func (p *filterParser) paths(n int) (by []sortBy) {
 	for ; n > 0 && p.r.Err() == nil; n-- {
-		by = append(by, sortBy{path: p.path()})
+		next := sortBy{path: p.path()}
+		at := len(by)
+		for at > 0 && slices.Compare(by[at-1].path, next.path) > 0 {
+			at--
+		}
+		if at == 0 || !slices.Equal(by[at-1].path, next.path) {
+			by = append(by, next)
+			copy(by[at+1:], by[at:])
+			by[at] = next
+		}
 	}
-	slices.SortFunc(by, func(a, b sortBy) int { return slices.Compare(a.path, b.path) })
-	return slices.CompactFunc(by, func(a, b sortBy) bool { return slices.Equal(a.path, b.path) })
+	return by
 }
 
 // search reads [6, [[key...]...], str].

@@ -1,9 +1,6 @@
 package flat
 
-import (
-	"slices"
-	"sort"
-)
+import "sort"
 
 // setLeaf bounds a leaf of Set: adding moves at most so many numbers.
 const setLeaf = 512
@@ -31,8 +28,9 @@ func (s *Set) find(v uint64) (leaf, at int, found bool) {
 		}
 		return leaf - 1, len(s.leaves[leaf-1]), false
 	}
-	at, found = slices.BinarySearch(s.leaves[leaf], v)
-	return leaf, at, found
+	l := s.leaves[leaf]
+	at = sort.Search(len(l), func(i int) bool { return l[i] >= v })
+	return leaf, at, l[at] == v
 }
 
 // Has reports whether v is in the set.
@@ -61,18 +59,20 @@ func (s *Set) Add(v uint64) bool {
 		if leaf == len(s.leaves)-1 && at == setLeaf { // appending keeps leaves full
 			cut = setLeaf
 		}
-		right := slices.Clone(l[cut:])
-		l = l[:cut]
+		right := append(make([]uint64, 0, setLeaf), l[cut:]...)
+		s.leaves[leaf] = l[:cut]
+		s.leaves = append(s.leaves, nil)
+		copy(s.leaves[leaf+2:], s.leaves[leaf+1:])
+		s.leaves[leaf+1] = right
 		if at >= cut {
-			right = slices.Insert(right, at-cut, v)
-		} else {
-			l = slices.Insert(l, at, v)
+			leaf, at = leaf+1, at-cut
 		}
-		s.leaves[leaf] = l
-		s.leaves = slices.Insert(s.leaves, leaf+1, right)
-		return true
+		l = s.leaves[leaf]
 	}
-	s.leaves[leaf] = slices.Insert(l, at, v)
+	l = append(l, v)
+	copy(l[at+1:], l[at:])
+	l[at] = v
+	s.leaves[leaf] = l
 	return true
 }
 
@@ -85,7 +85,7 @@ func (s *Set) relieve(leaf int) bool {
 	left, l := s.leaves[leaf-1], s.leaves[leaf]
 	n := min(setLeaf-len(left), setLeaf/2)
 	s.leaves[leaf-1] = append(left, l[:n]...)
-	s.leaves[leaf] = slices.Delete(l, 0, n)
+	s.leaves[leaf] = append(l[:0], l[n:]...)
 	return true
 }
 
@@ -96,10 +96,12 @@ func (s *Set) Remove(v uint64) bool {
 		return false
 	}
 	s.n--
-	s.leaves[leaf] = slices.Delete(s.leaves[leaf], at, at+1)
-	if len(s.leaves[leaf]) == 0 {
-		s.leaves = slices.Delete(s.leaves, leaf, leaf+1)
+	l := s.leaves[leaf]
+	if l = append(l[:at], l[at+1:]...); len(l) > 0 {
+		s.leaves[leaf] = l
+		return true
 	}
+	s.leaves = append(s.leaves[:leaf], s.leaves[leaf+1:]...)
 	return true
 }
 
