@@ -423,15 +423,6 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 	}
 }
 
-func indexOf(list []id.ObjectID, v id.ObjectID) int {
-	for i, w := range list {
-		if v == w {
-			return i
-		}
-	}
-	return -1
-}
-
 // failer is what testing.TB and rapid.T have in common.
 type failer interface {
 	Helper()
