@@ -39,6 +39,7 @@ const (
 	flagDirty  = 1 << iota // is in DB.dirty
 	flagRemote             // since it was last drained a block changed it
 	flagAlive              // is counted in DB.alive
+	flagStale              // is in indexes.stale
 )
 
 // The type of a container in its id: the number of such values.
@@ -286,5 +287,9 @@ func (db *DB) touch(c int32, remote bool) {
 	if row.flags&flagDirty == 0 {
 		row.flags |= flagDirty
 		db.dirty = append(db.dirty, c)
+	}
+	if len(db.indexes.all) > 0 && row.flags&flagStale == 0 {
+		row.flags |= flagStale
+		db.indexes.stale = append(db.indexes.stale, c)
 	}
 }

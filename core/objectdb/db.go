@@ -88,6 +88,7 @@ type DB struct {
 	drained   int
 	queries   []*query
 	lastQuery uint32
+	indexes   indexes
 	order     func(a, b int32) int
 
 	textLog []int32 // texts that are watched and have changed

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"math"
 
-	"github.com/echospace/echospace/core/crdt/flat"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
 
@@ -16,11 +16,15 @@ import (
 //
 // deleted 0 hides deleted objects, 1 shows them too, 2 shows only them. The
 // result is sorted by the properties named, as sortkey.go says, then by creation;
+// an order by no key, [], is that of relevance to the searches in the filter, best
+// first, or last if it is descending;
 // of it the objects from offset on are given, at most limit of them (0: all).
 // A filter is nil for all, or
 //
 //	[1, [key...], comparison, value]   a property, or one of a map in it
 //	[2, filter...] and    [3, filter...] or    [4, filter] not
+//	[5, [key...], bin16]   refers to that object: anywhere, or in a property
+//	[6, [[key...]...], str]   has all words of str in these properties (search.go)
 //
 // Of no filters and is true and or is false. Comparisons are 0 =, 1 not =, 2 <,
 // 3 <=, 4 >, 5 >=, 6 a string begins with the value, 7 a string has the value in
@@ -30,6 +34,8 @@ const (
 	filterAnd     = 2
 	filterOr      = 3
 	filterNot     = 4
+	filterRefers  = 5
+	filterSearch  = 6
 
 	deletedHide = 0
 	deletedOnly = 2
@@ -47,8 +53,9 @@ type clause struct {
 	kind    uint8
 	compare comparison
 	path    []int32 // interned keys
-	value   operand
+	value   operand // of filterRefers: bytes is the id
 	parts   []clause
+	search  *search
 }
 
 // readQuery reads a query.
@@ -69,20 +76,31 @@ func (db *DB) readQuery(b []byte) (*query, error) {
 	if n == 5 {
 		for k := r.ArrayLen(maxSort); k > 0 && r.Err() == nil; k-- {
 			r.Array(2)
-			q.sort = append(q.sort, sortBy{path: p.path(), descending: r.Bool()})
+			by := sortBy{path: p.anyPath()}
+			if len(by.path) == 0 {
+				by.searches = append([]*search{}, p.searches...)
+			}
+			by.descending = r.Bool()
+			q.sort = append(q.sort, by)
 		}
 		q.offset, q.limit = int(r.Uint(math.MaxInt32)), int(r.Uint(math.MaxInt32))
 	}
+	db.setOrder(q)
 	return q, r.Done(op)
 }
 
 // path reads the keys to a property.
-func (p *filterParser) path() (path []int32) {
-	n := p.r.ArrayLen(p.db.limits.Depth)
-	if p.r.Err() == nil && n == 0 {
+func (p *filterParser) path() []int32 {
+	path := p.anyPath()
+	if p.r.Err() == nil && len(path) == 0 {
 		p.r.Fail(errors.New("query without key"))
 	}
-	for range n {
+	return path
+}
+
+// anyPath reads the keys to a property, or to the object itself.
+func (p *filterParser) anyPath() (path []int32) {
+	for range p.r.ArrayLen(p.db.limits.Depth) {
 		if k := p.db.limits.readKey(p.r); p.r.Err() == nil {
 			path = append(path, p.db.internKey(k))
 		}
@@ -91,15 +109,16 @@ func (p *filterParser) path() (path []int32) {
 }
 
 type filterParser struct {
-	db      *DB
-	r       *wire.Reader
-	clauses int
+	db       *DB
+	r        *wire.Reader
+	clauses  int
+	searches []*search
 }
 
 func (p *filterParser) clause(depth int) (c clause) {
 	r := p.r
 	n := r.ArrayLen(maxClauses)
-	c.kind = uint8(r.Uint(filterNot))
+	c.kind = uint8(r.Uint(filterSearch))
 	p.clauses++
 	switch {
 	case r.Err() != nil:
@@ -107,7 +126,14 @@ func (p *filterParser) clause(depth int) (c clause) {
 		r.Fail(errs.New("objectdb.OpenQuery", errs.TooLarge, "filter has more than %d clauses or is nested deeper than %d", maxClauses, maxFilterDepth))
 	case c.kind == filterCompare && n == 4:
 		p.comparison(&c)
-	case c.kind == filterAnd, c.kind == filterOr, c.kind == filterNot && n == 2:
+	case c.kind == filterRefers && n == 3:
+		c.path = p.anyPath()
+		c.value = operand{kind: operandReference, bytes: make([]byte, id.ShortSize)}
+		r.Fixed(c.value.bytes)
+	case c.kind == filterSearch && n == 3:
+		c.search = p.search()
+		p.searches = append(p.searches, c.search)
+	case c.kind == filterAnd && n > 0, c.kind == filterOr && n > 0, c.kind == filterNot && n == 2:
 		for i := 1; i < n && r.Err() == nil; i++ {
 			c.parts = append(c.parts, p.clause(depth-1))
 		}
@@ -150,6 +176,10 @@ func (db *DB) matches(f *clause, c int32) bool {
 		return false
 	case filterNot:
 		return !db.matches(&f.parts[0], c)
+	case filterRefers:
+		return db.refersTo(c, f.path, f.value.bytes)
+	case filterSearch:
+		return db.found(f.search, c)
 	}
 	var buf [8]byte
 	o := db.property(c, f.path, &buf)
@@ -172,16 +202,22 @@ func (db *DB) listContains(list int32, value operand) bool {
 
 // property finds what a path leads to in an object.
 func (db *DB) property(c int32, path []int32, buf *[8]byte) operand {
+	w, _ := db.wordAt(c, path)
+	return db.operandOf(w, buf)
+}
+
+// wordAt finds what the register holds that a path leads to in an object.
+func (db *DB) wordAt(c int32, path []int32) (w uint64, ok bool) {
 	for _, key := range path[:len(path)-1] {
 		if c = db.childOf(c, key, typeMap); c == none {
-			return operand{}
+			return wordDeleted, false
 		}
 	}
 	f := db.field(c, path[len(path)-1])
-	if f == flat.None {
-		return operand{}
+	if f == none {
+		return wordDeleted, false
 	}
-	return db.operandOf(db.fields.At(f).Value, buf)
+	return db.fields.At(f).Value, true
 }
 
 // operandOf is what a register holds.

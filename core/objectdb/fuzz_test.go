@@ -85,8 +85,14 @@ func FuzzQuery(f *testing.F) {
 	f.Add(queryOf(wire.AppendNil(nil), 2))
 	f.Add(queryOf(eq, 1))
 	f.Add(queryOf(append([]byte{0x92, filterNot}, append([]byte{0x93, filterOr}, append(eq, eq...)...)...), 0))
+	f.Add(queryOf(refersTo(objID(2)), 0))
+	f.Add(queryOf(refersTo(objID(2), "m", "k"), 0))
+	f.Add(arranged(join(filterAnd, searchFor("fo 日本", "m.k", "t"), eq), 1, 1, 2, byRelevance(), by("t", true)))
 	f.Fuzz(func(t *testing.T, q []byte) {
 		s := newSite(t, 1)
+		for _, x := range testIndexes {
+			s.db.CreateIndex(x)
+		}
 		s.do(opCreate(objID(1), map[string][]byte{"m": vMap(map[string][]byte{"k": vInt(1)})}), opCreate(objID(2), nil))
 		n, ids, err := s.db.OpenQuery(q)
 		if err != nil {
@@ -105,6 +111,37 @@ func FuzzQuery(f *testing.F) {
 			if len(m.lists[n]) != len(ids)/id.ShortSize || m.lists[n][i] != v {
 				t.Fatalf("live result %v, fresh %v", m.lists[n], splitIDs(ids))
 			}
+		}
+		checkSources(t, s.db, q)
+		explained(t, s.db, q)
+	})
+}
+
+// FuzzIndex declares arbitrary indexes: what is refused leaves none, what is taken
+// is named alike when it is told.
+func FuzzIndex(f *testing.F) {
+	for _, x := range testIndexes {
+		f.Add(x)
+	}
+	f.Add([]byte{0x90, indexWords}) // its kind is behind it
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := newSite(t, 1)
+		s.do(opCreate(objID(1), map[string][]byte{"a": vList(vStr("fox"), vRef(objID(1))), "b": vText("a fox")}))
+		if err := s.db.CreateIndex(b); err != nil {
+			named(t, err)
+			if len(s.db.indexes.all) != 0 {
+				t.Fatal("a refused index is there")
+			}
+			return
+		}
+		s.db.BuildIndexes(100)
+		x := s.db.indexes.all[0]
+		kind, by, err := s.db.readIndex(s.db.appendIndex(nil, x))
+		if err != nil || !x.is(kind, by) {
+			t.Fatalf("the index is told as another: %v", err)
+		}
+		if err := s.db.DropIndex(b); err != nil || len(s.db.indexes.all) != 0 {
+			t.Fatalf("it cannot be dropped: %v", err)
 		}
 	})
 }

@@ -313,8 +313,9 @@ type mirror struct {
 	lists   map[uint32][]id.ObjectID
 	records map[id.ObjectID]record
 	changed map[uint32]map[id.ObjectID]bool
-	texts   map[Text][]uint16     // those that are watched
-	marks   map[Text][]attributes // of each of their units
+	texts   map[Text][]uint16               // those that are watched
+	marks   map[Text][]attributes           // of each of their units
+	moved   map[uint32]map[id.ObjectID]bool // in the last batch; false: left
 }
 
 func splitIDs(b []byte) (out []id.ObjectID) {
@@ -325,7 +326,7 @@ func splitIDs(b []byte) (out []id.ObjectID) {
 }
 
 func newMirror() *mirror {
-	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}, marks: map[Text][]attributes{}}
+	return &mirror{lists: map[uint32][]id.ObjectID{}, records: map[id.ObjectID]record{}, changed: map[uint32]map[id.ObjectID]bool{}, moved: map[uint32]map[id.ObjectID]bool{}, texts: map[Text][]uint16{}, marks: map[Text][]attributes{}}
 }
 
 // watch has the mirror follow a text.
@@ -400,12 +401,17 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 	r.Array(4)
 	q := uint32(r.Uint(math.MaxUint32))
 	list := m.lists[q]
-	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {
-		at := indexOf(list, v)
-		if at < 0 {
-			t.Fatalf("query %d: removed %s is not in the list", q, v)
+	m.moved[q] = map[id.ObjectID]bool{}
+	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
+		r.Array(2)
+		at := int(r.Uint(math.MaxInt32))
+		var v id.ObjectID
+		r.Fixed(v[:])
+		if at >= len(list) || list[at] != v {
+			t.Fatalf("query %d: removed %s is not at %d of %v", q, v, at, list)
 		}
 		list = append(list[:at], list[at+1:]...)
+		m.moved[q][v] = false
 	}
 	last := -1
 	for n := r.ArrayLen(math.MaxInt32); n > 0; n-- {
@@ -418,6 +424,9 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 		}
 		last = at
 		list = append(list[:at], append([]id.ObjectID{v}, list[at:]...)...)
+		if _, left := m.moved[q][v]; left {
+			m.moved[q][v] = true
+		}
 	}
 	m.lists[q] = list
 	for _, v := range splitIDs(r.Bytes(math.MaxInt32)) {
@@ -426,15 +435,6 @@ func (m *mirror) result(t failer, r *wire.Reader) {
 		}
 		m.changed[q][v] = true
 	}
-}
-
-func indexOf(list []id.ObjectID, v id.ObjectID) int {
-	for i, w := range list {
-		if v == w {
-			return i
-		}
-	}
-	return -1
 }
 
 // failer is what testing.TB and rapid.T have in common.

@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/echospace/echospace/core/crdt/flat"
@@ -24,15 +25,20 @@ type query struct {
 	member flat.Bits
 	list   flat.Ranked // members in their order
 	order  func(a, b int32) int
-	keys   flat.Heap // sort keys of members
-	keyAt  []uint64  // where, by row
-	window []int32   // what of the list is given, if not all is
-	stale  bool      // the window has to be looked at
-	gone   []byte    // ids of members that left between two drains
+	keys   rowKeys // sort keys of members
+	window []int32 // what of the list is given, if not all is
+	stale  bool    // the window has to be looked at
+	moves  []int32 // members that were put elsewhere in the list since it was
 	// The result of the drain that goes on.
-	removed, changed []byte
-	added            []int32
+	entering []int32    // members that are to be put into the list
+	removed  []departed // and what left between two drains
+	changed  []byte
+	added    []int32
 }
+
+// departed is an object that left a result, and where it stood in it without
+// those that left before.
+type departed struct{ at, row int32 }
 
 // windowed reports whether only a part of the list is given.
 func (q *query) windowed() bool { return q.offset > 0 || q.limit > 0 }
@@ -41,8 +47,8 @@ func (q *query) windowed() bool { return q.offset > 0 || q.limit > 0 }
 // of the objects in it, in its order; unless it says another, that is the order
 // of their creation: (lamport, feed, index in the block). From then on Changes
 // tells what changes in it, until CloseQuery. It fails with Malformed,
-// UnsupportedValue or TooLarge. Opening costs the number of objects; nothing
-// later does.
+// UnsupportedValue or TooLarge. Opening costs what Query costs without a limit;
+// a change later costs the same whatever the number of objects.
 func (db *DB) OpenQuery(b []byte) (n uint32, ids []byte, err error) {
 	q, err := db.readQuery(b)
 	if err != nil {
@@ -52,80 +58,92 @@ func (db *DB) OpenQuery(b []byte) (n uint32, ids []byte, err error) {
 		return 0, nil, errs.New("objectdb.OpenQuery", errs.TooLarge, "%d queries are open; close some", maxQueries)
 	}
 	db.lastQuery++
-	q.number, q.order = db.lastQuery, db.order
-	if len(q.sort) > 0 {
-		q.order = func(a, b int32) int {
-			if c := bytes.Compare(q.keys.Get(q.keyAt[a]), q.keys.Get(q.keyAt[b])); c != 0 {
-				return c
-			}
-			return db.order(a, b)
-		}
+	q.number = db.lastQuery
+	rows := db.run(q, 0, false).rows
+	for _, c := range rows {
+		q.member.Add(c)
+		db.setSortKey(q, c)
 	}
-	var rows []int32
-	for c := range int32(db.containers.Len()) {
-		if db.containers.At(c).parent == none && db.visible(q, c) {
-			q.member.Add(c)
-			db.setSortKey(q, c)
-			rows = append(rows, c)
-		}
-	}
-	slices.SortFunc(rows, q.order)
 	q.list.Load(rows)
 	if q.windowed() {
 		rows = q.newWindow()
 		q.window = rows
 	}
-	ids = make([]byte, 0, len(rows)*id.ShortSize)
-	for _, c := range rows {
-		ids = db.appendID(ids, c)
-	}
 	db.queries = append(db.queries, q)
-	return q.number, ids, nil
+	return q.number, db.idsOf(rows), nil
 }
 
-// setSortKey notes what a member is sorted by.
+// setOrder gives a query its order.
+func (db *DB) setOrder(q *query) {
+	q.order = db.order
+	if len(q.sort) > 0 {
+		q.order = func(a, b int32) int {
+			if c := q.keys.compare(a, b); c != 0 {
+				return c
+			}
+			return db.order(a, b)
+		}
+	}
+}
+
+// setSortKey notes what an object that has no key is sorted by.
 func (db *DB) setSortKey(q *query, c int32) {
-	if len(q.sort) == 0 {
+	if len(q.sort) == 0 || q.keys.has(c) {
 		return
 	}
-	for int(c) >= len(q.keyAt) {
-		q.keyAt = append(q.keyAt, 0)
-	}
 	db.sortKey = db.appendSortKey(db.sortKey[:0], c, q.sort)
-	q.keyAt[c] = q.keys.Put(c, db.sortKey)
+	q.keys.put(c, db.sortKey)
 }
 
-// moved reports whether a member is sorted by something else than before.
-func (db *DB) moved(q *query, c int32) bool {
+// rekey notes what a member is sorted by now, and gives where it stands in the
+// list, if that is not its place any more.
+func (db *DB) rekey(q *query, c int32) (at int, misplaced bool) {
 	if len(q.sort) == 0 {
-		return false
+		return 0, false
 	}
+	var buf [8]byte
 	db.sortKey = db.appendSortKey(db.sortKey[:0], c, q.sort)
-	return !bytes.Equal(db.sortKey, q.keys.Get(q.keyAt[c]))
+	if bytes.Equal(db.sortKey, q.keys.get(c, &buf)) {
+		return 0, false
+	}
+	at = q.list.Position(c, q.order)
+	q.keys.drop(c)
+	q.keys.put(c, db.sortKey)
+	return at, !q.list.Fits(at, q.order)
 }
 
-// leave takes a member out of the list.
-func (q *query) leave(c int32) {
-	q.member.Remove(c)
-	q.list.Remove(c, q.order)
+// leave takes the member at a position out of the list.
+func (q *query) leave(at int, c int32) {
+	q.list.Delete(at)
 	q.stale = true
-	if len(q.sort) > 0 {
-		q.keys.Free(q.keyAt[c])
-		q.keys.Compact(func(owner int32, ref uint64) *uint64 {
-			if q.member.Has(owner) && q.keyAt[owner] == ref {
-				return &q.keyAt[owner]
-			}
-			return nil
-		})
+	if !q.windowed() {
+		q.removed = append(q.removed, departed{int32(at), c})
 	}
 }
 
-// enter puts an object into the list.
-func (db *DB) enter(q *query, c int32) {
-	q.member.Add(c)
-	db.setSortKey(q, c)
-	q.list.Insert(c, q.order)
-	q.stale = true
+// expel has an object be a member no more.
+func (q *query) expel(c int32) {
+	q.leave(q.list.Position(c, q.order), c)
+	q.member.Remove(c)
+	if len(q.sort) > 0 {
+		q.keys.drop(c)
+	}
+}
+
+// enter puts the members that came or moved into the list.
+func (q *query) enter() {
+	for _, c := range q.entering {
+		q.list.Insert(c, q.order)
+	}
+	switch {
+	case len(q.entering) == 0:
+	case q.windowed():
+		q.stale = true
+		q.moves = append(q.moves, q.entering...)
+	default:
+		q.added = append(q.added, q.entering...)
+	}
+	q.entering = trim(q.entering)
 }
 
 // newWindow is what of the list is to be given.
@@ -144,7 +162,7 @@ func (db *DB) CloseQuery(n uint32) {
 
 // HasChanges reports whether Changes has something to look at.
 func (db *DB) HasChanges() bool {
-	return len(db.dirty) > 0 || len(db.textLog) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.gone) > 0 || q.windowed() && q.stale })
+	return len(db.dirty) > 0 || len(db.textLog) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.removed) > 0 || q.windowed() && q.stale })
 }
 
 // maxDrain bounds the evaluations of queries in one call of Changes.
@@ -153,13 +171,14 @@ const maxDrain = 1 << 13
 // Changes drains what changed since it was called last, about limit bytes of
 // records at a time (at least one object), or gives nil if there is nothing:
 //
-//	[[record...], [[query, removed bin, [[index, object bin16]...], changed bin]...],
+//	[[record...], [[query, [[index, object bin16]...], [[index, object bin16]...], changed bin]...],
 //	 [[Text, [pos, deleted, inserted nil|str, local bool, attributes]...]...], more bool]
 //
 // A record is there for each object that a block changed, not for one that only
-// Local changed. removed and changed are 16-byte ids. The order of use is: take
-// out removed, then insert each added at its index, in the order given. While
-// more is true the rest of the same state follows: show nothing before it came,
+// Local changed. Of a query come the objects that left its result, those that
+// came, and the 16-byte ids of those that changed in it. The order of use is: take
+// out each that left at its index, then insert each that came at its index, in the
+// order given. One that moved both leaves and comes, and changed. While more is true the rest of the same state follows: show nothing before it came,
 // for a transaction may be half in this batch. Objects changed between two such
 // calls join the rest. What happened in texts that are watched, replacements one
 // after the other, does not wait for the rest: who edits a text must know it as
@@ -170,6 +189,7 @@ func (db *DB) Changes(limit int) []byte {
 	if !db.HasChanges() {
 		return nil
 	}
+	db.freshen(db.freshenStep() / 4)
 	var records []byte
 	count := 0
 	for work := 0; db.drained < len(db.dirty) && work < maxDrain; work += 1 + len(db.queries) {
@@ -203,84 +223,72 @@ func (db *DB) Changes(limit int) []byte {
 func (db *DB) evaluate(q *query, c int32) {
 	was, is := q.member.Has(c), db.visible(q, c)
 	switch {
-	case was && is && db.moved(q, c):
-		q.leave(c)
-		db.enter(q, c)
-		if !q.windowed() {
-			q.removed = db.appendID(q.removed, c)
-			q.added = append(q.added, c)
-		}
-		q.changed = db.appendID(q.changed, c)
 	case was && is:
+		if at, misplaced := db.rekey(q, c); misplaced {
+			q.leave(at, c)
+			q.entering = append(q.entering, c)
+		}
 		q.changed = db.appendID(q.changed, c)
 	case is:
-		db.enter(q, c)
-		if !q.windowed() {
-			q.added = append(q.added, c)
-		}
+		q.member.Add(c)
+		db.setSortKey(q, c)
+		q.entering = append(q.entering, c)
 	case was:
-		q.leave(c)
-		if !q.windowed() {
-			q.removed = db.appendID(q.removed, c)
-		}
+		q.expel(c)
 	}
 }
 
 // slide compares the window of a query with what it was, at the end of a drain:
-// what is in it no more, or stands elsewhere among the others, is taken out;
-// then what is new, or was taken out for its place, is put in.
+// what is in it no more, or was put elsewhere in the list, is taken out; then what
+// is new, or was put elsewhere, is put in. All others stand among each other as
+// before.
 func (db *DB) slide(q *query) {
-	if !q.windowed() {
+	if !q.windowed() || !q.stale && len(q.changed) == 0 {
 		return
 	}
-	if !q.stale && len(q.changed) == 0 {
-		return
-	}
-	now := q.window
+	was, now := q.window, q.window
 	if q.stale {
 		now = q.newWindow()
 	}
-	at := make(map[int32]int, len(now))
-	for i, c := range now {
-		at[c] = i
+	inside := make(map[int32]bool, len(now)) // and whether it stands as it stood
+	for _, c := range now {
+		inside[c] = false
 	}
 	if q.stale {
-		kept := map[int32]bool{}
-		last := -1
-		for _, c := range q.window {
-			if i, in := at[c]; in && i > last {
-				kept[c], last = true, i
+		slices.SortFunc(q.moves, cmp.Compare[int32])
+		for i, c := range was {
+			_, moved := slices.BinarySearch(q.moves, c)
+			if _, in := inside[c]; in && !moved {
+				inside[c] = true
 			} else {
-				q.removed = db.appendID(q.removed, c)
+				q.removed = append(q.removed, departed{int32(i - len(q.removed)), c})
 			}
 		}
 		for _, c := range now {
-			if !kept[c] {
+			if !inside[c] {
 				q.added = append(q.added, c)
 			}
 		}
-		q.window, q.stale = now, false
+		q.window, q.stale, q.moves = now, false, trim(q.moves)
 	}
-	inside := q.changed[:0]
+	changed := q.changed[:0]
 	for part := range slices.Chunk(q.changed, id.ShortSize) {
-		if _, in := at[db.findObject(id.ObjectID(part))]; in {
-			inside = append(inside, part...)
+		if _, in := inside[db.findObject(id.ObjectID(part))]; in {
+			changed = append(changed, part...)
 		}
 	}
-	q.changed = inside
+	q.changed = changed
 }
 
-// detach takes an object out of all results, before its place in their order
-// changes; the caller touches it, so that it comes back.
+// detach takes an object out of all results and indexes, before its place in
+// their order changes; the caller touches it, so that it comes back.
 func (db *DB) detach(c int32) {
 	for _, q := range db.queries {
 		if q.member.Has(c) {
-			q.leave(c)
-			if !q.windowed() {
-				q.gone = db.appendID(q.gone, c)
-			}
+			q.expel(c)
 		}
 	}
+	db.detachIndexes(c)
 }
 
 func (db *DB) appendID(b []byte, c int32) []byte {
@@ -290,8 +298,7 @@ func (db *DB) appendID(b []byte, c int32) []byte {
 func (db *DB) appendChanges(count int, records []byte, more bool) []byte {
 	touched := 0
 	for _, q := range db.queries {
-		q.removed = append(q.removed, q.gone...)
-		q.gone = nil
+		q.enter()
 		if !more {
 			db.slide(q)
 		}
@@ -310,7 +317,7 @@ func (db *DB) appendChanges(count int, records []byte, more bool) []byte {
 	for _, q := range db.queries {
 		if q.hasResult(more) {
 			out = db.appendResult(out, q)
-			q.removed, q.changed, q.added = nil, nil, trim(q.added)
+			q.removed, q.changed, q.added = trim(q.removed), nil, trim(q.added)
 		}
 	}
 	out = db.appendTextLog(out)
@@ -354,18 +361,25 @@ func (q *query) hasResult(more bool) bool {
 func (db *DB) appendResult(b []byte, q *query) []byte {
 	b = wire.AppendArray(b, 4)
 	b = wire.AppendUint(b, uint64(q.number))
-	b = wire.AppendBytes(b, q.removed)
+	b = wire.AppendArray(b, len(q.removed))
+	for _, d := range q.removed {
+		b = db.appendPlace(b, int(d.at), d.row)
+	}
 	slices.SortFunc(q.added, q.order)
 	b = wire.AppendArray(b, len(q.added))
 	for _, c := range q.added {
-		b = wire.AppendArray(b, 2)
 		at := q.list.Position(c, q.order)
 		if q.windowed() {
 			at -= q.offset
 		}
-		b = wire.AppendUint(b, uint64(at))
-		v := db.containers.At(c).id
-		b = wire.AppendBytes(b, v[:])
+		b = db.appendPlace(b, at, c)
 	}
 	return wire.AppendBytes(b, q.changed)
+}
+
+// appendPlace appends [index, object].
+func (db *DB) appendPlace(b []byte, at int, c int32) []byte {
+	b = wire.AppendUint(wire.AppendArray(b, 2), uint64(at))
+	v := db.containers.At(c).id
+	return wire.AppendBytes(b, v[:])
 }

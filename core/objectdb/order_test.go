@@ -152,3 +152,50 @@ func TestQuery_O06_window(t *testing.T) {
 		t.Error("something is told of what is outside of the window")
 	}
 }
+
+// TestQuery_O06_moved: a member whose place changes leaves and comes; one whose key
+// changes, but not its place, does neither; nor do those that others pass by.
+func TestQuery_O06_moved(t *testing.T) {
+	s := newSite(t, 1)
+	for i := range 8 {
+		s.do(opCreate(objID(i), map[string][]byte{"n": vInt(int64(10 * i))}))
+	}
+	s.db.Changes(1)
+	for _, q := range [][]byte{sortedQuery(0, 0, by("n", false)), sortedQuery(1, 5, by("n", false))} {
+		n, ids, err := s.db.OpenQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMirror()
+		m.lists[n] = splitIDs(ids)
+		steps := []struct {
+			set     [2]int
+			moved   string
+			changed string
+		}{
+			{[2]int{3, 33}, "[]", "[3]"},
+			{[2]int{3, 45}, "[3]", "[3]"},
+			{[2]int{3, 15}, "[3]", "[3]"},
+			{[2]int{3, 30}, "[3]", "[3]"},
+		}
+		for _, step := range steps {
+			clear(m.changed)
+			s.do(opSet(objID(step.set[0]), vInt(int64(step.set[1])), "n"))
+			m.drain(t, s.db, 1<<10)
+			var moved, changed []int
+			for v, came := range m.moved[n] {
+				if !came {
+					t.Errorf("set %v: %s left", step.set, v)
+				}
+				moved = append(moved, int(v[15]))
+			}
+			for v := range m.changed[n] {
+				changed = append(changed, int(v[15]))
+			}
+			if fmt.Sprint(moved) != step.moved || fmt.Sprint(changed) != step.changed {
+				t.Errorf("set %v: moved %v, changed %v", step.set, moved, changed)
+			}
+		}
+		s.db.CloseQuery(n)
+	}
+}

@@ -15,6 +15,7 @@ import (
 type sortBy struct {
 	path       []int32 // interned keys
 	descending bool
+	searches   []*search // by relevance to these if path is empty
 }
 
 // appendSortKey appends the sort key of an object.
@@ -22,7 +23,11 @@ func (db *DB) appendSortKey(b []byte, c int32, by []sortBy) []byte {
 	for _, s := range by {
 		var buf [8]byte
 		from := len(b)
-		b = appendOperandKey(b, db.property(c, s.path, &buf))
+		if len(s.path) == 0 {
+			b = binary.BigEndian.AppendUint32(b, ^db.relevance(s.searches, c))
+		} else {
+			b = appendOperandKey(b, db.property(c, s.path, &buf))
+		}
 		if s.descending {
 			for i := from; i < len(b); i++ {
 				b[i] = ^b[i]

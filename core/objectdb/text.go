@@ -20,6 +20,7 @@ type Text int32
 type textState struct {
 	sequence
 	content rope.Text
+	edits   uint32 // how often content changed
 	watched bool
 	changed bool // is in DB.textLog
 	log     []textChange
@@ -200,6 +201,7 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 		return false
 	}
 	last.Len++
+	x.edits++
 	x.history.Continue(int32(pos))
 	if len(x.anchors) > 0 {
 		x.moveAnchors(int32(pos), int32(deleted), int32(len(inserted)))
@@ -264,6 +266,7 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
 	db.ropes.Delete(x.content, int(pos), int(deleted))
 	db.ropes.Insert(x.content, int(pos), inserted)
+	x.edits++
 	if len(x.anchors) > 0 {
 		x.moveAnchors(pos, deleted, int32(rope.Units(inserted)))
 	}
@@ -327,6 +330,7 @@ func forInserted(edits []egwalker.Edit, content []byte, f func(e egwalker.Edit, 
 // clearText empties a text that only a refused transaction has seen.
 func (db *DB) clearText(x *textState) {
 	db.ropes.Delete(x.content, 0, db.ropes.Len(x.content))
+	x.edits++
 	x.sequence, x.log, x.anchors, x.marks = sequence{}, nil, nil, nil
 }
 

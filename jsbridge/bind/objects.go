@@ -434,11 +434,14 @@ func (o *objects) result(r *wire.Reader) *plainQuery {
 	if at >= 0 {
 		q = o.queries[at]
 	}
-	gone := map[id.ObjectID]bool{}
-	for _, object := range splitIDs(r.Bytes(math.MaxInt32)) {
-		gone[object] = true
+	for range r.ArrayLen(math.MaxInt32) {
+		r.Array(2)
+		place := int(r.Uint(math.MaxInt32))
+		r.Skip() // the object that stands there
+		if place < len(q.ids) {
+			q.ids = slices.Delete(q.ids, place, place+1)
+		}
 	}
-	q.ids = slices.DeleteFunc(q.ids, func(object id.ObjectID) bool { return gone[object] })
 	for range r.ArrayLen(math.MaxInt32) {
 		r.Array(2)
 		place := int(r.Uint(math.MaxInt32))

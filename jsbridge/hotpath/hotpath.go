@@ -162,29 +162,6 @@ func esRead(handle, n int32) int32 {
 	})
 }
 
-// esQueryOpen opens the live query in the input: [number, ids].
-//
-//go:wasmexport es_query_open
-func esQueryOpen(handle, n int32) int32 {
-	return result(func() (out []byte, err error) {
-		sp, q, err := call(handle, n)
-		if err != nil {
-			return nil, err
-		}
-		err = sp.Objects(op, func(db *objectdb.DB) error {
-			number, ids, err := db.OpenQuery(append([]byte(nil), q...))
-			if err != nil {
-				return err
-			}
-			out = wire.AppendArray(nil, 2)
-			out = wire.AppendUint(out, uint64(number))
-			out = wire.AppendBytes(out, ids)
-			return nil
-		})
-		return out, err
-	})
-}
-
 // esQueryClose ends a live query; one that is unknown is no error.
 //
 //go:wasmexport es_query_close

@@ -7,10 +7,20 @@
 
 export { Client, type Mesh, SpaceList } from './client.js';
 export { Counter } from './db/counter.js';
-export { Database, type FlushOptions } from './db/database.js';
+export { Database, type FlushOptions, type SearchOptions } from './db/database.js';
 export type { Migration, Problem } from './db/definition.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
-export type { Condition, Conditions, DeletedOption, Filter, Operators, Order } from './db/filter.js';
+export type {
+  Condition,
+  Conditions,
+  DeletedOption,
+  Filter,
+  Operators,
+  Order,
+  PropertyPath,
+  Search,
+} from './db/filter.js';
+export type { IndexDefinition, QueryPlan } from './db/indexes.js';
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export type { FormatOptions, MarkExpansion, Marks, MarkValue, TextRun } from './db/marks.js';

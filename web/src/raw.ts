@@ -159,6 +159,12 @@ export interface RawExports {
   es_apply(handle: number, length: number): number;
   es_read(handle: number, length: number): number;
   es_query_open(handle: number, length: number): number;
+  es_query(handle: number, length: number): number;
+  es_query_count(handle: number, length: number): number;
+  es_query_explain(handle: number, length: number): number;
+  es_index_create(handle: number, length: number): number;
+  es_index_drop(handle: number, length: number): number;
+  es_index_build(handle: number, objects: number): number;
   es_query_close(handle: number, query: number): number;
   es_changes(handle: number, limit: number): number;
   es_conflicts(handle: number, length: number): number;

@@ -253,6 +253,35 @@ export class Runtime {
     return { query: reader.int(), ids: reader.bin() };
   }
 
+  /** The ids of the objects in a query now. */
+  query(handle: number, query: Writer): Uint8Array {
+    return this.#query(query.bytes, (e, length) => e.es_query(handle, length));
+  }
+
+  /** How many objects meet the conditions of a query. */
+  countQuery(handle: number, query: Writer): number {
+    const length = this.#put(query.bytes);
+    return this.#number((e) => e.es_query_count(handle, length));
+  }
+
+  /** How a query is answered: `[[[index, declared]...], examined, matched, ordered]`. */
+  explainQuery(handle: number, query: Writer): Uint8Array {
+    return this.#query(query.bytes, (e, length) => e.es_query_explain(handle, length));
+  }
+
+  createIndex(handle: number, index: Writer): void {
+    this.#query(index.bytes, (e, length) => e.es_index_create(handle, length));
+  }
+
+  dropIndex(handle: number, index: Writer): void {
+    this.#query(index.bytes, (e, length) => e.es_index_drop(handle, length));
+  }
+
+  /** Puts about so many objects into indexes; gives how many are left to do. */
+  buildIndexes(handle: number, objects: number): number {
+    return this.#number((e) => e.es_index_build(handle, objects));
+  }
+
   /** Closes a query; does nothing if it is not open. */
   closeQuery(handle: number, query: number): void {
     this.#invoke((e) => e.es_query_close(handle, query));

@@ -9,6 +9,7 @@
 //   - Heap: values of any length, freed and compacted a segment at a time.
 //   - Bits: a set of row numbers.
 //   - Ranked: a sorted list of row numbers that knows positions.
+//   - Set: an ordered set of 64-bit numbers.
 //
 // Nothing here is safe for concurrent use. Row numbers are int32; None is no
 // row. A row number out of range is a fault of the caller and panics.

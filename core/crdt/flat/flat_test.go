@@ -113,3 +113,67 @@ func TestBits(t *testing.T) {
 		t.Error("Remove left the row")
 	}
 }
+
+func TestSet_agreesWithSortedSlice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s Set
+		var model []uint64
+		for i := range uint64(rapid.IntRange(0, 1500).Draw(t, "ascending")) {
+			s.Add(3 * i)
+			model = append(model, 3*i)
+		}
+		for range rapid.IntRange(0, 300).Draw(t, "steps") {
+			v := rapid.Uint64Range(0, 4600).Draw(t, "number")
+			at, found := slices.BinarySearch(model, v)
+			if s.Has(v) != found {
+				t.Fatalf("Has(%d) disagrees", v)
+			}
+			if rapid.Bool().Draw(t, "remove") {
+				if s.Remove(v) != found {
+					t.Fatalf("Remove(%d) disagrees", v)
+				}
+				if found {
+					model = slices.Delete(model, at, at+1)
+				}
+			} else {
+				if s.Add(v) == found {
+					t.Fatalf("Add(%d) disagrees", v)
+				}
+				if !found {
+					model = slices.Insert(model, at, v)
+				}
+			}
+		}
+		from, end := rapid.Uint64Range(0, 4600).Draw(t, "from"), rapid.Uint64Range(0, 4600).Draw(t, "end")
+		var got, want []uint64
+		s.Range(from, end, func(v uint64) bool { got = append(got, v); return true })
+		for _, v := range model {
+			if v >= from && v < end {
+				want = append(want, v)
+			}
+		}
+		if !slices.Equal(got, want) || s.Len() != len(model) {
+			t.Fatalf("from %d up to %d: %v, want %v", from, end, got, want)
+		}
+	})
+}
+
+func TestRanked_boundAndWalk(t *testing.T) {
+	var l Ranked
+	for i := range int32(3000) {
+		l.Insert(2*i, cmp.Compare[int32])
+	}
+	for _, v := range []int32{-1, 0, 1, 2, 1023, 2047, 2048, 5998, 5999, 9000} {
+		want := min(3000, max(0, int(v+1)/2))
+		if got := l.Bound(func(row int32) bool { return row < v }); got != want {
+			t.Errorf("%d rows are before %d, want %d", got, v, want)
+		}
+	}
+	for _, c := range [][2]int{{0, 3000}, {10, 20}, {1000, 1030}, {2990, 5000}, {5, 5}, {9, 2}} {
+		var got []int32
+		l.Walk(c[0], c[1], func(row int32) bool { got = append(got, row); return true })
+		if want := l.Slice(nil, c[0], c[1]); !slices.Equal(got, want) {
+			t.Errorf("from %d up to %d: %v, want %v", c[0], c[1], got, want)
+		}
+	}
+}

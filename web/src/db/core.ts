@@ -6,8 +6,10 @@ import { Reader, Writer } from '../wire.js';
 import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
 import type { FlushOptions } from './database.js';
 import { type IdKey, idSize, keyAt, keyBytes, keysIn, putKey } from './ids.js';
+import { encodeIndex, type IndexDefinition, type QueryPlan, readPlan } from './indexes.js';
 import { ObjectNode, objectNodeOf } from './live.js';
 import type { LiveQuery, QueryHost } from './query.js';
+import type { Placed } from './rows.js';
 import { type Text, textAccess } from './text.js';
 import { TextRows } from './textrows.js';
 import { type Path, readValue } from './values.js';
@@ -32,6 +34,8 @@ const changesLimit = 64 << 10;
 /** After how many bytes the edits of a burst are handed to the core before the burst ends. */
 const burstLimit = 16 << 10;
 const sliceMs = 8;
+/** Objects that are put into indexes between two looks at the clock. */
+const indexStep = 64;
 
 /** The working part of a {@link Database}: the objects in memory and the traffic with the core. */
 export class Core implements Host, QueryHost {
@@ -57,6 +61,9 @@ export class Core implements Host, QueryHost {
   #settled = true;
   /** There were edits: what they woke in the core has not run yet. */
   #yieldDue = false;
+  /** Indexes that the page declared, by their encoded names. */
+  readonly #indexes = new Map<string, Writer>();
+  #indexing = false;
   readonly texts: TextRows;
   version = 0;
 
@@ -85,6 +92,8 @@ export class Core implements Host, QueryHost {
     this.texts.generation++;
     for (const node of this.#objects.values()) this.#forget(node);
     this.texts.reopen();
+    for (const index of this.#indexes.values())
+      this.#space.runtime.createIndex(this.#space.raw.handle, index);
     for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
     this.version++;
     this.#schedule();
@@ -388,6 +397,7 @@ export class Core implements Host, QueryHost {
       nextTask(() => this.#pump());
     } else {
       this.#notify();
+      this.#buildIndexes();
     }
     this.#giveTurn();
   }
@@ -435,7 +445,7 @@ export class Core implements Host, QueryHost {
   }
 
   /**
-   * Reads `[[record...], [[query, removed ids, [[index, id]...], changed ids]...],
+   * Reads `[[record...], [[query, [[index, id]...], [[index, id]...], changed ids]...],
    * [[text, [pos, deleted, inserted, local]...]...], more]`. Who observes a text
    * is told at once, since further edits build on it.
    */
@@ -466,14 +476,19 @@ export class Core implements Host, QueryHost {
   #takeQueryChange(r: Reader): void {
     r.array();
     const query = this.#queries.get(r.int());
-    const removed = new Set(keysIn(r.bin()).map((key) => this.#node(key)));
-    const added: [number, ObjectNode][] = [];
-    for (let n = r.array(); n > 0; n--) {
-      r.array();
-      added.push([r.int(), this.#node(keyAt(r.bin()))]);
-    }
+    const removed = this.#readPlaced(r);
+    const added = this.#readPlaced(r);
     const changed = keysIn(r.bin()).map((key) => this.#node(key));
     query?.change(removed, added, changed);
+  }
+
+  #readPlaced(r: Reader): Placed<ObjectNode>[] {
+    const placed: Placed<ObjectNode>[] = [];
+    for (let n = r.array(); n > 0; n--) {
+      r.array();
+      placed.push([r.int(), this.#node(keyAt(r.bin()))]);
+    }
+    return placed;
   }
 
   #notify(): void {
@@ -515,15 +530,69 @@ export class Core implements Host, QueryHost {
     const handle = this.#handle();
     this.commit();
     const { runtime } = this.#space;
-    const { query, ids } = runtime.openQuery(handle, encoded);
+    let ids: Uint8Array;
     if (live) {
+      const opened = runtime.openQuery(handle, encoded);
+      ids = opened.ids;
       if (live.number !== undefined) this.#queries.delete(live.number);
-      live.number = query;
-      this.#queries.set(query, live);
+      live.number = opened.query;
+      this.#queries.set(opened.query, live);
     } else {
-      runtime.closeQuery(handle, query);
+      ids = runtime.query(handle, encoded);
     }
+    this.#buildIndexes();
     return keysIn(ids).map((key) => this.#node(key));
+  }
+
+  count(encoded: Writer): number {
+    const count = this.#space.runtime.countQuery(this.#handle(), encoded);
+    this.#buildIndexes();
+    return count;
+  }
+
+  explain(encoded: Writer, live: boolean): QueryPlan {
+    const plan = readPlan(new Reader(this.#space.runtime.explainQuery(this.#handle(), encoded)), live);
+    this.#buildIndexes();
+    return plan;
+  }
+
+  createIndex(definition: IndexDefinition): void {
+    const index = encodeIndex(definition);
+    this.#space.runtime.createIndex(this.#handle(), index);
+    this.#indexes.set(index.bytes.join(), index);
+    this.#buildIndexes();
+  }
+
+  dropIndex(definition: IndexDefinition): void {
+    const index = encodeIndex(definition);
+    this.#space.runtime.dropIndex(this.#handle(), index);
+    this.#indexes.delete(index.bytes.join());
+  }
+
+  /** Fills indexes that are not complete, in slices between other tasks. */
+  #buildIndexes(): void {
+    if (this.#indexing || !this.#indexUntil(0)) return;
+    this.#indexing = true;
+    nextTask(() => {
+      this.#indexing = false;
+      if (!this.#indexUntil(performance.now() + sliceMs)) return;
+      this.#space.runtime.yield();
+      this.#buildIndexes();
+    });
+  }
+
+  /** Puts objects into indexes until a time, and tells whether there are more. */
+  #indexUntil(end: number): boolean {
+    if (!this.#space.isOpen) return false;
+    const { runtime, raw } = this.#space;
+    try {
+      let left = runtime.buildIndexes(raw.handle, 0);
+      while (left > 0 && performance.now() < end) left = runtime.buildIndexes(raw.handle, indexStep);
+      return left > 0;
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+      return false;
+    }
   }
 
   close(live: LiveQuery): void {

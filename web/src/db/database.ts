@@ -1,6 +1,7 @@
 import type { Core } from './core.js';
-import type { Filter } from './filter.js';
+import { type Conditions, type Filter, type PropertyPath, relevance } from './filter.js';
 import { keyFromHex } from './ids.js';
+import type { IndexDefinition } from './indexes.js';
 import type { Live } from './live.js';
 import { Query, type QueryOptions } from './query.js';
 import { ObjectType } from './type.js';
@@ -14,6 +15,14 @@ export interface FlushOptions {
   to?: 'store' | 'disk' | 'peer';
   /** Limit in milliseconds; none by default. */
   timeout?: number;
+}
+
+/** How {@link Database.search} is to answer. */
+export interface SearchOptions<T extends object = Record<string, unknown>> extends QueryOptions {
+  /** The properties that are searched, together. */
+  in: readonly PropertyPath[];
+  /** Further conditions. */
+  where?: Conditions<T>;
 }
 
 /**
@@ -85,6 +94,56 @@ export class Database {
     if (first instanceof ObjectType)
       return new Query<T>(this.#core, second as Filter<T> | undefined, third ?? {}, first.definition);
     return new Query<T>(this.#core, first, (second as QueryOptions | undefined) ?? {});
+  }
+
+  /**
+   * Searches properties for words: gives the objects that have all of them, best
+   * first unless the options say another order. It is a query with the condition
+   * `$search`, to which `where` adds others.
+   *
+   * @example db.search('quick fo', { in: ['title', 'body'], limit: 20 }).objects
+   */
+  search<T extends object = Record<string, unknown>>(
+    words: string,
+    { in: properties, where, ...options }: SearchOptions<T>,
+  ): Query<T> {
+    const search = { $search: { words, in: properties } } as Conditions<T>;
+    const filter = where ? ({ $and: [search, where] } as unknown as Conditions<T>) : search;
+    return this.query<T>(filter, { order: relevance, ...options });
+  }
+
+  /**
+   * The objects that refer to an object, in the property of that name, or in any;
+   * in lists and nested maps too. It is a query with the condition `$references`.
+   */
+  referrers<T extends object = Record<string, unknown>>(
+    object: object,
+    property?: PropertyPath,
+    options: QueryOptions = {},
+  ): Query<T> {
+    const path = property === undefined ? [] : typeof property === 'string' ? [property] : property;
+    const condition = path.reduceRight<object>((inner, key) => ({ [key]: inner }), { $references: object });
+    return this.query<T>(condition as Conditions<T>, options);
+  }
+
+  /**
+   * Declares an index, which makes queries fast that it is of use to. It belongs to
+   * this page: it is not replicated, is filled in the background, and stays while
+   * the space is closed and opened again. To declare it again does nothing. What is
+   * often asked for gets indexes by itself; declare those that the first query is
+   * to find.
+   *
+   * @example db.createIndex(['status', { by: 'due', descending: true }])
+   * @example db.createIndex({ search: ['title', 'body'] })
+   * @throws INVALID_ARGUMENT; TOO_LARGE for too many; SPACE_CLOSED.
+   */
+  createIndex(definition: IndexDefinition): void {
+    this.#core.createIndex(definition);
+  }
+
+  /** Takes an index away; queries give the same without it. */
+  dropIndex(definition: IndexDefinition): void {
+    this.#core.dropIndex(definition);
   }
 
   /**

@@ -2,6 +2,7 @@ import { EchospaceError } from '../errors.js';
 import type { Writer } from '../wire.js';
 import { writeReference } from './container.js';
 import type { Counter } from './counter.js';
+import { type IdKey, keyBytes } from './ids.js';
 import { type Live, objectNodeOf } from './live.js';
 import type { Text } from './text.js';
 import { isPlainObject, scalarOf, writeScalar } from './values.js';
@@ -21,7 +22,28 @@ export interface Operators<V = unknown> {
   $prefix?: string;
   /** A string, or a text, that has this in it; or a list that has an item which equals this. */
   $contains?: V extends readonly (infer Item)[] ? Item : V;
+  /**
+   * A string, a text, or a list of these that has all words of this in it, the
+   * last one as the beginning of a word; see {@link Search}.
+   */
+  $search?: string;
+  /** A reference to this object, or a list or map with one in it at any depth. */
+  $references?: object;
   $not?: Operators<V>;
+}
+
+/** A property by its name, or one of a nested map by the names on the way. */
+export type PropertyPath = string | readonly string[];
+
+/**
+ * Words, all of which must be in the properties together, the last one as the
+ * beginning of a word. Case does not count, nor do marks on Latin letters (`Café`
+ * is `cafe`), nor what stands between words. What is written without spaces, as
+ * Chinese, Japanese or Thai, is found by pairs of neighbouring characters.
+ */
+export interface Search {
+  words: string;
+  in: readonly PropertyPath[];
 }
 
 /**
@@ -40,6 +62,10 @@ export type Conditions<T extends object> = { [K in keyof T]?: Condition<T[K]> } 
   $and?: readonly Conditions<T>[];
   $or?: readonly Conditions<T>[];
   $not?: Conditions<T>;
+  /** Holds for an object with these words in some of its properties. */
+  $search?: Search;
+  /** Holds for an object that refers to this one, in whatever property. */
+  $references?: object;
 };
 
 /** Which objects a query gives: those that meet the conditions, or that a function accepts. */
@@ -57,8 +83,16 @@ export const comparisons = {
   $contains: 7,
 } as const;
 
-/** What to sort by: a property, ascending, or one of a map in it, or descending. */
-export type Order = string | { by: string | readonly string[]; descending?: boolean };
+/**
+ * What to sort by: a property, ascending, or one of a map in it, or descending.
+ * `'$relevance'` is how well an object answers the searches in the filter, best
+ * first: how often the words are there, for the length of what they are in, whole
+ * words before beginnings. It depends on the object alone, not on the others.
+ */
+export type Order = string | { by: PropertyPath; descending?: boolean };
+
+/** The order by how well an object answers the searches. */
+export const relevance = '$relevance';
 
 /** Which part of a sorted result is given. */
 export interface Arrangement {
@@ -70,6 +104,8 @@ export interface Arrangement {
 /** A filter taken apart. */
 export type Test =
   | { type: 'compare'; path: string[]; comparison: number; value: unknown }
+  | { type: 'references'; path: string[]; target: unknown }
+  | { type: 'search'; paths: (readonly string[])[]; words: unknown }
   | { type: 'and' | 'or'; tests: Test[] }
   | { type: 'not'; test: Test };
 
@@ -99,15 +135,24 @@ export function writeQuery(
   w.uint(limit ?? 0);
 }
 
-function writeOrder(w: Writer, order: Order): void {
+/** Writes one property of an order. */
+export function writeOrder(w: Writer, order: Order): void {
   const { by, descending = false } = typeof order === 'string' ? { by: order } : order;
-  const path = typeof by === 'string' ? [by] : by;
-  if (!Array.isArray(path) || path.length === 0 || !path.every((key) => typeof key === 'string'))
-    throw invalid(`order by ${JSON.stringify(by)}; want the name of a property`);
   w.array(2);
+  writePath(w, by === relevance ? [] : pathOf(by));
+  w.bool(descending);
+}
+
+/** Checks a path to a property. */
+export function pathOf(path: PropertyPath): readonly string[] {
+  const keys = typeof path === 'string' ? [path] : path;
+  if (Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')) return keys;
+  throw invalid(`${JSON.stringify(path)} is not the name of a property`);
+}
+
+export function writePath(w: Writer, path: readonly string[]): void {
   w.array(path.length);
   for (const key of path) w.str(key);
-  w.bool(descending);
 }
 
 /** Checks an offset or limit. */
@@ -130,11 +175,21 @@ export function testOfConditions(path: string[], conditions: object): Test {
         return { type: 'or', tests: listOfConditions(path, key, value) };
       case '$not':
         return { type: 'not', test: testOfConditions(path, objectOf(key, value)) };
+      case '$references':
+        return { type: 'references', path, target: value };
+      case '$search':
+        return testOfSearch(path, objectOf(key, value) as Partial<Search>);
       default:
         return testOfProperty([...path, key], value);
     }
   });
   return { type: 'and', tests };
+}
+
+function testOfSearch(path: string[], { words, in: properties }: Partial<Search>): Test {
+  if (!Array.isArray(properties) || properties.length === 0)
+    throw invalid('$search wants { words, in: [names of properties] }');
+  return { type: 'search', paths: properties.map((property) => [...path, ...pathOf(property)]), words };
 }
 
 function objectOf(key: string, value: unknown): object {
@@ -164,6 +219,8 @@ function testOfOperators(path: string[], operators: Record<string, unknown>): Te
       return { type: 'compare', path, comparison: comparisons[name as keyof typeof comparisons], value };
     }
     if (name === '$not') return { type: 'not', test: testOfOperators(path, { ...objectOf(name, value) }) };
+    if (name === '$references') return { type: 'references', path, target: value };
+    if (name === '$search') return { type: 'search', paths: [path], words: value };
     if (name !== '$in') throw invalid(`${path.join('.')}: there is no operator ${name}`);
     if (!Array.isArray(value)) throw invalid(`${path.join('.')}: $in wants an array`);
     return {
@@ -179,8 +236,7 @@ function writeTest(w: Writer, test: Test): void {
     case 'compare':
       w.array(4);
       w.uint(1);
-      w.array(test.path.length);
-      for (const key of test.path) w.str(key);
+      writePath(w, test.path);
       w.uint(test.comparison);
       writeOperand(w, test.path, test.value);
       return;
@@ -189,9 +245,29 @@ function writeTest(w: Writer, test: Test): void {
       w.uint(4);
       writeTest(w, test.test);
       return;
+    case 'references':
+      w.array(3);
+      w.uint(5);
+      writePath(w, test.path);
+      w.bin(keyBytes(targetOf(test.target).key));
+      return;
+    case 'search':
+      if (typeof test.words !== 'string') throw invalid('$search wants a string of words');
+      w.array(3);
+      w.uint(6);
+      w.array(test.paths.length);
+      for (const path of test.paths) writePath(w, path);
+      w.str(test.words);
+      return;
     default:
       writeCombination(w, test.type, test.tests);
   }
+}
+
+function targetOf(value: unknown): { key: IdKey } {
+  const target = objectNodeOf(value);
+  if (!target) throw invalid('$references wants an object of the database');
+  return target;
 }
 
 /** Writes and/or. Of no tests, `and` is everything and `or` nothing. */

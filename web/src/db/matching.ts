@@ -1,8 +1,10 @@
 import { Counter } from './counter.js';
 import { comparisons, type Test } from './filter.js';
+import { objectNodeOf } from './live.js';
 import { isMap, same } from './same.js';
 import { Text } from './text.js';
 import { compareCodePoints } from './values.js';
+import { foundIn } from './words.js';
 
 /**
  * Tells whether an object passes a test as it shows itself. Answers as the core
@@ -16,6 +18,15 @@ export function passes(test: Test, object: object): boolean {
       return test.tests.some((part) => passes(part, object));
     case 'not':
       return !passes(test.test, object);
+    case 'references':
+      return test.path.length > 0
+        ? refers(propertyAt(object, test.path), test.target)
+        : Object.values(object).some((value) => refers(value, test.target));
+    case 'search':
+      return foundIn(
+        test.paths.flatMap((path) => stringsIn(propertyAt(object, path))),
+        String(test.words),
+      );
     default:
       return holds(propertyAt(object, test.path), test.comparison, scalar(test.value));
   }
@@ -30,6 +41,20 @@ function propertyAt(object: object, path: readonly string[]): unknown {
     value = Object.hasOwn(map, key) ? map[key] : undefined;
   }
   return scalar(value);
+}
+
+/** Tells whether a value is an object, or a list or map that has it in it. */
+function refers(value: unknown, target: unknown): boolean {
+  const node = objectNodeOf(value);
+  if (node) return node === objectNodeOf(target);
+  if (Array.isArray(value)) return value.some((item) => refers(item, target));
+  return isMap(value) && Object.values(value).some((item) => refers(item, target));
+}
+
+/** The string, the text, or the strings and texts of the list that a value is. */
+function stringsIn(value: unknown): string[] {
+  const values = Array.isArray(value) ? value.map(scalar) : [value];
+  return values.filter((item) => typeof item === 'string');
 }
 
 /** A counter is compared as its number, a text as its content. */

@@ -73,6 +73,32 @@ export function marks(text: Text): MarkValue | undefined {
   return text.toDelta()[0]?.attributes?.link;
 }
 
+export function indexes({ db }: Space, owner: Live<Person>): number {
+  db.createIndex('title');
+  db.createIndex(['owner', { by: ['place', 'city'], descending: true }]);
+  db.createIndex({ search: ['title', ['place', 'city']] });
+  db.createIndex({ items: 'tags' });
+  db.dropIndex({ references: true });
+  // @ts-expect-error there is no such index
+  db.createIndex({ words: ['title'] });
+  // @ts-expect-error an index is over named properties
+  db.createIndex({ search: 'title' });
+  const found: readonly Live<Task>[] = db.search<Task>('water', {
+    in: ['title'],
+    where: { done: true },
+  }).objects;
+  // @ts-expect-error a search needs the properties
+  db.search<Task>('water', {});
+  db.query<Task>({ title: { $search: 'water' }, $references: owner }, { order: '$relevance', limit: 3 });
+  db.query<Task>({ owner: { $references: owner }, $search: { words: 'a', in: ['title'] } });
+  // @ts-expect-error a search is for words
+  db.query<Task>({ title: { $search: 7 } });
+  const plan: 'scan' | 'index' | 'search' = db.referrers<Task>(owner, 'owner').explain().plan;
+  db.query<Task>().subscribe(({ moved }) => moved.map((task) => task.title));
+  void [found, plan];
+  return db.query<Task>({ done: true }).count;
+}
+
 export function errors(error: unknown): number | undefined {
   if (!(error instanceof EchospaceError)) return undefined;
   const code: ErrorCode = error.code;

@@ -168,7 +168,7 @@ describe('Database', () => {
       const results: QueryResult<{ n: number }>[] = [];
       const query = db.query<{ n: number; kind?: string; done?: boolean }>(filter);
       const stop = query.subscribe((result) => results.push(result));
-      assert.deepEqual(numbers(results), [{ objects: [1], added: [1], changed: [], removed: [] }]);
+      assert.deepEqual(numbers(results), [{ objects: [1], added: [1], changed: [], moved: [], removed: [] }]);
 
       const second = db.add({ kind: 'O06', done: false, n: 2 });
       const third = db.add({ kind: 'O06', done: true, n: 3 });
@@ -180,14 +180,14 @@ describe('Database', () => {
       );
       await settled();
       assert.deepEqual(numbers(results.slice(1)), [
-        { objects: [10, 2], added: [2], changed: [10], removed: [] },
+        { objects: [10, 2], added: [2], changed: [10], moved: [], removed: [] },
       ]);
 
       third.done = false;
       second.done = true;
       await settled();
       assert.deepEqual(numbers(results.slice(2)), [
-        { objects: [10, 3], added: [3], changed: [], removed: [2] },
+        { objects: [10, 3], added: [3], changed: [], moved: [], removed: [2] },
       ]);
 
       db.add({ kind: 'other', done: false });
