@@ -238,7 +238,10 @@ export class Text {
     this.replace(this.length, 0, content);
   }
 
-  /** Puts characters in the place of so many code units from a position on; see {@link insert}. */
+  /**
+   * Puts characters in the place of so many code units from a position on; see
+   * {@link insert}. They are marked as if they were put behind what goes.
+   */
   replace(position: number, length: number, content: string): void {
     checked('Text', content);
     checkInteger('position', position); // an export would round it
