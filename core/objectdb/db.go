@@ -51,8 +51,9 @@ func (l Limits) withDefaults() Limits {
 
 // DB is the database of one space. Make one with New.
 type DB struct {
-	limits Limits
-	graph  *crdt.Graph
+	limits  Limits
+	graph   *crdt.Graph
+	leftOut flat.Bits // blocks whose content does not count
 
 	// Objects and the maps inside them.
 	containers flat.Column[container]
@@ -82,6 +83,8 @@ type DB struct {
 	cut       int       // how many of them Cut has handed over
 	slots     []int32   // per key its place in the open burst, if it is there
 	tx        transaction
+	unseen    bool   // the page does not know of the transaction
+	message   string // of the transaction
 
 	// Watching.
 	dirty     []int32 // objects to look at in Changes, from drained on
@@ -98,6 +101,7 @@ type DB struct {
 	parents []egwalker.Event
 	edits   []egwalker.Edit
 	list    []int32 // scratch of reading maps
+	plainly bool    // records are read as Plain gives them
 }
 
 // New makes an empty database.

@@ -18,7 +18,9 @@ func (db *DB) Skip(b Block) error {
 		return err
 	}
 	db.closeBurst()
-	db.advance(b, db.graph.Add(b.Ref, parents, b.Ops))
+	n := db.graph.Add(b.Ref, parents, b.Ops)
+	db.leftOut.Add(n)
+	db.advance(b, n)
 	return nil
 }
 

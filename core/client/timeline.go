@@ -1,0 +1,282 @@
+package client
+
+import (
+	"context"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/flat"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+)
+
+// timeline reads the past of an open space from storage, in slices. It ends with
+// the space.
+type timeline struct {
+	sp   *Space
+	r    *runtime
+	op   string
+	ctx  context.Context
+	rest func()
+}
+
+// batchNodes is how many blocks are read at a time: what of the past is in memory.
+const batchNodes = 128
+
+// timeline runs f while the space is open. Closing the space ends it, and waits
+// for it.
+func (sp *Space) timeline(ctx context.Context, op string, f func(t *timeline) error) error {
+	sp.mu.Lock()
+	r := sp.run
+	if r == nil {
+		sp.mu.Unlock()
+		return sp.closedError(op)
+	}
+	r.tasks.Add(1)
+	sp.mu.Unlock()
+	defer r.tasks.Done()
+	inner, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	err := f(&timeline{sp, r, op, inner, sp.s.rest()})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errs.Wrap(op, errs.Cancelled, ctx.Err())
+	case r.ctx.Err() != nil:
+		return sp.closedError(op)
+	}
+	return err
+}
+
+// with runs f on the space, exclusively. f must not wait.
+func (t *timeline) with(f func(core *space.Space) error) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	t.sp.mu.Lock()
+	defer t.sp.mu.Unlock()
+	if t.sp.run != t.r {
+		return t.sp.closedError(t.op)
+	}
+	return f(t.sp.core)
+}
+
+// now stores what is edited and shown up to here, and gives the last blocks.
+func (t *timeline) now() (nodes []crdt.Node, v objectdb.Version, err error) {
+	for complete := false; !complete; {
+		err := t.with(func(core *space.Space) error {
+			nodes = core.DB().Now()
+			return nil
+		})
+		if err == nil {
+			err = t.sp.Flush(t.ctx, FlushStore)
+		}
+		if err == nil {
+			err = t.stored()
+		}
+		if err == nil {
+			err = t.with(func(core *space.Space) error {
+				v, complete = core.DB().VersionOf(nodes)
+				nodes, err = core.DB().Resolve(v)
+				return err
+			})
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		t.rest() // edits that moved to another feed are asked for again
+	}
+	return nodes, v, nil
+}
+
+// stored waits until what others wrote and is shown already is stored.
+func (t *timeline) stored() error {
+	done := make(chan error, 2)
+	var job storeJob
+	job.batch.Put(syncKey, nil)
+	job.done = func(err error) { done <- err }
+	job.refused = func(err error) {
+		select {
+		case done <- err:
+		default:
+		}
+	}
+	waits := false
+	err := t.with(func(*space.Space) error {
+		if waits = len(t.r.busy) > 0; waits {
+			t.r.store.add(job)
+		}
+		return nil
+	})
+	if err != nil || !waits {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	}
+}
+
+// resolve gives the blocks of a version, and the last of them.
+func (t *timeline) resolve(v objectdb.Version) (nodes []crdt.Node, set *flat.Bits, err error) {
+	if err := t.stored(); err != nil {
+		return nil, nil, err
+	}
+	err = t.with(func(core *space.Space) error {
+		if nodes, err = core.DB().Resolve(v); err == nil {
+			set = core.DB().Contains(nodes)
+		}
+		return err
+	})
+	return nodes, set, err
+}
+
+// pastBlock is a block of the past.
+type pastBlock struct {
+	objectdb.Block
+	node    crdt.Node
+	leftOut bool // its content counts for nothing
+	parts   []feed.Ref
+}
+
+// read reads blocks from storage and hands them to f in the order of the nodes.
+func (t *timeline) read(nodes []crdt.Node, f func(b *pastBlock) error) error {
+	blocks := make([]pastBlock, 0, len(nodes))
+	err := t.with(func(core *space.Space) error {
+		for _, n := range nodes {
+			if b, ok := locate(core, n); ok {
+				blocks = append(blocks, b)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	entries, err := t.scan(blocks)
+	if err != nil {
+		return err
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		if !b.leftOut {
+			if b.Payload, err = t.open(b, entries[b.Ref.Feed]); err != nil {
+				return err
+			}
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+		b.Payload = nil
+		t.rest()
+	}
+	return nil
+}
+
+// locate tells where a block and its parts are stored; false for a node that is
+// none.
+func locate(core *space.Space, n crdt.Node) (b pastBlock, ok bool) {
+	var prev feed.Ref
+	b.Block, prev, b.leftOut, ok = core.DB().BlockOf(n)
+	if !ok {
+		return b, false
+	}
+	b.node = n
+	if log := core.Log(b.Ref.Feed); log != nil {
+		b.parts, _ = log.Path(prev, b.Ref)
+	}
+	return b, true
+}
+
+// scan reads the entries that hold the blocks, by feed.
+func (t *timeline) scan(blocks []pastBlock) (map[id.FeedID][]storage.Entry, error) {
+	type span struct{ from, to uint64 }
+	spans := map[id.FeedID]span{}
+	for i := range blocks {
+		for _, ref := range blocks[i].parts {
+			s, ok := spans[ref.Feed]
+			if !ok {
+				s = span{ref.Seq, ref.Seq}
+			}
+			spans[ref.Feed] = span{min(s.from, ref.Seq), max(s.to, ref.Seq)}
+		}
+	}
+	out := map[id.FeedID][]storage.Entry{}
+	for f, s := range spans {
+		entries, err := t.sp.s.storage.Store.Scan(t.ctx, feed.BlockRange(f, s.from, s.to+1), 0)
+		if err != nil {
+			return nil, err
+		}
+		out[f] = entries
+		t.rest()
+	}
+	return out, nil
+}
+
+// open opens a block of its stored parts.
+func (t *timeline) open(b *pastBlock, entries []storage.Entry) ([]byte, error) {
+	parts := make([]*feed.Block, 0, len(b.parts))
+	for _, ref := range b.parts {
+		raw := find(entries, feed.BlockKey(ref))
+		if raw == nil {
+			break
+		}
+		part, err := feed.DecodeBlock(raw)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 || len(parts) < len(b.parts) {
+		return nil, errs.New(t.op, errs.StorageCorrupt, "block %d of feed %s is not in storage", b.Ref.Seq, id.Short(b.Ref.Feed))
+	}
+	var key keys.Secret
+	err := t.with(func(core *space.Space) error {
+		var known bool
+		if key, known = core.EpochKey(parts[0].Epoch); !known {
+			return errs.New(t.op, errs.KeyUnavailable, "block %d of feed %s is under a key that is not held", b.Ref.Seq, id.Short(b.Ref.Feed))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return feed.OpenParts(parts, key)
+}
+
+// replay applies the blocks of a set, but those of another, to a database.
+func (t *timeline) replay(past *objectdb.DB, set, but *flat.Bits) error {
+	return t.each(set, but, func(b *pastBlock) error {
+		if b.leftOut {
+			return past.Skip(b.Block)
+		}
+		return past.Apply(b.Block)
+	})
+}
+
+// each hands the blocks of a set, but those of another, to f, none before what it
+// follows.
+func (t *timeline) each(set, but *flat.Bits, f func(b *pastBlock) error) error {
+	batch := make([]crdt.Node, 0, batchNodes)
+	for n := range set.End() {
+		if !set.Has(n) || but != nil && but.Has(n) {
+			continue
+		}
+		if batch = append(batch, n); len(batch) < batchNodes {
+			continue
+		}
+		if err := t.read(batch, f); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	return t.read(batch, f)
+}
