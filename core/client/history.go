@@ -29,10 +29,9 @@ type ChangePlace struct {
 // HistoryQuery says which changes History gives. The zero value asks for the last
 // ones of the whole space.
 type HistoryQuery struct {
-	Object id.ObjectID // if not zero, only changes of this object
-	Limit  int         // 0 is 100
-	// Before, if its Block is not zero, is the change before which to begin.
-	Before ChangePlace
+	Object id.ObjectID  // if not zero, only changes of this object
+	Limit  int          // 0 is 100
+	Before *ChangePlace // the change before which to begin; nil: the end
 }
 
 const (
@@ -80,7 +79,7 @@ func (h *historian) run() error {
 	if err != nil {
 		return err
 	}
-	h.found = id.IsZero(h.q.Before.Block)
+	h.found = h.q.Before == nil
 	err = h.with(func(core *space.Space) error {
 		h.walk = core.DB().Walk(nodes)
 		return nil
@@ -148,7 +147,7 @@ func (h *historian) take(b *pastBlock) error {
 	})
 	for i, c := range slices.Backward(changes) {
 		at := ChangePlace{b.Ref.Hash, uint32(i)}
-		behind := at.Block == h.q.Before.Block && at.Index >= h.q.Before.Index
+		behind := h.q.Before != nil && at.Block == h.q.Before.Block && at.Index >= h.q.Before.Index
 		if !behind && len(h.out) < h.q.Limit && touches(c, h.q.Object) {
 			h.out = append(h.out, Change{c, at, b.Ref, who})
 		}

@@ -110,7 +110,7 @@ func TestHistory_O16_pages(t *testing.T) {
 				}
 				next--
 			}
-			q.Before = list[len(list)-1].Place
+			q.Before = &list[len(list)-1].Place
 		}
 		if limit > 1 && next != -1 {
 			t.Errorf("limit %d: %d changes are missing", limit, next+1)
@@ -118,7 +118,7 @@ func TestHistory_O16_pages(t *testing.T) {
 	}
 	_, err = sp.History(context.Background(), client.HistoryQuery{Limit: 10_001})
 	code(t, err, errs.InvalidArgument)
-	_, err = sp.History(context.Background(), client.HistoryQuery{Before: client.ChangePlace{Block: id.Hash{1}}})
+	_, err = sp.History(context.Background(), client.HistoryQuery{Before: &client.ChangePlace{}})
 	code(t, err, errs.NotFound)
 }
 
