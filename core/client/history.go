@@ -136,6 +136,9 @@ func (h *historian) take(b *pastBlock) error {
 	if b.leftOut || len(h.out) == h.q.Limit {
 		return nil
 	}
+	if has, err := h.concerns(b.Payload); !has {
+		return err
+	}
 	changes, err := h.reader.Changes(b.Payload)
 	if err != nil {
 		return err
@@ -153,6 +156,20 @@ func (h *historian) take(b *pastBlock) error {
 		}
 	}
 	return err
+}
+
+// concerns reports whether a payload may have a change that is asked for.
+func (h *historian) concerns(payload []byte) (bool, error) {
+	if id.IsZero(h.q.Object) {
+		return true, nil
+	}
+	ids, err := objectdb.PayloadObjects(payload)
+	for ; len(ids) > 0; ids = ids[id.ShortSize:] {
+		if id.ObjectID(ids[:id.ShortSize]) == h.q.Object {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 func touches(c objectdb.Change, object id.ObjectID) bool {

@@ -24,8 +24,13 @@ type timeline struct {
 	rest func()
 }
 
-// batchNodes is how many blocks are read at a time: what of the past is in memory.
-const batchNodes = 128
+// Blocks are read in batches of at most batchNodes blocks, and about batchOps ops,
+// which is what of the past is in memory, and what one answer of the storage
+// brings.
+const (
+	batchNodes = 256
+	batchOps   = 1 << 13
+)
 
 // timeline runs f while the space is open. Closing the space ends it, and waits
 // for it.
@@ -42,7 +47,7 @@ func (sp *Space) timeline(ctx context.Context, op string, f func(t *timeline) er
 	inner, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	err := f(&timeline{sp, r, op, inner, sp.s.rest()})
+	err := f(&timeline{sp: sp, r: r, op: op, ctx: inner, rest: sp.s.rest()})
 	switch {
 	case err == nil:
 		return nil
@@ -161,6 +166,21 @@ func (t *timeline) read(nodes []crdt.Node, f func(b *pastBlock) error) error {
 	if err != nil {
 		return err
 	}
+	for len(blocks) > 0 {
+		n, ops := 0, uint64(0)
+		for n < len(blocks) && ops < batchOps {
+			ops += blocks[n].Ops
+			n++
+		}
+		if err := t.readBatch(blocks[:n], f); err != nil {
+			return err
+		}
+		blocks = blocks[n:]
+	}
+	return nil
+}
+
+func (t *timeline) readBatch(blocks []pastBlock, f func(b *pastBlock) error) error {
 	entries, err := t.scan(blocks)
 	if err != nil {
 		return err
@@ -265,7 +285,7 @@ func (t *timeline) replay(past *objectdb.DB, set, but *flat.Bits) error {
 // each hands the blocks of a set, but those of another, to f, none before what it
 // follows.
 func (t *timeline) each(set, but *flat.Bits, f func(b *pastBlock) error) error {
-	batch := make([]crdt.Node, 0, batchNodes)
+	var batch []crdt.Node
 	for n := range set.End() {
 		if !set.Has(n) || but != nil && but.Has(n) {
 			continue

@@ -114,12 +114,11 @@ func (t *timeline) plain(db *objectdb.DB, objects []id.ObjectID) [][]byte {
 
 // touchedObjects are objects, each once.
 type touchedObjects struct {
-	reader objectdb.Reader
-	list   []id.ObjectID
-	has    map[id.ObjectID]bool
+	list []id.ObjectID
+	has  map[id.ObjectID]bool
 }
 
-func (o *touchedObjects) add(list []id.ObjectID) {
+func (o *touchedObjects) add(list ...id.ObjectID) {
 	if o.has == nil {
 		o.has = map[id.ObjectID]bool{}
 	}
@@ -138,8 +137,10 @@ func (t *timeline) touched(to *touchedObjects, set, but *flat.Bits) error {
 		if b.leftOut {
 			return nil
 		}
-		list, err := to.reader.Objects(b.Payload)
-		to.add(list)
+		ids, err := objectdb.PayloadObjects(b.Payload)
+		for ; len(ids) > 0; ids = ids[id.ShortSize:] {
+			to.add(id.ObjectID(ids[:id.ShortSize]))
+		}
 		return err
 	})
 }
@@ -166,7 +167,7 @@ func (sp *Space) Restore(ctx context.Context, v objectdb.Version, o RestoreOptio
 	}
 	err = sp.timeline(ctx, op, func(t *timeline) error {
 		r := restoring{timeline: t, options: o, all: o.Objects == nil}
-		r.objects.add(o.Objects)
+		r.objects.add(o.Objects...)
 		changed, err = r.run(v)
 		return err
 	})

@@ -1,7 +1,10 @@
 package objectdb
 
 import (
+	"math"
+
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -49,18 +52,20 @@ func (r *Reader) read(raw []byte) error {
 	return r.p.decode(raw, Limits{}.withDefaults())
 }
 
-// Objects gives the ids of all objects that a payload is about. It fails like
-// Apply.
-func (r *Reader) Objects(raw []byte) ([]id.ObjectID, error) {
-	if err := r.read(raw); err != nil {
-		return nil, err
+// PayloadObjects gives the ids, of 16 bytes each, of all objects that a payload is
+// about, which share its memory. It looks at nothing else of the payload, which is
+// one that was applied.
+func PayloadObjects(raw []byte) ([]byte, error) {
+	r := wire.NewReader(raw)
+	r.ArrayLen(math.MaxInt32)
+	r.Uint(math.MaxUint64)
+	r.Bytes(maxTable)
+	r.Skip()
+	objects := r.Bytes(maxTable)
+	if err := r.Err(); err != nil {
+		return nil, errs.New("objectdb.PayloadObjects", errs.Malformed, "the tables of a payload do not read: %w", err)
 	}
-	defer r.p.release()
-	out := make([]id.ObjectID, len(r.p.objects)/id.ShortSize)
-	for i := range out {
-		out[i] = r.p.object(int32(i))
-	}
-	return out, nil
+	return objects, nil
 }
 
 // Changes gives the changes of a payload, in their order. It fails like Apply.

@@ -348,8 +348,8 @@ func TestReader_O16_whatChangesTouch(t *testing.T) {
 			t.Errorf("change %d at %d says %q: %s, want %s", i, got[i].Time, got[i].Message, g, w)
 		}
 	}
-	ids, err := r.Objects(blocks[0].Payload)
-	if err != nil || !slices.Equal(ids, []id.ObjectID{a, b, PropertiesID}) {
+	ids, err := PayloadObjects(blocks[0].Payload)
+	if err != nil || !slices.Equal(splitIDs(ids), []id.ObjectID{a, b, PropertiesID}) {
 		t.Errorf("objects %v, %v", ids, err)
 	}
 }
@@ -367,6 +367,9 @@ func TestReader_O16_messages(t *testing.T) {
 	}
 	if _, err := r.Changes(raw[:len(raw)-1]); !errs.Is(err, errs.Malformed) {
 		t.Errorf("half a payload: %v", err)
+	}
+	if _, err := PayloadObjects(raw[:10]); !errs.Is(err, errs.Malformed) {
+		t.Errorf("half of the tables: %v", err)
 	}
 }
 
