@@ -8,9 +8,12 @@ import (
 	"testing"
 
 	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/storage"
 	"github.com/echospace/echospace/core/wire"
 )
 
@@ -271,4 +274,154 @@ func TestHistory_O16_blame(t *testing.T) {
 		_, err = sp.Blame(context.Background(), 1<<20)
 		code(t, err, errs.NotFound)
 	}
+}
+
+func TestHistory_O16_aChangeInParts(t *testing.T) {
+	w := newWorld(t)
+	a, b := pair(t, w)
+	x := put(t, a, "title", "small")
+	before := version(t, a)
+	noise := make([]byte, 0, 1<<20)
+	rng := newSeed(t)
+	for range 1 << 20 { // does not deflate to one block
+		noise = append(noise, byte(' '+rng.IntN(90)))
+	}
+	change(t, a, x, "title", string(noise))
+	change(t, a, x, "note", "behind it")
+	after := version(t, a)
+	same(t, a, b)
+	for _, sp := range []*client.Space{a, b} {
+		past, err := sp.At(context.Background(), after)
+		ok(t, err)
+		if !strings.Contains(read(past, x), string(noise)) {
+			t.Error("the past lacks the big change")
+		}
+		if got, _ := history(t, sp, client.HistoryQuery{}); !slices.Equal(got, []string{"Ada edit[[note]]", "Ada edit[[title]]", "Ada create[[title]]"}) {
+			t.Errorf("history %q", got)
+		}
+	}
+	_, err := b.Restore(context.Background(), before, client.RestoreOptions{})
+	ok(t, err)
+	if !holds(record(b, x), "small") {
+		t.Error("not restored")
+	}
+}
+
+// TestHistory_O16_forkedFeed has two copies of a profile write, which forks the
+// feed: the history tells both branches, and versions of each are what they were.
+func TestHistory_O16_forkedFeed(t *testing.T) {
+	w, ctx, p := newWorld(t), context.Background(), newProfile()
+	host, a := owner(t, w, p)
+	b := join(t, a, w.person("Bob"))
+	x := put(t, a, "title", "common")
+	same(t, a, b)
+	copied := snapshot(t, p)
+	change(t, a, x, "title", "one branch")
+	one := version(t, a)
+	same(t, a, b)
+	ok(t, host.Destroy(ctx))
+	w.hub.SetDown(true)
+	twin := w.client(copied)
+	ok(t, twin.Initialize(ctx))
+	a = twin.Space(b.Key())
+	change(t, a, x, "note", "the other")
+	two := version(t, a)
+	if slices.Equal(one, two) || one[0].Feed != two[0].Feed {
+		t.Fatalf("versions %v and %v are no fork", one, two)
+	}
+	w.hub.SetDown(false)
+	eventually(t, "both branches are everywhere", func() bool {
+		return holds(record(a, x), "one branch") && holds(record(b, x), "the other")
+	})
+	same(t, a, b)
+	for _, sp := range []*client.Space{a, b} {
+		got, _ := history(t, sp, client.HistoryQuery{Object: x})
+		slices.Sort(got)
+		if want := []string{"Ada create[[title]]", "Ada edit[[note]]", "Ada edit[[title]]"}; !slices.Equal(got, want) {
+			t.Errorf("history %q, want %q", got, want)
+		}
+		first, err := sp.At(ctx, one)
+		ok(t, err)
+		second, err := sp.At(ctx, two)
+		ok(t, err)
+		if s := read(first, x); !strings.Contains(s, "one branch") || strings.Contains(s, "the other") {
+			t.Errorf("one branch holds %q", s)
+		}
+		if s := read(second, x); !strings.Contains(s, "common") || !strings.Contains(s, "the other") {
+			t.Errorf("the other holds %q", s)
+		}
+		d, err := sp.Diff(ctx, one, two)
+		ok(t, err)
+		if len(d.Changed) != 1 || len(d.Changed[0].Changes) != 2 {
+			t.Errorf("the branches differ by %+v", d)
+		}
+	}
+	_, err := b.Restore(ctx, two, client.RestoreOptions{})
+	ok(t, err)
+	same(t, a, b)
+	if s := record(a, x); !holds(s, "common") || !holds(s, "the other") {
+		t.Errorf("restored: %q", s)
+	}
+}
+
+// TestVersions_O16_closeEndsWhatReads closes the space while the past is read.
+func TestVersions_O16_closeEndsWhatReads(t *testing.T) {
+	w := newWorld(t)
+	sp, err := w.person("Ada").CreateSpace(context.Background())
+	ok(t, err)
+	x := put(t, sp, "n", "0")
+	for i := range 300 {
+		change(t, sp, x, "n", fmt.Sprint(i))
+		ok(t, sp.Flush(context.Background(), client.FlushStore))
+	}
+	v := version(t, sp)
+	results := make(chan error, 50)
+	for range cap(results) {
+		go func() {
+			_, err := sp.At(context.Background(), v)
+			results <- err
+		}()
+	}
+	ok(t, sp.Close(context.Background()))
+	for range cap(results) {
+		if err := <-results; err != nil && !errs.Is(err, errs.SpaceClosed) {
+			t.Errorf("ended with %v", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	ok(t, sp.Open(context.Background()))
+	_, err = sp.At(ctx, v)
+	code(t, err, errs.Cancelled)
+}
+
+func TestHistory_O16_aBlockThatStorageLost(t *testing.T) {
+	w, p := newWorld(t), newProfile()
+	_, sp := owner(t, w, p)
+	put(t, sp, "title", "x")
+	v := version(t, sp)
+	var b storage.Batch
+	b.Delete(feed.BlockKey(v[0]))
+	ok(t, p.store.Apply(context.Background(), &b, storage.Strict))
+	_, err := sp.At(context.Background(), v)
+	code(t, err, errs.StorageCorrupt)
+	_, err = sp.History(context.Background(), client.HistoryQuery{})
+	code(t, err, errs.StorageCorrupt)
+}
+
+// TestHistory_O16_readersAreRefused: a reader sees the history, and restores nothing.
+func TestHistory_O16_readersAreRefused(t *testing.T) {
+	w := newWorld(t)
+	a, err := w.person("Ada").CreateSpace(context.Background())
+	ok(t, err)
+	x := put(t, a, "title", "first")
+	before := version(t, a)
+	change(t, a, x, "title", "second")
+	b := joinAs(t, a, w.person("Bob"), credential.Reader)
+	same(t, a, b)
+	if got, _ := history(t, b, client.HistoryQuery{}); len(got) != 2 {
+		t.Errorf("history %q", got)
+	}
+	_, err = b.Restore(context.Background(), before, client.RestoreOptions{})
+	code(t, err, errs.NotPermitted)
 }

@@ -108,6 +108,9 @@ func (w *Walk) newer(a, b Node) bool {
 	if x.start != y.start {
 		return x.start > y.start
 	}
+	if x.ops == 0 { // and y's: one may follow the other
+		return a > b
+	}
 	return w.g.compareNames(x, y) > 0
 }
 

@@ -464,3 +464,18 @@ func FuzzDecodeVersion(f *testing.F) {
 		}
 	})
 }
+
+func TestDB_O16_contentThatIsLeftOut(t *testing.T) {
+	a, b := newSite(t, 1), newSite(t, 2)
+	a.do(opCreate(objID(1), nil))
+	blk := a.flush()[0]
+	if err := b.db.Skip(blk); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*site{a, b} {
+		got, prev, leftOut, ok := s.db.BlockOf(s.db.Now()[0])
+		if !ok || leftOut != (s == b) || got.Ref != blk.Ref || got.Ops != blk.Ops || prev != (feed.Ref{Feed: a.feed}) {
+			t.Errorf("%+v behind %v, left out %v, %v", got, prev, leftOut, ok)
+		}
+	}
+}
