@@ -10,10 +10,10 @@ import (
 	"github.com/echospace/echospace/core/space"
 )
 
-// BlameRun is characters of a text that stand together and were written together.
+// BlameRun is characters of a text that stand together and came in one block.
 type BlameRun struct {
 	Len    int32 // in UTF-16 code units
-	Time   int64 // when: milliseconds since 1970, by the author's clock
+	Time   int64 // of the block's first change: milliseconds since 1970, by the author's clock
 	Author space.Author
 	Block  feed.Ref // in which they came; Seq 0 if they are not stored yet
 }
@@ -28,22 +28,24 @@ func (sp *Space) Blame(ctx context.Context, text objectdb.Text) (out []BlameRun,
 		if _, _, err := t.now(); err != nil {
 			return err
 		}
-		var runs []objectdb.TextRun
-		err := t.with(func(core *space.Space) error {
-			runs, err = core.DB().TextRuns(text)
-			return err
-		})
+		core, err := t.lock()
 		if err != nil {
 			return err
 		}
-		b := blamer{timeline: t, text: text, blocks: map[crdt.Node]*writtenRuns{}}
+		runs, err := core.DB().TextRuns(text)
+		t.unlock()
+		if err != nil {
+			return err
+		}
+		b := blamer{timeline: t, blocks: map[crdt.Node]*BlameRun{}}
 		if err := b.read(runs); err != nil {
 			return err
 		}
 		for _, run := range runs {
-			b.add(run)
+			part := *b.blocks[run.Node]
+			part.Len = run.Len
+			out = append(out, part)
 		}
-		out = b.out
 		return nil
 	})
 	return out, err
@@ -51,34 +53,25 @@ func (sp *Space) Blame(ctx context.Context, text objectdb.Text) (out []BlameRun,
 
 type blamer struct {
 	*timeline
-	text   objectdb.Text
-	blocks map[crdt.Node]*writtenRuns
-	out    []BlameRun
-}
-
-// writtenRuns is what a block does to the text: so many elements at each time.
-type writtenRuns struct {
-	as     BlameRun
-	counts []int32
-	times  []int64
+	blocks map[crdt.Node]*BlameRun
 }
 
 // read looks at the blocks that wrote the runs.
 func (b *blamer) read(runs []objectdb.TextRun) error {
-	// As it stays for what was written since and has no block yet.
-	unwritten := BlameRun{Time: b.sp.s.c.ports.Env.UnixMilli()}
-	err := b.with(func(core *space.Space) error {
-		self := core.Self()
-		unwritten.Author = space.Author{Device: self.Device, Identity: self.Identity, Name: self.Name}
-		return nil
-	})
+	core, err := b.lock()
 	if err != nil {
 		return err
 	}
+	self := core.Self()
+	b.unlock()
 	var nodes []crdt.Node
 	for _, run := range runs {
 		if b.blocks[run.Node] == nil {
-			b.blocks[run.Node] = &writtenRuns{as: unwritten}
+			// As it stays for what was written since and has no block yet.
+			b.blocks[run.Node] = &BlameRun{
+				Time:   b.sp.s.c.ports.Env.UnixMilli(),
+				Author: space.Author{Device: self.Device, Identity: self.Identity, Name: self.Name},
+			}
 			nodes = append(nodes, run.Node)
 		}
 	}
@@ -93,44 +86,17 @@ func (b *blamer) read(runs []objectdb.TextRun) error {
 	return nil
 }
 
-func (b *blamer) take(block *pastBlock) error {
-	return b.with(func(core *space.Space) (err error) {
-		w := b.blocks[block.node]
-		w.as.Author, _ = core.Author(block.Ref.Feed)
-		w.as.Block = block.Ref
-		w.counts, w.times, err = core.DB().TextTimes(b.text, block.node, block.Payload)
+func (b *blamer) take(block *pastBlock) (err error) {
+	run := b.blocks[block.node]
+	run.Block = block.Ref
+	if run.Time, err = objectdb.PayloadTime(block.Payload); err != nil {
 		return err
-	})
-}
-
-// add adds a run, parted by when it was written.
-func (b *blamer) add(run objectdb.TextRun) {
-	w := b.blocks[run.Node]
-	first := int32(0)
-	for i, n := range w.counts {
-		from, end := max(run.First, first), min(run.First+run.Len, first+n)
-		if from < end {
-			part := w.as
-			part.Time, part.Len = w.times[i], end-from
-			b.append(part)
-		}
-		first += n
 	}
-	if rest := run.First + run.Len - max(first, run.First); rest > 0 {
-		part := w.as
-		part.Len = rest
-		b.append(part)
+	core, err := b.lock()
+	if err != nil {
+		return err
 	}
-}
-
-// append joins what was written together.
-func (b *blamer) append(r BlameRun) {
-	if n := len(b.out); n > 0 {
-		last := &b.out[n-1]
-		if last.Block == r.Block && last.Time == r.Time && last.Author == r.Author {
-			last.Len += r.Len
-			return
-		}
-	}
-	b.out = append(b.out, r)
+	run.Author, _ = core.Author(block.Ref.Feed)
+	b.unlock()
+	return nil
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"slices"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/errs"
@@ -80,10 +79,12 @@ func (h *historian) run() error {
 		return err
 	}
 	h.found = h.q.Before == nil
-	err = h.with(func(core *space.Space) error {
-		h.walk = core.DB().Walk(nodes)
-		return nil
-	})
+	core, err := h.lock()
+	if err != nil {
+		return err
+	}
+	h.walk = core.DB().Walk(nodes)
+	h.unlock()
 	for err == nil && len(h.out) < h.q.Limit {
 		var batch []crdt.Node
 		var over bool
@@ -110,25 +111,26 @@ func (h *historian) next() (batch []crdt.Node, over bool, err error) {
 	if id.IsZero(h.q.Object) {
 		want = min(want, h.q.Limit-len(h.out)) // each has a change
 	}
-	err = h.with(func(core *space.Space) error {
-		for skipped := 0; len(batch) < want && skipped < maxSkipped; {
-			n := h.walk.Next()
-			if n == crdt.None {
-				over = len(batch) == 0
-				return nil
-			}
-			if !h.found {
-				b, _, _, _ := core.DB().BlockOf(n)
-				if h.found = b.Ref.Hash == h.q.Before.Block; !h.found {
-					skipped++
-					continue
-				}
-			}
-			batch = append(batch, n)
+	core, err := h.lock()
+	if err != nil {
+		return nil, false, err
+	}
+	defer h.unlock()
+	for skipped := 0; len(batch) < want && skipped < maxSkipped; {
+		n := h.walk.Next()
+		if n == crdt.None {
+			return batch, len(batch) == 0, nil
 		}
-		return nil
-	})
-	return batch, over, err
+		if !h.found {
+			b, _, _, _ := core.DB().BlockOf(n)
+			if h.found = b.Ref.Hash == h.q.Before.Block; !h.found {
+				skipped++
+				continue
+			}
+		}
+		batch = append(batch, n)
+	}
+	return batch, false, nil
 }
 
 // take gathers the changes of one block.
@@ -143,19 +145,21 @@ func (h *historian) take(b *pastBlock) error {
 	if err != nil {
 		return err
 	}
-	var who space.Author
-	err = h.with(func(core *space.Space) error {
-		who, _ = core.Author(b.Ref.Feed)
-		return nil
-	})
-	for i, c := range slices.Backward(changes) {
+	core, err := h.lock()
+	if err != nil {
+		return err
+	}
+	who, _ := core.Author(b.Ref.Feed)
+	h.unlock()
+	for i := len(changes) - 1; i >= 0; i-- {
+		c := &changes[i]
 		at := ChangePlace{b.Ref.Hash, uint32(i)}
 		behind := h.q.Before != nil && at.Block == h.q.Before.Block && at.Index >= h.q.Before.Index
 		if !behind && len(h.out) < h.q.Limit && touches(c, h.q.Object) {
-			h.out = append(h.out, Change{c, at, b.Ref, who})
+			h.out = append(h.out, Change{*c, at, b.Ref, who})
 		}
 	}
-	return err
+	return nil
 }
 
 // concerns reports whether a payload may have a change that is asked for.
@@ -172,6 +176,11 @@ func (h *historian) concerns(payload []byte) (bool, error) {
 	return false, err
 }
 
-func touches(c objectdb.Change, object id.ObjectID) bool {
-	return id.IsZero(object) || slices.ContainsFunc(c.Touched, func(t objectdb.Touch) bool { return t.Object == object })
+func touches(c *objectdb.Change, object id.ObjectID) bool {
+	for i := range c.Touched {
+		if c.Touched[i].Object == object {
+			return true
+		}
+	}
+	return id.IsZero(object)
 }

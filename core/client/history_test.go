@@ -254,8 +254,11 @@ func TestHistory_O16_blame(t *testing.T) {
 		return out
 	}
 	same(t, a, b)
-	for i, word := range []string{", ", "dear ", "world"} { // of one block
+	for i, word := range []string{", ", "dear ", "world"} { // the first two in one block
 		ok(t, b.EditText(text(b), 5+[]int{0, 2, 7}[i], 0, []byte(word), int64(1000*(i+1))))
+		if i == 1 {
+			same(t, a, b)
+		}
 	}
 	same(t, a, b)
 	ok(t, a.EditText(text(a), 0, 1, []byte("J"), 9000))
@@ -267,8 +270,8 @@ func TestHistory_O16_blame(t *testing.T) {
 		for _, r := range runs {
 			got = append(got, fmt.Sprintf("%s %d", r.Author.Name, r.Len))
 		}
-		want := []string{"Ada 1", "Ada 4", "Bob 2", "Bob 5", "Bob 5"}
-		if !slices.Equal(got, want) || runs[0].Time != 9000 || runs[3].Time != 2000 || runs[3].Block.Seq == 0 {
+		want := []string{"Ada 1", "Ada 4", "Bob 7", "Bob 5"}
+		if !slices.Equal(got, want) || runs[0].Time != 9000 || runs[3].Time != 3000 || runs[3].Block.Seq == 0 {
 			t.Errorf("blame %q, want %q: %+v", got, want, runs)
 		}
 		_, err = sp.Blame(context.Background(), 1<<20)

@@ -8,7 +8,6 @@ import (
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
-	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/storage"
@@ -44,10 +43,7 @@ func (sp *Space) timeline(ctx context.Context, op string, f func(t *timeline) er
 	r.tasks.Add(1)
 	sp.mu.Unlock()
 	defer r.tasks.Done()
-	inner, cancel := context.WithCancel(r.ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	err := f(&timeline{sp: sp, r: r, op: op, ctx: inner, rest: sp.s.rest()})
+	err := f(&timeline{sp: sp, r: r, op: op, ctx: ctx, rest: sp.s.rest()})
 	switch {
 	case err == nil:
 		return nil
@@ -59,45 +55,47 @@ func (sp *Space) timeline(ctx context.Context, op string, f func(t *timeline) er
 	return err
 }
 
-// with runs f on the space, exclusively. f must not wait.
-func (t *timeline) with(f func(core *space.Space) error) error {
+// lock gives the space, exclusively: until unlock, before which nothing may wait.
+// After an error there is nothing to unlock.
+func (t *timeline) lock() (*space.Space, error) {
 	if err := t.ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	t.sp.mu.Lock()
-	defer t.sp.mu.Unlock()
 	if t.sp.run != t.r {
-		return t.sp.closedError(t.op)
+		t.sp.mu.Unlock()
+		return nil, t.sp.closedError(t.op)
 	}
-	return f(t.sp.core)
+	return t.sp.core, nil
 }
+
+func (t *timeline) unlock() { t.sp.mu.Unlock() }
 
 // now stores what is edited and shown up to here, and gives the last blocks.
 func (t *timeline) now() (nodes []crdt.Node, v objectdb.Version, err error) {
-	for complete := false; !complete; {
-		err := t.with(func(core *space.Space) error {
-			nodes = core.DB().Now()
-			return nil
-		})
-		if err == nil {
-			err = t.sp.Flush(t.ctx, FlushStore)
-		}
-		if err == nil {
-			err = t.stored()
-		}
-		if err == nil {
-			err = t.with(func(core *space.Space) error {
-				v, complete = core.DB().VersionOf(nodes)
-				nodes, err = core.DB().Resolve(v)
-				return err
-			})
-		}
+	for {
+		core, err := t.lock()
 		if err != nil {
 			return nil, nil, err
 		}
+		nodes = core.DB().Now()
+		t.unlock()
+		if err := t.sp.Flush(t.ctx, FlushStore); err != nil {
+			return nil, nil, err
+		}
+		if err := t.stored(); err != nil {
+			return nil, nil, err
+		}
+		if core, err = t.lock(); err != nil {
+			return nil, nil, err
+		}
+		v, complete := core.DB().VersionOf(nodes)
+		t.unlock()
+		if complete {
+			return nodes, v, nil
+		}
 		t.rest() // edits that moved to another feed are asked for again
 	}
-	return nodes, v, nil
 }
 
 // stored waits until what others wrote and is shown already is stored.
@@ -112,21 +110,24 @@ func (t *timeline) stored() error {
 		default:
 		}
 	}
-	waits := false
-	err := t.with(func(*space.Space) error {
-		if waits = len(t.r.busy) > 0; waits {
-			t.r.store.add(job)
-		}
-		return nil
-	})
-	if err != nil || !waits {
+	if _, err := t.lock(); err != nil {
 		return err
+	}
+	waits := len(t.r.busy) > 0
+	if waits {
+		t.r.store.add(job)
+	}
+	t.unlock()
+	if !waits {
+		return nil
 	}
 	select {
 	case err := <-done:
 		return err
 	case <-t.ctx.Done():
 		return t.ctx.Err()
+	case <-t.r.ctx.Done():
+		return t.r.ctx.Err()
 	}
 }
 
@@ -135,13 +136,15 @@ func (t *timeline) resolve(v objectdb.Version) (nodes []crdt.Node, set *flat.Bit
 	if err := t.stored(); err != nil {
 		return nil, nil, err
 	}
-	err = t.with(func(core *space.Space) error {
-		if nodes, err = core.DB().Resolve(v); err == nil {
-			set = core.DB().Contains(nodes)
-		}
-		return err
-	})
-	return nodes, set, err
+	core, err := t.lock()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer t.unlock()
+	if nodes, err = core.DB().Resolve(v); err != nil {
+		return nil, nil, err
+	}
+	return nodes, core.DB().Contains(nodes), nil
 }
 
 // pastBlock is a block of the past.
@@ -155,17 +158,16 @@ type pastBlock struct {
 // read reads blocks from storage and hands them to f in the order of the nodes.
 func (t *timeline) read(nodes []crdt.Node, f func(b *pastBlock) error) error {
 	blocks := make([]pastBlock, 0, len(nodes))
-	err := t.with(func(core *space.Space) error {
-		for _, n := range nodes {
-			if b, ok := locate(core, n); ok {
-				blocks = append(blocks, b)
-			}
-		}
-		return nil
-	})
+	core, err := t.lock()
 	if err != nil {
 		return err
 	}
+	for _, n := range nodes {
+		if b, ok := locate(core, n); ok {
+			blocks = append(blocks, b)
+		}
+	}
+	t.unlock()
 	for len(blocks) > 0 {
 		n, ops := 0, uint64(0)
 		for n < len(blocks) && ops < batchOps {
@@ -258,16 +260,14 @@ func (t *timeline) open(b *pastBlock, entries []storage.Entry) ([]byte, error) {
 	if len(parts) == 0 || len(parts) < len(b.parts) {
 		return nil, errs.New(t.op, errs.StorageCorrupt, "block %d of feed %s is not in storage", b.Ref.Seq, id.Short(b.Ref.Feed))
 	}
-	var key keys.Secret
-	err := t.with(func(core *space.Space) error {
-		var known bool
-		if key, known = core.EpochKey(parts[0].Epoch); !known {
-			return errs.New(t.op, errs.KeyUnavailable, "block %d of feed %s is under a key that is not held", b.Ref.Seq, id.Short(b.Ref.Feed))
-		}
-		return nil
-	})
+	core, err := t.lock()
 	if err != nil {
 		return nil, err
+	}
+	key, known := core.EpochKey(parts[0].Epoch)
+	t.unlock()
+	if !known {
+		return nil, errs.New(t.op, errs.KeyUnavailable, "block %d of feed %s is under a key that is not held", b.Ref.Seq, id.Short(b.Ref.Feed))
 	}
 	return feed.OpenParts(parts, key)
 }

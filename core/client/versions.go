@@ -5,10 +5,8 @@ import (
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/flat"
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
-	"github.com/echospace/echospace/core/space"
 )
 
 // Version stores what is edited so far and gives the version that it makes: the
@@ -221,14 +219,13 @@ func (r *restoring) catchUp() ([]crdt.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	var held *flat.Bits
-	err = r.with(func(core *space.Space) error {
-		held = core.DB().Contains(nodes)
-		return nil
-	})
-	if err == nil {
-		err = r.touched(&r.objects, held, r.seen)
+	core, err := r.lock()
+	if err != nil {
+		return nil, err
 	}
+	held := core.DB().Contains(nodes)
+	r.unlock()
+	err = r.touched(&r.objects, held, r.seen)
 	r.seen = held
 	return nodes, err
 }
@@ -236,28 +233,28 @@ func (r *restoring) catchUp() ([]crdt.Node, error) {
 // commit makes the transaction, unless something has been written after the nodes;
 // at last it looks at all objects instead.
 func (r *restoring) commit(nodes []crdt.Node, last bool) (done, changed bool, err error) {
-	err = r.with(func(core *space.Space) error {
-		db := core.DB()
-		objects := r.objects.list
-		switch {
-		case r.all && last:
-			objects = db.ObjectIDs()
-		case r.all && !db.IsNow(nodes):
-			return nil
-		}
-		done = true
-		ops := db.RestoreOps(r.past, objects)
-		if changed = len(ops) > 0; !changed {
-			return nil
-		}
-		if err := r.sp.mayEdit(); err != nil {
-			return err
-		}
-		if err := db.Rewrite(ops, r.sp.s.c.ports.Env.UnixMilli(), r.options.Message); err != nil {
-			return errs.New(r.op, errs.KindOf(err), "the state could not be restored: %w", err)
-		}
+	core, err := r.lock()
+	if err != nil {
+		return false, false, err
+	}
+	defer r.unlock()
+	db := core.DB()
+	objects := r.objects.list
+	switch {
+	case r.all && last:
+		objects = db.ObjectIDs()
+	case r.all && !db.IsNow(nodes):
+		return false, false, nil
+	}
+	ops := db.RestoreOps(r.past, objects)
+	if len(ops) == 0 {
+		return true, false, nil
+	}
+	if err = r.sp.mayEdit(); err == nil {
+		err = db.Rewrite(ops, r.sp.s.c.ports.Env.UnixMilli(), r.options.Message)
+	}
+	if err == nil {
 		r.r.edited()
-		return nil
-	})
-	return done, changed && err == nil, err
+	}
+	return true, err == nil, err
 }

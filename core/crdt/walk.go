@@ -1,62 +1,16 @@
 package crdt
 
-import (
-	"slices"
-	"sort"
+import "github.com/echospace/echospace/core/crdt/flat"
 
-	"github.com/echospace/echospace/core/crdt/flat"
-)
-
-// Committed gives the committed nodes that nodes stand for, ascending: a pending
-// one stands for what it follows. None of them follows another.
-func (g *Graph) Committed(nodes []Node) []Node {
-	out := make([]Node, 0, len(nodes))
-	var seen flat.Bits
-	for stack := slices.Clone(nodes); len(stack) > 0; {
+// PastOfAll is the set of nodes and of all that they follow. It costs its size.
+func (g *Graph) PastOfAll(nodes []Node) *flat.Bits {
+	set := &flat.Bits{}
+	for stack := append([]Node(nil), nodes...); len(stack) > 0; {
 		n := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		switch {
-		case seen.Has(n):
-		case g.nodes.At(n).pending:
-			stack = append(stack, g.Parents(n)...)
-		default:
-			out = append(out, n)
-		}
-		seen.Add(n)
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
-	if len(out) == 1 {
-		return out
-	}
-	followed := g.PastOfAll(out, false)
-	return slices.DeleteFunc(out, followed.Has)
-}
-
-// PastOfAll is the set of what nodes follow, and of the nodes themselves if they
-// are to be in it. It costs the size of the set.
-func (g *Graph) PastOfAll(nodes []Node, themselves bool) *flat.Bits {
-	set := &flat.Bits{}
-	var stack []Node
-	reach := func(n Node) {
 		if !set.Has(n) {
 			set.Add(n)
-			stack = append(stack, n)
-		}
-	}
-	for _, n := range nodes {
-		if themselves {
-			reach(n)
-			continue
-		}
-		for _, p := range g.Parents(n) {
-			reach(p)
-		}
-	}
-	for len(stack) > 0 {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for _, p := range g.Parents(n) {
-			reach(p)
+			stack = append(stack, g.Parents(n)...)
 		}
 	}
 	return set

@@ -51,7 +51,7 @@ func TestGraph_pastOfAllAndWalk(t *testing.T) {
 			}
 			return false
 		}
-		set := g.PastOfAll(from, true)
+		set := g.PastOfAll(from)
 		count := 0
 		for n := range Node(g.Len()) {
 			if in(n) {
@@ -74,34 +74,5 @@ func TestGraph_pastOfAllAndWalk(t *testing.T) {
 		if len(walked) != count {
 			t.Fatalf("the walk has %d nodes, the past %d", len(walked), count)
 		}
-		tips := g.Committed(from)
-		for i, n := range tips {
-			if i > 0 && tips[i-1] >= n {
-				t.Fatalf("%v is not ascending", tips)
-			}
-			for _, o := range tips {
-				if o != n && g.Contains(o, n) {
-					t.Fatalf("%d of %v follows %d", o, tips, n)
-				}
-			}
-		}
-		if again := g.PastOfAll(tips, true); !again.Covers(set) || !set.Covers(again) {
-			t.Fatalf("%v has another past than %v", tips, from)
-		}
 	})
-}
-
-func TestGraph_committedOfPending(t *testing.T) {
-	g := NewGraph()
-	a := g.Add(blockRef(1, 1, 1), nil, 1)
-	b := g.Add(blockRef(2, 1, 2), nil, 1)
-	n, _ := g.Begin(feedID(1), a)
-	m, _ := g.Begin(feedID(1), n)
-	if got := g.Committed([]Node{m}); len(got) != 2 || got[0] != a || got[1] != b {
-		t.Errorf("a pending node stands for %v, want %v", got, []Node{a, b})
-	}
-	g.Commit(n, blockRef(1, 2, 3))
-	if got := g.Committed(g.Tips()); len(got) != 1 || got[0] != n || g.Pending(n) || !g.Pending(m) {
-		t.Errorf("then for %v, want %v", got, n)
-	}
 }

@@ -17,18 +17,17 @@ func (m *Membership) Author(d id.DeviceKey) (identity id.IdentityKey, name strin
 		if !slices.Contains(m.e.held[identity], [32]byte(d)) {
 			continue
 		}
-		for _, a := range admissions {
-			if c, is := m.e.nodes[a].Claim.(Member); is && m.e.valid.has(a) {
-				name, ok = c.Name, true
-			} else if m.e.valid.has(a) {
-				ok = true // the founder
-			}
-		}
-		if !ok {
+		if !slices.ContainsFunc(admissions, m.e.valid.has) {
 			continue
 		}
-		for _, p := range m.e.profiles[identity] {
-			if c, is := m.e.nodes[p].Claim.(Profile); is && m.e.valid.has(p) {
+		for _, i := range append(admissions[:len(admissions):len(admissions)], m.e.profiles[identity]...) {
+			if !m.e.valid.has(i) {
+				continue
+			}
+			switch c := m.e.nodes[i].Claim.(type) {
+			case Member:
+				name = c.Name
+			case Profile:
 				name = c.Name
 			}
 		}

@@ -184,60 +184,27 @@ func (w *toucher) write(key int32) {
 	}
 }
 
-// TextTimes gives, for the block of node n and its payload, when which of the
-// elements that it inserts into or takes from a text, in their order, were
-// written: the first so many at the first time, and so on. It fails like Apply.
-func (db *DB) TextTimes(t Text, n crdt.Node, raw []byte) (counts []int32, times []int64, err error) {
-	var r Reader
-	if err := r.read(raw); err != nil {
-		return nil, nil, err
+// PayloadTime gives when the first change of a payload was made, in milliseconds
+// since 1970. It looks at nothing else of the payload, which is one that was
+// applied.
+func PayloadTime(raw []byte) (int64, error) {
+	r := wire.NewReader(raw)
+	for n := r.ArrayLen(math.MaxInt32); n > 1 && r.Err() == nil; n-- {
+		r.Skip()
 	}
-	defer r.p.release()
-	a := db.applier(n, &r.p)
-	time, head := int64(0), 0
-	for i := range r.p.ops {
-		for head < len(r.heads) && r.heads[head].first <= i {
-			time += r.heads[head].time
-			head++
-		}
-		text := a.trace(&r.p.ops[i])
-		if text != int32(t) {
-			continue
-		}
-		count := int32(0)
-		s := r.p.edits[r.p.ops[i].start]
-		for _, run := range r.p.runs[s.runs:s.runsEnd] {
-			count += run.Len
-		}
-		counts, times = append(counts, count), append(times, time)
+	r.ArrayLen(math.MaxInt32)
+	r.Array(3)
+	time := r.Int()
+	if err := r.Err(); err != nil {
+		return 0, errs.New("objectdb.PayloadTime", errs.Malformed, "the changes of a payload do not read: %w", err)
 	}
-	return counts, times, nil
-}
-
-// trace follows the cursor over an op of a block that was applied, and gives the
-// text that it edits, or none.
-func (a *applier) trace(o *op) int32 {
-	if a.move(o) {
-		return none
-	}
-	switch o.code {
-	case elemPut, elemPutSeen:
-		a.cursor = a.child(o, typeMap)
-	case elemList, elemListSeen:
-		a.cursor = a.child(o, typeList)
-	case elemCreate:
-		a.cursor = a.objects[o.index]
-	case elemText, elemTextSeen, elemEdit, elemEditSeen:
-		return a.child(o, typeText)
-	}
-	return none
+	return time, nil
 }
 
 // TextRun is characters of a text that stand together and came in one block.
 type TextRun struct {
-	Node  crdt.Node
-	Len   int32 // in UTF-16 code units
-	First int32 // of what the block inserts into and takes from the text
+	Node crdt.Node
+	Len  int32 // in UTF-16 code units
 }
 
 // TextRuns gives which block wrote each part of a text, in order. It replays the
@@ -247,10 +214,13 @@ func (db *DB) TextRuns(t Text) ([]TextRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs := x.layout(db)
-	out := make([]TextRun, len(runs))
-	for i, r := range runs {
-		out[i] = TextRun{x.nodes[r.Event], r.Len, r.First - x.history.First(r.Event)}
+	var out []TextRun
+	for _, r := range x.layout(db) {
+		if n := len(out); n > 0 && out[n-1].Node == x.nodes[r.Event] {
+			out[n-1].Len += r.Len
+			continue
+		}
+		out = append(out, TextRun{x.nodes[r.Event], r.Len})
 	}
 	return out, nil
 }

@@ -89,7 +89,9 @@ func (r *restorer) value(x, y []byte) {
 			r.maps(x, y)
 			return
 		case valueList:
-			r.list(entries(x), entries(y))
+			if !bytes.Equal(appendNameless(nil, x), appendNameless(nil, y)) {
+				r.list(entries(x), entries(y))
+			}
 			return
 		case valueText:
 			r.text(charsOf(x), charsOf(y))
@@ -134,7 +136,7 @@ func (r *restorer) list(before, now []entry) {
 			wanted[e.name] = i
 		}
 	}
-	now = r.removeItems(wanted, recognized(before, now))
+	now = r.removeItems(wanted, now)
 	r.orderItems(wanted, now)
 	here := make([][]byte, len(before)) // what an item holds, if it is here
 	for _, e := range now {
@@ -157,35 +159,6 @@ func (r *restorer) list(before, now []entry) {
 			r.at(wire.AppendUint(nil, uint64(i)), func() { r.value(e.value, here[i]) })
 		}
 	}
-}
-
-// recognized gives the items of now, of which those that before does not know have
-// the names of items that are not in now but hold the same: these were removed and
-// made again, as restoring does.
-func recognized(before, now []entry) []entry {
-	here, known := map[string]bool{}, map[string]bool{}
-	for _, e := range now {
-		here[e.name] = true
-	}
-	gone := map[string][]string{} // names by content
-	for _, e := range before {
-		known[e.name] = true
-		if !here[e.name] {
-			content := string(appendNameless(nil, e.value))
-			gone[content] = append(gone[content], e.name)
-		}
-	}
-	out := append([]entry(nil), now...)
-	for i := range out {
-		if known[out[i].name] {
-			continue
-		}
-		content := string(appendNameless(nil, out[i].value))
-		if names := gone[content]; len(names) > 0 {
-			out[i].name, gone[content] = names[0], names[1:]
-		}
-	}
-	return out
 }
 
 func (r *restorer) splice(at, removed int, items []entry) {

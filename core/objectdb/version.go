@@ -65,18 +65,17 @@ func (db *DB) Now() []crdt.Node {
 	return db.graph.Tips()
 }
 
-// VersionOf is the version of nodes from Now and all that they follow. A pending
-// one, which has no name yet, stands for what it follows; complete reports that
-// there was none.
-func (db *DB) VersionOf(nodes []crdt.Node) (v Version, complete bool) {
-	complete = true
+// VersionOf is the version of nodes from Now and all that they follow; false while
+// one of them is pending and has no name.
+func (db *DB) VersionOf(nodes []crdt.Node) (Version, bool) {
+	v := make(Version, 0, len(nodes))
 	for _, n := range nodes {
-		complete = complete && !db.graph.Pending(n)
-	}
-	for _, n := range db.graph.Committed(nodes) {
+		if db.graph.Pending(n) {
+			return nil, false
+		}
 		v = append(v, db.graph.Ref(n))
 	}
-	return Version(feed.SortRefs(v)), complete
+	return Version(feed.SortRefs(v)), true
 }
 
 // Resolve gives the nodes that a version names. It fails with MissingDependency,
@@ -95,7 +94,7 @@ func (db *DB) Resolve(v Version) ([]crdt.Node, error) {
 }
 
 // Contains is the set of all blocks of a version, given by its nodes.
-func (db *DB) Contains(nodes []crdt.Node) *flat.Bits { return db.graph.PastOfAll(nodes, true) }
+func (db *DB) Contains(nodes []crdt.Node) *flat.Bits { return db.graph.PastOfAll(nodes) }
 
 // Walk goes through the blocks of a version, given by its nodes, newest first.
 func (db *DB) Walk(nodes []crdt.Node) *crdt.Walk { return db.graph.Walk(nodes) }

@@ -41,7 +41,10 @@ func ReleasePast(handle int) {
 	}
 }
 
-// reading resolves a handle for an export that reads.
+// reading resolves a handle for an export that reads. It is in many, and would make
+// each longer.
+//
+//go:noinline
 func reading(handle int32) (objects, error) {
 	if handle >= 0 {
 		sp, err := space(handle)
@@ -54,6 +57,8 @@ func reading(handle int32) (objects, error) {
 }
 
 // read resolves a handle for an export that reads, and the input.
+//
+//go:noinline
 func read(handle, n int32) (objects, []byte, error) {
 	o, err := reading(handle)
 	if err != nil {

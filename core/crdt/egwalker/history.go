@@ -142,8 +142,5 @@ func (s *Sequence) Layout(order Order) []Run {
 	return out
 }
 
-// First is the number of the first element that an event inserts or takes away.
-func (s *Sequence) First(e Event) int32 { return s.events[e].first }
-
 // Reset ends a replay that is kept: the order of the events has changed.
 func (s *Sequence) Reset() { s.walker, s.spare = nil, nil }
