@@ -2,6 +2,7 @@ import { EchospaceError } from '../errors.js';
 import { PublicKey, toHex } from '../keys.js';
 import { Reader, Writer } from '../wire.js';
 import type { Core, DatabaseSpace } from './core.js';
+import { reserved } from './definition.js';
 import { wholeNumber } from './filter.js';
 import { idSize, keyBytes, keyFromHex, keysIn, keyToHex } from './ids.js';
 import { objectNodeOf } from './live.js';
@@ -248,7 +249,13 @@ function readTouched(r: Reader): TouchedObject {
   r.array();
   const id = toHex(r.bin());
   const kind = kinds[r.int()] ?? 'edit';
-  return { id, kind, paths: Array.from({ length: r.array() }, () => readKeys(r)) };
+  const paths = Array.from({ length: r.array() }, () => readKeys(r));
+  return { id, kind, paths: paths.filter(isProperty) };
+}
+
+/** Tells properties from what is kept about the type of an object. */
+function isProperty(path: readonly string[]): boolean {
+  return !path[0]?.startsWith(reserved);
 }
 
 function readKeys(r: Reader): string[] {
@@ -258,7 +265,8 @@ function readKeys(r: Reader): string[] {
 function readChangedObject(r: Reader): ChangedObject {
   r.array();
   const id = toHex(r.bin());
-  return { id, changes: Array.from({ length: r.array() }, () => readPropertyChange(r)) };
+  const changes = Array.from({ length: r.array() }, () => readPropertyChange(r));
+  return { id, changes: changes.filter(({ path }) => isProperty(path)) };
 }
 
 function readPropertyChange(r: Reader): PropertyChange {

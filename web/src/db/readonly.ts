@@ -8,6 +8,7 @@ import { type IdKey, idSize, keyAt, keyBytes, keyFromHex, keysIn, putKey } from 
 import { type Live, ObjectNode } from './live.js';
 import { Query, type QueryHost, type QueryOptions } from './query.js';
 import { TextRows } from './textrows.js';
+import { ObjectType } from './type.js';
 import type { Version } from './version.js';
 
 /** Objects that are read together at the first touch of one of them. */
@@ -69,7 +70,7 @@ export class PastCore implements Host, QueryHost {
   find(key: IdKey): ObjectNode | undefined {
     const known = this.#objects.get(key);
     if (known) {
-      known.ensureLoaded();
+      known.ensureRead();
       return known.deleted ? undefined : known;
     }
     const r = new Reader(this.#runtime.read(this.#open(), keyBytes(key)));
@@ -119,6 +120,7 @@ export class PastCore implements Host, QueryHost {
   // Nothing can be changed.
 
   commit(): void {}
+  edit = refuse;
   beginEdit = refuse;
   endEdit = refuse;
   adopt = refuse;
@@ -151,11 +153,17 @@ export class ReadonlyDatabase {
   }
 
   /** Asks for objects as {@link Database.query} does; its `objects` are those of the version. */
-  query<T extends object = Record<string, unknown>>(
-    filter?: Filter<T>,
-    options: QueryOptions = {},
+  // biome-ignore lint/suspicious/noExplicitAny: what the type takes does not matter here.
+  query<T extends object>(type: ObjectType<any, T>, filter?: Filter<T>, options?: QueryOptions): Query<T>;
+  query<T extends object = Record<string, unknown>>(filter?: Filter<T>, options?: QueryOptions): Query<T>;
+  query<T extends object>(
+    first?: Filter<T> | ObjectType<object, T>,
+    second?: Filter<T> | QueryOptions,
+    third?: QueryOptions,
   ): Query<T> {
-    return new Query<T>(this.#core, filter, options);
+    if (first instanceof ObjectType)
+      return new Query<T>(this.#core, second as Filter<T> | undefined, third ?? {}, first.definition);
+    return new Query<T>(this.#core, first, (second as QueryOptions | undefined) ?? {});
   }
 
   /**

@@ -4,8 +4,10 @@ import {
   type Change,
   Counter,
   type Database,
+  defineType,
   idOf,
   moveItem,
+  type StandardSchema,
   Text,
   type TextEvent,
   Version,
@@ -290,6 +292,48 @@ describe('versions', () => {
     await space.open();
     assert.deepEqual(tags, ['x', 'y', { n: 1 }, 'on']);
     await assert.rejects(space.db.restore(then, { message: 'x'.repeat(1025) }), { code: 'TOO_LARGE' });
+    await client.destroy();
+  });
+});
+
+describe('types in the past', () => {
+  test('O16 objects of a type are of it in the past too, and what is kept about types is not told', async () => {
+    const { client, space } = await makeSpace();
+    const any: StandardSchema<{ title: string }, { title: string }> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value) => ({ value: value as { title: string } }),
+      },
+    };
+    const Note = defineType('history-note', any);
+    const note = space.db.add(Note.create({ title: 'a' }));
+    const a = await space.db.version();
+    note.title = 'b';
+    const b = await space.db.version();
+    const past = await space.db.at(a);
+    assert.deepEqual(
+      past.query(Note, { title: 'a' }).objects.map(({ title }) => title),
+      ['a'],
+    );
+    const old = past.get<{ title: string }>(note.id) as { title: string };
+    assert.ok(Note.is(old));
+    assert.throws(
+      () => {
+        old.title = 'x';
+      },
+      { code: 'NOT_PERMITTED' },
+    );
+    assert.equal(old.title, 'a');
+    past.close();
+    const { changed } = await space.db.diff(a, b);
+    assert.deepEqual(changed, [{ id: note.id, changes: [{ path: ['title'], before: 'a', after: 'b' }] }]);
+    assert.deepEqual(
+      (await space.db.history(note)).map(({ objects }) => objects[0]?.paths),
+      [[['title']], [['title']]],
+    );
+    await space.db.restore(a);
+    assert.equal(note.title, 'a');
     await client.destroy();
   });
 });
