@@ -122,7 +122,7 @@ func (h *historian) next() (batch []crdt.Node, over bool, err error) {
 			return batch, len(batch) == 0, nil
 		}
 		if !h.found {
-			b, _, _, _ := core.DB().BlockOf(n)
+			b, _, _ := core.DB().BlockOf(n)
 			if h.found = b.Ref.Hash == h.q.Before.Block; !h.found {
 				skipped++
 				continue

@@ -189,10 +189,8 @@ func (t *timeline) readBatch(blocks []pastBlock, f func(b *pastBlock) error) err
 	}
 	for i := range blocks {
 		b := &blocks[i]
-		if !b.leftOut {
-			if b.Payload, err = t.open(b, entries[b.Ref.Feed]); err != nil {
-				return err
-			}
+		if err := t.open(b, entries[b.Ref.Feed]); err != nil {
+			return err
 		}
 		if err := f(b); err != nil {
 			return err
@@ -207,7 +205,7 @@ func (t *timeline) readBatch(blocks []pastBlock, f func(b *pastBlock) error) err
 // none.
 func locate(core *space.Space, n crdt.Node) (b pastBlock, ok bool) {
 	var prev feed.Ref
-	b.Block, prev, b.leftOut, ok = core.DB().BlockOf(n)
+	b.Block, prev, ok = core.DB().BlockOf(n)
 	if !ok {
 		return b, false
 	}
@@ -244,7 +242,7 @@ func (t *timeline) scan(blocks []pastBlock) (map[id.FeedID][]storage.Entry, erro
 }
 
 // open opens a block of its stored parts.
-func (t *timeline) open(b *pastBlock, entries []storage.Entry) ([]byte, error) {
+func (t *timeline) open(b *pastBlock, entries []storage.Entry) error {
 	parts := make([]*feed.Block, 0, len(b.parts))
 	for _, ref := range b.parts {
 		raw := find(entries, feed.BlockKey(ref))
@@ -253,23 +251,22 @@ func (t *timeline) open(b *pastBlock, entries []storage.Entry) ([]byte, error) {
 		}
 		part, err := feed.DecodeBlock(raw)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		parts = append(parts, part)
 	}
 	if len(parts) == 0 || len(parts) < len(b.parts) {
-		return nil, errs.New(t.op, errs.StorageCorrupt, "block %d of feed %s is not in storage", b.Ref.Seq, id.Short(b.Ref.Feed))
+		return errs.New(t.op, errs.StorageCorrupt, "block %d of feed %s is not in storage", b.Ref.Seq, id.Short(b.Ref.Feed))
 	}
 	core, err := t.lock()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	key, known := core.EpochKey(parts[0].Epoch)
-	t.unlock()
-	if !known {
-		return nil, errs.New(t.op, errs.KeyUnavailable, "block %d of feed %s is under a key that is not held", b.Ref.Seq, id.Short(b.Ref.Feed))
-	}
-	return feed.OpenParts(parts, key)
+	defer t.unlock()
+	var ok bool
+	b.Payload, ok, err = core.ReadChange(parts)
+	b.leftOut = !ok
+	return err
 }
 
 // replay applies the blocks of a set, but those of another, to a database.

@@ -175,9 +175,9 @@ func (sp *Space) Restore(ctx context.Context, v objectdb.Version, o RestoreOptio
 	return changed, err
 }
 
-// maxRounds is how often Restore looks at what was written meanwhile before it
+// maxRestoreRounds is how often Restore looks at what was written meanwhile before it
 // compares all objects instead.
-const maxRounds = 8
+const maxRestoreRounds = 8
 
 // restoring is a Restore under way.
 type restoring struct {
@@ -202,7 +202,7 @@ func (r *restoring) run(v objectdb.Version) (changed bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		done, changed, err := r.commit(nodes, round == maxRounds)
+		done, changed, err := r.commit(nodes, round == maxRestoreRounds)
 		if done || err != nil {
 			return changed, err
 		}

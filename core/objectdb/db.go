@@ -51,9 +51,8 @@ func (l Limits) withDefaults() Limits {
 
 // DB is the database of one space. Make one with New.
 type DB struct {
-	limits  Limits
-	graph   *crdt.Graph
-	leftOut flat.Bits // blocks whose content does not count
+	limits Limits
+	graph  *crdt.Graph
 
 	// Objects and the maps inside them.
 	containers flat.Column[container]

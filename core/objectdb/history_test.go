@@ -63,7 +63,7 @@ func (f *fleet) past(db *DB, v Version) *DB {
 		if !held.Has(n) {
 			continue
 		}
-		b, _, _, ok := db.BlockOf(n)
+		b, _, ok := db.BlockOf(n)
 		if !ok {
 			f.t.Fatalf("node %d is no block", n)
 		}
@@ -427,7 +427,7 @@ func TestDB_O16_textRuns(t *testing.T) {
 	var got []string
 	pos := 0
 	for _, run := range runs {
-		blk, _, _, _ := a.db.BlockOf(run.Node)
+		blk, _, _ := a.db.BlockOf(run.Node)
 		blocks := append(slices.Clone(a.sent), b.sent...)
 		at := slices.IndexFunc(blocks, func(p Block) bool { return p.Ref == blk.Ref })
 		time, err := PayloadTime(blocks[at].Payload)
@@ -464,19 +464,4 @@ func FuzzDecodeVersion(f *testing.F) {
 			t.Errorf("%x encodes as %x", b, v.Encode())
 		}
 	})
-}
-
-func TestDB_O16_contentThatIsLeftOut(t *testing.T) {
-	a, b := newSite(t, 1), newSite(t, 2)
-	a.do(opCreate(objID(1), nil))
-	blk := a.flush()[0]
-	if err := b.db.Skip(blk); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []*site{a, b} {
-		got, prev, leftOut, ok := s.db.BlockOf(s.db.Now()[0])
-		if !ok || leftOut != (s == b) || got.Ref != blk.Ref || got.Ops != blk.Ops || prev != (feed.Ref{Feed: a.feed}) {
-			t.Errorf("%+v behind %v, left out %v, %v", got, prev, leftOut, ok)
-		}
-	}
 }

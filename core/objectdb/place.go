@@ -18,9 +18,7 @@ func (db *DB) Skip(b Block) error {
 		return err
 	}
 	db.closeBurst()
-	n := db.graph.Add(b.Ref, parents, b.Ops)
-	db.leftOut.Add(n)
-	db.advance(b, n)
+	db.advance(b, db.graph.Add(b.Ref, parents, b.Ops))
 	return nil
 }
 

@@ -110,11 +110,10 @@ func (db *DB) IsNow(nodes []crdt.Node) bool {
 func (db *DB) NodeCount() int { return db.graph.Len() }
 
 // BlockOf is a block without its payload, and the one before it in its feed
-// (Seq 0 if it is the first). The content of one that was left out by Skip counts
-// for nothing. A pending node, or one that was moved, is none.
-func (db *DB) BlockOf(n crdt.Node) (b Block, prev feed.Ref, leftOut, ok bool) {
+// (Seq 0 if it is the first). A pending node, or one that was moved, is none.
+func (db *DB) BlockOf(n crdt.Node) (b Block, prev feed.Ref, ok bool) {
 	if db.graph.Pending(n) {
-		return b, prev, false, false
+		return b, prev, false
 	}
 	b.Ref = db.graph.Ref(n)
 	prev.Feed = b.Ref.Feed
@@ -123,5 +122,5 @@ func (db *DB) BlockOf(n crdt.Node) (b Block, prev feed.Ref, leftOut, ok bool) {
 	}
 	b.Prev, b.Deltas = prev.Hash, db.graph.Deltas(n)
 	_, b.Ops = db.graph.Ops(n)
-	return b, prev, db.leftOut.Has(n), true
+	return b, prev, true
 }
