@@ -5,7 +5,11 @@
 //
 // Key types, in order of use: Ports (what the composition root hands in),
 // Client (identity, spaces, network), Space (one open space: objects, members,
-// messages), Invitation (hosted or accepted), Var (an observable value).
+// messages, and its past: Version, At, History, Diff, Restore, Blame), Invitation
+// (hosted or accepted), Var (an observable value).
+//
+// The past is read from storage each time it is asked for, in slices, and kept
+// nowhere: timeline.go.
 //
 // Concurrency: every method may be called from any goroutine. Each Space
 // guards its state machines by one mutex that is never held across a wait, so

@@ -10,6 +10,7 @@
 //     lamport, then feed, then (two branches of a forked feed) block hash.
 //   - Past: what one node has in its causal past, for deciding what it
 //     overwrites.
+//   - Walk, PastOfAll: the nodes of a version, newest first, and as a set.
 //   - Registers: values under last-writer-wins; concurrent ones are kept.
 //
 // A node may be pending: ops that their writer has applied before their block

@@ -38,6 +38,9 @@ func (g *Graph) Begin(f id.FeedID, prev Node, also ...Node) (n Node, whole bool)
 	return g.append(own, seq, parents, 0), whole
 }
 
+// Pending reports whether a node has no name yet.
+func (g *Graph) Pending(n Node) bool { return g.nodes.At(n).pending }
+
 // Extend says how many ops a pending node has now.
 func (g *Graph) Extend(n Node, ops uint64) { g.nodes.At(n).ops = ops }
 

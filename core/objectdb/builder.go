@@ -31,6 +31,7 @@ type builder struct {
 	body     []byte
 	elements int
 	time     int64
+	message  string
 	sealed   bool
 	typed    bool
 	edited   int32 // the text that the last element edits, or none
@@ -83,7 +84,11 @@ func (b *builder) flush() {
 	if b.sealed {
 		b.changes = wire.AppendArray(b.changes, 3)
 		b.changes = wire.AppendInt(b.changes, b.time-b.lastTime)
-		b.changes = wire.AppendNil(b.changes)
+		if b.message != "" {
+			b.changes = wire.AppendString(b.changes, b.message)
+		} else {
+			b.changes = wire.AppendNil(b.changes)
+		}
 		b.changes = wire.AppendArray(b.changes, b.elements)
 		b.changes = append(b.changes, b.body...)
 		b.lastTime = b.time
@@ -93,7 +98,7 @@ func (b *builder) flush() {
 }
 
 func (b *builder) empty() {
-	b.body, b.elements, b.sealed, b.typed, b.edited = b.body[:0], 0, false, false, none
+	b.body, b.elements, b.message, b.sealed, b.typed, b.edited = b.body[:0], 0, "", false, false, none
 }
 
 // size is about what the payload takes.

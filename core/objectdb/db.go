@@ -82,6 +82,8 @@ type DB struct {
 	cut       int       // how many of them Cut has handed over
 	slots     []int32   // per key its place in the open burst, if it is there
 	tx        transaction
+	unseen    bool   // the page does not know of the transaction
+	message   string // of the transaction
 
 	// Watching.
 	dirty     []int32 // objects to look at in Changes, from drained on
@@ -99,6 +101,7 @@ type DB struct {
 	parents []egwalker.Event
 	edits   []egwalker.Edit
 	list    []int32 // scratch of reading maps
+	plainly bool    // records are read as Plain gives them
 }
 
 // New makes an empty database.

@@ -12,6 +12,10 @@
 //   - FindText, EditText, AppendText, TextMarks, WatchText, Anchor: one text, by a number
 //     that is good for as long as the database lives.
 //   - OpenQuery and Changes: results once, then only what changed.
+//   - Now, VersionOf, Resolve, Walk, BlockOf: versions, and which blocks each is of;
+//     a DB to which these are applied is the past. Reader tells the changes of a
+//     payload, Plain and Difference how two states differ, RestoreOps what leads
+//     back, TextRuns who wrote what.
 //
 // # Objects
 //
@@ -35,8 +39,8 @@
 //
 // # Encodings
 //
-// All in package wire; payload.go, columns.go, local.go, record.go, filter.go and
-// live.go state theirs. A value is nil, bool, integer, float, str, or an array by type:
+// All in package wire; payload.go, columns.go, local.go, record.go, filter.go,
+// live.go, version.go, plain.go and diff.go state theirs. A value is nil, bool, integer, float, str, or an array by type:
 // [1, bin] bytes, [2, ms] date, [3, bin of 16] reference, [4, k, v, ...] map
 // with ascending keys, [5, str] big integer in decimal, [6, v, ...] list, [7, str]
 // text, [8, integer] counter.

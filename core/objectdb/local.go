@@ -71,6 +71,7 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 	} else {
 		db.commit()
 		b.endChange(timeMs, saved.ops)
+		b.message = db.message
 	}
 	if err == nil && b.size() >= maxBurst {
 		db.graph.Extend(b.node, uint64(b.ops))

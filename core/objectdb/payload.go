@@ -93,6 +93,8 @@ type payload struct {
 	ops     []op
 	count   uint64 // of ops, moves not counted
 
+	heads *[]changeHead // if not nil, is given the changes
+
 	items []itemName
 	runs  []egwalker.Op
 	edits []span
@@ -100,6 +102,13 @@ type payload struct {
 	// What follows the items up to the changes is raw[columns:changes].
 	columns, changes int
 	version          uint64
+}
+
+// changeHead is where a change begins in a payload.
+type changeHead struct {
+	time    int64 // the difference to that of the change before
+	message []byte
+	first   int // of its ops
 }
 
 // release forgets the bytes of the block, and buffers of unusual size.
@@ -126,7 +135,7 @@ func (p *payload) feed(f int32) id.FeedID {
 func (p *payload) decode(raw []byte, limits Limits) error {
 	const op = "objectdb.decode"
 	r := wire.NewReader(raw)
-	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], items: p.items[:0], runs: p.runs[:0], edits: p.edits[:0]}
+	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], items: p.items[:0], runs: p.runs[:0], edits: p.edits[:0], heads: p.heads}
 	n := r.ArrayLen(maxTable)
 	v := r.Uint(math.MaxUint64)
 	if r.Err() == nil && (v < payloadVersion || v > marksVersion) {
@@ -182,9 +191,12 @@ type decoder struct {
 func (d *decoder) change() {
 	r := d.r
 	r.Array(3)
-	r.Int()
+	head := changeHead{time: r.Int(), first: len(d.p.ops)}
 	if !r.SkipNil() {
-		r.StringBytes(maxMessage)
+		head.message = r.StringBytes(maxMessage)
+	}
+	if d.p.heads != nil {
+		*d.p.heads = append(*d.p.heads, head)
 	}
 	before := d.p.count
 	n := r.ArrayLen(math.MaxInt32)

@@ -111,7 +111,11 @@ func (db *DB) appendList(b []byte, c int32) []byte {
 	for _, s := range l.slots {
 		if db.isShown(s) {
 			i := db.slotRows.At(s).item
-			b = wire.AppendUint(b, uint64(i))
+			if db.plainly {
+				b = wire.AppendBytes(b, db.items.At(i).name.bytes())
+			} else {
+				b = wire.AppendUint(b, uint64(i))
+			}
 			b = db.appendWord(b, db.fields.At(db.items.At(i).field).Value)
 		}
 	}
@@ -128,6 +132,11 @@ func (db *DB) appendWord(b []byte, w uint64) []byte {
 		case typeList:
 			return db.appendList(b, child)
 		case typeText:
+			if db.plainly {
+				content := db.textOf(child).content
+				chars := db.ropes.Append(nil, content, 0, db.ropes.Len(content))
+				return wire.AppendString(wire.AppendUint(wire.AppendArray(b, 2), valueText), string(chars))
+			}
 			return wire.AppendUint(wire.AppendUint(wire.AppendArray(b, 2), valueText), uint64(child))
 		}
 		return db.appendMap(b, child)

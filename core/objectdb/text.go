@@ -264,6 +264,7 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 
 // changeText changes the content of a text.
 func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
+	local = local && !db.unseen
 	db.ropes.Delete(x.content, int(pos), int(deleted))
 	db.ropes.Insert(x.content, int(pos), inserted)
 	x.edits++

@@ -99,7 +99,7 @@ func (db *DB) commit() {
 		db.freeField(f)
 	}
 	for _, c := range db.tx.touched {
-		db.touch(c, false)
+		db.touch(c, db.unseen)
 	}
 	db.compact()
 }

@@ -23,6 +23,7 @@ import (
 //	waitUntilReady(), open(), close(): Promise<void>; flush({to, timeout}): Promise<void>
 //	export({history}): Promise<Uint8Array>
 //	add, get, update, remove, restore, query, onChange: see objects.go
+//	version, at, releasePast, history, diff, restoreTo, blame: see past.go
 //	observe('state' | 'members' | 'invitations' | 'sync', callback)
 func (bc *boundClient) space(sp *client.Space) safejs.Value {
 	bc.mu.Lock()
@@ -41,6 +42,7 @@ func (bc *boundClient) space(sp *client.Space) safejs.Value {
 	bc.mu.Unlock()
 	bc.spaceMessages(v, sp)
 	bc.bindObjects(v, sp)
+	bc.bindPast(v, sp)
 	bc.async(v, "open", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Open(ctx) })
 	bc.async(v, "close", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.Close(ctx) })
 	bc.async(v, "waitUntilReady", func(ctx context.Context, _ arguments) (any, error) { return nil, sp.WaitUntilReady(ctx) })

@@ -11,5 +11,8 @@
 // call es_yield once per burst and per megabyte: exports bypass the scheduler,
 // so without it neither goroutines that they woke nor the collector get on.
 //
+// The exports that read take the handle of a space, or a negative one: that of the
+// database of a past version (RegisterPast).
+//
 // The byte formats are those of package objectdb.
 package hotpath

@@ -18,6 +18,7 @@ import (
 // the page's single thread.
 var door struct {
 	spaces []*client.Space // by handle - 1; nil when given back
+	pasts  []*objectdb.DB  // by -handle - 1, likewise
 	in     []byte          // filled by JavaScript
 	out    []byte          // filled by Go, valid until the next export
 	crash  func(error)     // told of a panic
@@ -150,7 +151,7 @@ func call(handle, n int32) (*client.Space, []byte, error) {
 //go:wasmexport es_read
 func esRead(handle, n int32) int32 {
 	return result(func() (out []byte, err error) {
-		sp, ids, err := call(handle, n)
+		sp, ids, err := read(handle, n)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +168,7 @@ func esRead(handle, n int32) int32 {
 //go:wasmexport es_query_close
 func esQueryClose(handle, number int32) int32 {
 	return result(func() ([]byte, error) {
-		sp, err := space(handle)
+		sp, err := reading(handle)
 		if err != nil {
 			return nil, nil
 		}
@@ -202,7 +203,7 @@ func esChanges(handle, limit int32) int32 {
 //go:wasmexport es_conflicts
 func esConflicts(handle, n int32) int32 {
 	return result(func() (out []byte, err error) {
-		sp, in, err := call(handle, n)
+		sp, in, err := read(handle, n)
 		if err != nil {
 			return nil, err
 		}

@@ -7,10 +7,11 @@ import (
 	"github.com/echospace/echospace/core/wire"
 )
 
-// asked runs f on the objects of a space with the input, which f may keep.
+// asked runs f on the objects of a space, or of its past, with the input, which f
+// may keep.
 func asked(handle, n int32, f func(db *objectdb.DB, in []byte) ([]byte, error)) int32 {
 	return result(func() (out []byte, err error) {
-		sp, in, err := call(handle, n)
+		sp, in, err := read(handle, n)
 		if err != nil {
 			return nil, err
 		}

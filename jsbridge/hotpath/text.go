@@ -15,7 +15,7 @@ import (
 // negative, or a negative kind.
 func number(handle int32, f func(*objectdb.DB) (int, error)) (out int32) {
 	status := result(func() ([]byte, error) {
-		sp, err := space(handle)
+		sp, err := reading(handle)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func esTextLength(handle, text int32) int32 {
 //go:wasmexport es_text_read
 func esTextRead(handle, text, from, end int32) int32 {
 	return result(func() (out []byte, err error) {
-		sp, err := space(handle)
+		sp, err := reading(handle)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func esTextRead(handle, text, from, end int32) int32 {
 //go:wasmexport es_text_marks
 func esTextMarks(handle, text int32) int32 {
 	return result(func() (out []byte, err error) {
-		sp, err := space(handle)
+		sp, err := reading(handle)
 		if err != nil {
 			return nil, err
 		}

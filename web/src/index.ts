@@ -20,11 +20,22 @@ export type {
   PropertyPath,
   Search,
 } from './db/filter.js';
+export type {
+  BlameRun,
+  Change,
+  ChangedObject,
+  Difference,
+  HistoryOptions,
+  PropertyChange,
+  RestoreOptions,
+  TouchedObject,
+} from './db/history.js';
 export type { IndexDefinition, QueryPlan } from './db/indexes.js';
 export { moveItem } from './db/list.js';
 export { idOf, isLive, isRemoved, type Live } from './db/live.js';
 export type { FormatOptions, MarkExpansion, Marks, MarkValue, TextRun } from './db/marks.js';
 export { Query, type QueryOptions, type QueryResult } from './db/query.js';
+export { ReadonlyDatabase } from './db/readonly.js';
 export type {
   InputOf,
   OutputOf,
@@ -35,6 +46,7 @@ export type {
 export { Text, type TextAnchor, type TextEvent } from './db/text.js';
 export type { TextOp } from './db/textdelta.js';
 export { defineType, type ObjectType, type TypeOptions } from './db/type.js';
+export { Version } from './db/version.js';
 export { EchospaceError, type ErrorCode } from './errors.js';
 export { Halo } from './halo.js';
 export { AuthenticatingInvitation, CancellableInvitation } from './invitation.js';

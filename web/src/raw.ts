@@ -122,6 +122,14 @@ export interface RawSpace {
   flush(options: { to?: string; timeout?: number }): Promise<void>;
   export(options: { history: boolean }): Promise<Uint8Array<ArrayBuffer>>;
   onChange(cb: () => void): RawUnsubscribe;
+  /** The past; `jsbridge/bind/past.go` says what the bytes are. */
+  version(): Promise<Uint8Array>;
+  at(version: Uint8Array): Promise<number>;
+  releasePast(handle: number): void;
+  history(query: Uint8Array): Promise<Uint8Array>;
+  diff(a: Uint8Array, b: Uint8Array): Promise<Uint8Array>;
+  restoreTo(request: Uint8Array): Promise<boolean>;
+  blame(text: number): Promise<Uint8Array>;
 }
 
 export interface RawInvitationValue {

@@ -21,6 +21,7 @@ const files = [
   'spaces',
   'objects',
   'archives',
+  'history',
   'network',
   'storage',
   'profiles',

@@ -23,3 +23,16 @@ func (b *Bits) Remove(row int32) {
 		b.words[row>>6] &^= 1 << (row & 63)
 	}
 }
+
+// End is a number behind the last row of the set.
+func (b *Bits) End() int32 { return int32(len(b.words)) << 6 }
+
+// Covers reports whether every row of o is in the set.
+func (b *Bits) Covers(o *Bits) bool {
+	for i, w := range o.words {
+		if i >= len(b.words) && w != 0 || i < len(b.words) && w&^b.words[i] != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -108,9 +108,21 @@ func TestBits(t *testing.T) {
 	if !b.Has(70) || b.Has(71) || b.Has(1<<20) {
 		t.Error("Has disagrees with Add")
 	}
+	var less, more Bits
+	more.Add(70)
+	more.Add(200)
+	if !more.Covers(&b) || b.Covers(&more) || !b.Covers(&less) || less.Covers(&b) {
+		t.Error("Covers is wrong")
+	}
+	if b.End() <= 70 || less.End() != 0 {
+		t.Errorf("ends are %d and %d", b.End(), less.End())
+	}
 	b.Remove(70)
 	if b.Has(70) {
 		t.Error("Remove left the row")
+	}
+	if !less.Covers(&b) {
+		t.Error("an empty set covers what is empty again")
 	}
 }
 

@@ -5,6 +5,7 @@ import { nextTask } from '../tasks.js';
 import { Reader, Writer } from '../wire.js';
 import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
 import type { FlushOptions } from './database.js';
+import { Timeline } from './history.js';
 import { type IdKey, idSize, keyAt, keyBytes, keysIn, putKey } from './ids.js';
 import { encodeIndex, type IndexDefinition, type QueryPlan, readPlan } from './indexes.js';
 import { ObjectNode, objectNodeOf } from './live.js';
@@ -65,11 +66,14 @@ export class Core implements Host, QueryHost {
   readonly #indexes = new Map<string, Writer>();
   #indexing = false;
   readonly texts: TextRows;
+  /** The past of the database. */
+  readonly timeline: Timeline;
   version = 0;
 
   constructor(space: DatabaseSpace) {
     this.#space = space;
     this.texts = new TextRows(space, () => this.#handle());
+    this.timeline = new Timeline(space, this);
   }
 
   /** The space's properties: an object that every space has. */
@@ -504,6 +508,11 @@ export class Core implements Host, QueryHost {
         }
       }
     }
+  }
+
+  /** Resolves when all that the core had to report is taken. */
+  async caughtUp(): Promise<void> {
+    while (this.#pumping) await new Promise<void>(nextTask);
   }
 
   observe(object: object, callback: () => void): () => void {

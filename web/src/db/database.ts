@@ -1,10 +1,14 @@
 import type { Core } from './core.js';
 import { type Conditions, type Filter, type PropertyPath, relevance } from './filter.js';
+import type { BlameRun, Change, Difference, HistoryOptions, RestoreOptions } from './history.js';
 import { keyFromHex } from './ids.js';
 import type { IndexDefinition } from './indexes.js';
 import type { Live } from './live.js';
 import { Query, type QueryOptions } from './query.js';
+import type { ReadonlyDatabase } from './readonly.js';
+import type { Text } from './text.js';
 import { ObjectType } from './type.js';
+import { Version } from './version.js';
 
 /** How far {@link Database.flush} waits. */
 export interface FlushOptions {
@@ -55,9 +59,70 @@ export class Database {
     this.#core.setRemoved(object, true);
   }
 
+  /**
+   * Makes the objects what they were at a version: those that were added since are
+   * removed, those that were removed are back, and what was edited is edited back,
+   * texts and lists by parts, counters by the difference. It is one transaction like
+   * any other: what others write at the same time merges with it. Resolves when the
+   * objects show it.
+   *
+   * @throws MISSING_DEPENDENCY, naming what of the version is not here; NOT_PERMITTED;
+   *   SPACE_CLOSED; TOO_LARGE for a message over 1 KiB. Nothing is changed then.
+   */
+  restore(version: Version, options?: RestoreOptions): Promise<void>;
   /** Brings a removed object back, with its content. */
-  restore(object: object): void {
-    this.#core.setRemoved(object, false);
+  restore(object: object): void;
+  restore(what: object, options: RestoreOptions = {}): Promise<void> | undefined {
+    if (what instanceof Version) return this.#core.timeline.restore(what, options);
+    this.#core.setRemoved(what, false);
+    return undefined;
+  }
+
+  /**
+   * The version that the objects are now, all edits made so far included: a bookmark
+   * for {@link at}, {@link diff} and {@link restore}, here and on every other device.
+   * It waits until these edits are stored, since only then they have a name.
+   *
+   * @throws SPACE_CLOSED, or why storage refused the edits.
+   */
+  version(): Promise<Version> {
+    return this.#core.timeline.version();
+  }
+
+  /**
+   * Lists who changed what and when, the newest first: of the whole space, or of one
+   * object, given as such or by its id. No change stands before one that follows it.
+   *
+   * @throws INVALID_ARGUMENT; NOT_FOUND for an unknown change to begin before;
+   *   SPACE_CLOSED.
+   */
+  history(object?: object | string, options: HistoryOptions = {}): Promise<Change[]> {
+    return this.#core.timeline.history(object, options);
+  }
+
+  /**
+   * The objects as they were at a version, to read only. Close it when it is not
+   * needed any more: it takes as much memory as the space had then.
+   *
+   * @throws MISSING_DEPENDENCY, naming what of the version has not arrived here;
+   *   SPACE_CLOSED.
+   */
+  at(version: Version | string): Promise<ReadonlyDatabase> {
+    return this.#core.timeline.at(version);
+  }
+
+  /** Tells how version `b` differs from `a`; see {@link at} for what it throws. */
+  diff(a: Version | string, b: Version | string): Promise<Difference> {
+    return this.#core.timeline.diff(a, b);
+  }
+
+  /**
+   * Tells who wrote which part of a text, in order, and when.
+   *
+   * @throws INVALID_ARGUMENT for a text that is not in this database; SPACE_CLOSED.
+   */
+  blame(text: Text): Promise<BlameRun[]> {
+    return this.#core.timeline.blame(text);
   }
 
   /** Finds an object by id; undefined if there is none, or it was removed. */

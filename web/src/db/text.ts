@@ -84,6 +84,8 @@ interface Access {
   /** The core has taken in what the page knew ahead of it. */
   settle(text: Text): void;
   deliver(text: Text, changes: readonly TextChange[]): void;
+  /** Which row of which database a text is; undefined for one that is in none. */
+  locate(text: Text): { host: TextHost; row: number } | undefined;
   /** The space was opened again: rows are others, which observers follow. */
   reopen(texts: Iterable<Text>): void;
 }
@@ -139,6 +141,10 @@ export class Text {
         return copy;
       },
       deliver: (text, changes) => text.#deliver(changes),
+      locate: (text) => {
+        const host = text.#settled();
+        return host && { host, row: text.#rowNow(host) };
+      },
       reopen: (texts) => {
         for (const text of texts) text.#unbind();
         for (const text of texts) text.#reopen();

@@ -7,7 +7,7 @@ import { type Text, type TextChange, textAccess } from './text.js';
 
 /** The texts of one space as the core numbers them, and those of them that are observed. */
 export class TextRows {
-  readonly #space: DatabaseSpace;
+  readonly #space: Pick<DatabaseSpace, 'runtime' | 'isOpen'>;
   readonly #handle: () => number;
   /** Texts that are observed, by their rows. */
   readonly #watched = new Map<number, Text>();
@@ -15,7 +15,7 @@ export class TextRows {
   generation = 0;
 
   /** `handle` gives that of the space, or throws if it is closed. */
-  constructor(space: DatabaseSpace, handle: () => number) {
+  constructor(space: Pick<DatabaseSpace, 'runtime' | 'isOpen'>, handle: () => number) {
     this.#space = space;
     this.#handle = handle;
   }

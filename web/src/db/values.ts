@@ -218,6 +218,7 @@ function readTagged<T>(r: Reader, visitor: ValueVisitor<T>): Scalar | T {
       return visitor.counter ? visitor.counter(value) : value;
     }
     case tag.text: {
+      if (r.peek() === 'str') return r.str(); // outside of a database it is its content
       const row = r.int();
       if (visitor.text) return visitor.text(row);
       break;

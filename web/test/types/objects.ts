@@ -9,6 +9,7 @@ import {
   type MarkValue,
   type Space,
   type Text,
+  Version,
 } from '@echospace/client';
 
 interface Person {
@@ -105,4 +106,21 @@ export function errors(error: unknown): number | undefined {
   // @ts-expect-error there is no such code
   if (code === 'WRONG_CODE') return 0;
   return error.code === 'WRONG_AUTH_CODE' ? error.attemptsLeft : undefined;
+}
+
+export async function past(space: Space, task: Live<Task>): Promise<void> {
+  const version: Version = await space.db.version();
+  const kept: string = String(version);
+  const old = await space.db.at(kept);
+  const was = old.get<Task>(task.id);
+  const title: string | undefined = was?.title;
+  // @ts-expect-error the past cannot be changed
+  if (was) was.title = 'x';
+  const undone: Promise<void> = space.db.restore(version, { objects: [task], message: 'back' });
+  space.db.restore(task);
+  const [last] = await space.db.history(task, { limit: 1 });
+  const who: string | undefined = last?.displayName;
+  const { changed } = await space.db.diff(version, Version.from(kept));
+  const value: unknown = changed[0]?.changes[0]?.after;
+  void [title, undone, who, value];
 }
