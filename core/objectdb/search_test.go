@@ -28,6 +28,7 @@ func TestSearch_O05_words(t *testing.T) {
 		"٣ हिन्दी":                 "٣ हिन्दी",
 		"😀a😀":                      "a",
 		long + "yz " + long + "éß": long + "y " + long + "e",
+		long + "ß":                 long + "s",
 		"\xffa\xff":                "a",
 	} {
 		var got []string

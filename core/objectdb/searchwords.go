@@ -83,13 +83,16 @@ func (w *wordReader) fold(r rune) {
 	case r >= 0x300 && r < 0x370: // marks on letters
 		return
 	case r == 'ß' || r == 'ẞ':
-		w.put('s', 's')
+		w.put('s')
+		w.put('s')
 		return
 	case r == 'æ' || r == 'Æ':
-		w.put('a', 'e')
+		w.put('a')
+		w.put('e')
 		return
 	case r == 'œ' || r == 'Œ':
-		w.put('o', 'e')
+		w.put('o')
+		w.put('e')
 		return
 	case r >= 0xc0 && r < 0x180:
 		c = latin[r-0xc0]

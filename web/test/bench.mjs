@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { accept, authenticate, offer, openChromium, openPeer, root, Server, share } from './e2e/harness.mjs';
 import { median, quantile, sort, spread } from './figures.mjs';
+import { queries } from './queries.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -379,6 +380,7 @@ try {
     await lateJoin(browser, url, channel);
     await durable(browser, url);
     await pauses(browser, url);
+    await queries(browser, url, watchLongTasks, note);
     for (const peer of channel) await peer.close();
   }
   report(browser.version());

@@ -65,6 +65,8 @@ export class Core implements Host, QueryHost {
   /** Indexes that the page declared, by their encoded names. */
   readonly #indexes = new Map<string, Writer>();
   #indexing = false;
+  /** Told when no index has anything left to fill. */
+  readonly #filled: (() => void)[] = [];
   readonly texts: TextRows;
   /** The past of the database. */
   readonly timeline: Timeline;
@@ -108,6 +110,7 @@ export class Core implements Host, QueryHost {
     this.#takeBack(0, 0, 0);
     this.#stop?.();
     this.#stop = undefined;
+    this.#tellFilled();
     this.version++;
   }
 
@@ -565,11 +568,15 @@ export class Core implements Host, QueryHost {
     return plan;
   }
 
-  createIndex(definition: IndexDefinition): void {
+  /** Resolves when the index is filled, or the space is closed. */
+  createIndex(definition: IndexDefinition): Promise<void> {
     const index = encodeIndex(definition);
     this.#space.runtime.createIndex(this.#handle(), index);
     this.#indexes.set(index.bytes.join(), index);
-    this.#buildIndexes();
+    return new Promise((resolve) => {
+      this.#filled.push(resolve);
+      this.#buildIndexes();
+    });
   }
 
   dropIndex(definition: IndexDefinition): void {
@@ -580,14 +587,21 @@ export class Core implements Host, QueryHost {
 
   /** Fills indexes that are not complete, in slices between other tasks. */
   #buildIndexes(): void {
-    if (this.#indexing || !this.#indexUntil(0)) return;
+    if (this.#indexing) return;
+    if (!this.#indexUntil(0)) {
+      this.#tellFilled();
+      return;
+    }
     this.#indexing = true;
     nextTask(() => {
       this.#indexing = false;
-      if (!this.#indexUntil(performance.now() + sliceMs)) return;
-      this.#space.runtime.yield();
+      if (this.#indexUntil(performance.now() + sliceMs)) this.#space.runtime.yield();
       this.#buildIndexes();
     });
+  }
+
+  #tellFilled(): void {
+    for (const resolve of this.#filled.splice(0)) resolve();
   }
 
   /** Puts objects into indexes until a time, and tells whether there are more. */

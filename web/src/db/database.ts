@@ -196,14 +196,15 @@ export class Database {
    * this page: it is not replicated, is filled in the background, and stays while
    * the space is closed and opened again. To declare it again does nothing. What is
    * often asked for gets indexes by itself; declare those that the first query is
-   * to find.
+   * to find, and for searches. Resolves when the index is filled, or the space was
+   * closed; queries are right at any time.
    *
    * @example db.createIndex(['status', { by: 'due', descending: true }])
    * @example db.createIndex({ search: ['title', 'body'] })
    * @throws INVALID_ARGUMENT; TOO_LARGE for too many; SPACE_CLOSED.
    */
-  createIndex(definition: IndexDefinition): void {
-    this.#core.createIndex(definition);
+  createIndex(definition: IndexDefinition): Promise<void> {
+    return this.#core.createIndex(definition);
   }
 
   /** Takes an index away; queries give the same without it. */
