@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
+import { foldTables } from './functab.mjs';
 import { stripLines } from './lines.mjs';
 import { joinSegments } from './segments.mjs';
 import { writeOverlay } from './std.mjs';
@@ -103,6 +104,12 @@ function cached(kind, content, make) {
 const zopfliGzip = (content) =>
   promisify(zopfli.gzip)(content, { numiterations: 3 }).then((out) => Buffer.from(out));
 
+/** What is left of the memory of the module; gives the code that puts back what can be put back. */
+function stripped(memory) {
+  stripLines(memory);
+  return foldTables(memory);
+}
+
 const parts = {
   async js() {
     await build({
@@ -126,7 +133,7 @@ const parts = {
     const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
     const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'))}`;
     run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', file, './wasm'], env);
-    writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file)), stripLines));
+    writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file)), stripped));
   },
 
   async compress() {

@@ -13,8 +13,8 @@ const HEADER = Buffer.from([0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8]);
 /** Offsets in a function's record. */
 const FUNC = { pcsp: 16, pcfile: 20, pcln: 24, npcdata: 28, pcdata: 44 };
 
-/** Finds the header, and what it says; offsets are from its start. */
-function findTable(memory) {
+/** Finds the header of the table of functions, and what it says; offsets are from its start. */
+export function findTable(memory) {
   const found = [];
   for (let at = memory.indexOf(HEADER); at >= 0; at = memory.indexOf(HEADER, at + 1)) {
     if (at % 8 !== 0 || at + 72 > memory.length) continue;

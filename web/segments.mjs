@@ -2,9 +2,14 @@
 // run of zeros, however short, which gives tens of thousands of segments whose
 // offsets compress badly: a seventh of the whole download.
 
-/** Up to so many zeros between two segments are written out; a compressor makes nothing of them. */
+/** Up to so many zeros in a segment are written out; a compressor makes nothing of them. */
 const MAX_GAP = 64;
 
+const TYPE_SECTION = 1;
+const IMPORT_SECTION = 2;
+const FUNCTION_SECTION = 3;
+const START_SECTION = 8;
+const CODE_SECTION = 10;
 const DATA_SECTION = 11;
 const I32_CONST = 0x41;
 const END = 0x0b;
@@ -86,48 +91,96 @@ function memoryOf(segments) {
   return memory;
 }
 
-function join(segments) {
+/** Cuts what the segments hold, which `memory` is, anew: at runs of zeros, and nowhere else. */
+function cut(segments, memory) {
   const joined = [];
   let end = Number.NEGATIVE_INFINITY;
   for (const { start, bytes } of segments) {
-    const gap = start - end;
-    if (gap >= 0 && gap <= MAX_GAP) joined.at(-1).parts.push(Buffer.alloc(gap), bytes);
-    else joined.push({ start, parts: [bytes] });
-    end = start + bytes.length;
+    let from = start;
+    while (from < start + bytes.length) {
+      // Zeros need not be there, since memory starts as zeros.
+      while (from < start + bytes.length && memory[from] === 0) from++;
+      let to = from;
+      for (let at = from; at < start + bytes.length && at - to <= MAX_GAP; at++)
+        if (memory[at] !== 0) to = at + 1;
+      if (to === from) break;
+      if (from - end <= MAX_GAP) joined.at(-1).end = to;
+      else joined.push({ start: from, end: to });
+      end = to;
+      from = to;
+    }
   }
-  return joined;
+  return joined.map(({ start, end }) => ({ start, bytes: memory.subarray(start, end) }));
 }
 
 function writeSegments(segments) {
   const parts = [uint(segments.length)];
-  for (const s of segments) {
-    const bytes = Buffer.concat(s.parts);
-    parts.push(Buffer.from([0, I32_CONST]), address(s.start), Buffer.from([END]), uint(bytes.length), bytes);
+  for (const { start, bytes } of segments) {
+    parts.push(Buffer.from([0, I32_CONST]), address(start), Buffer.from([END]), uint(bytes.length), bytes);
   }
   return Buffer.concat(parts);
 }
 
-/** Gives the segments with what `edit` makes of the memory, inside of them. */
-function edited(segments, edit) {
-  if (!edit) return segments;
-  const memory = memoryOf(segments);
-  edit(memory);
-  return segments.map(({ start, bytes }) => ({ start, bytes: memory.subarray(start, start + bytes.length) }));
+/** The sections of a module, in order: [id, body]. */
+function readSections(module) {
+  const reader = new Reader(module);
+  const magic = reader.slice(8); // and version
+  const sections = [];
+  while (reader.at < module.length) sections.push([reader.byte(), reader.slice(reader.uint())]);
+  return { magic, sections };
+}
+
+/** A vector with one element more, and how many there were. */
+function appended(vector, element) {
+  const reader = new Reader(vector);
+  const count = reader.uint();
+  return { count, body: Buffer.concat([uint(count + 1), vector.subarray(reader.at), element]) };
+}
+
+/** How many functions a module imports. */
+function importedFunctions(section) {
+  const reader = new Reader(section);
+  let functions = 0;
+  for (let n = reader.uint(); n > 0; n--) {
+    reader.slice(reader.uint());
+    reader.slice(reader.uint());
+    reader.expect(0, 'an imported function');
+    reader.uint();
+    functions++;
+  }
+  return functions;
+}
+
+/** Adds a function without parameters and results, which runs when the module is instantiated. */
+function addStart(sections, code) {
+  const find = (id) => sections.find(([other]) => other === id);
+  if (find(START_SECTION)) throw new Error('the module has a start function already');
+  const type = appended(find(TYPE_SECTION)[1], Buffer.from([0x60, 0, 0]));
+  const declared = appended(find(FUNCTION_SECTION)[1], uint(type.count));
+  const coded = appended(find(CODE_SECTION)[1], Buffer.concat([uint(code.length), code]));
+  const index = importedFunctions(find(IMPORT_SECTION)[1]) + declared.count;
+  find(TYPE_SECTION)[1] = type.body;
+  find(FUNCTION_SECTION)[1] = declared.body;
+  find(CODE_SECTION)[1] = coded.body;
+  const behind = sections.findIndex(([id]) => id > START_SECTION);
+  sections.splice(behind, 0, [START_SECTION, uint(index)]);
 }
 
 /**
- * Gives the module with neighbouring data segments joined. Memory starts as
- * zeros, so it holds the same after instantiation, but for what `edit` changes
- * in it: that gets the memory from address 0 and may change what is in a segment.
+ * Gives the module with neighbouring data segments joined, and without zeros.
+ * Memory starts as zeros, so it holds the same after instantiation, but for what
+ * `edit` changes in it: that gets the memory from address 0 and may change what
+ * is in a segment. It may give the code of a function that is to run when the
+ * module is instantiated: its locals and instructions.
  */
 export function joinSegments(module, edit) {
-  const reader = new Reader(module);
-  const parts = [reader.slice(8)]; // magic and version
-  while (reader.at < module.length) {
-    const id = reader.byte();
-    const section = reader.slice(reader.uint());
-    const body = id === DATA_SECTION ? writeSegments(join(edited(readSegments(section), edit))) : section;
-    parts.push(Buffer.from([id]), uint(body.length), body);
-  }
-  return Buffer.concat(parts);
+  const { magic, sections } = readSections(module);
+  const data = sections.find(([id]) => id === DATA_SECTION);
+  const segments = readSegments(data[1]);
+  const memory = memoryOf(segments);
+  const start = edit?.(memory);
+  data[1] = writeSegments(cut(segments, memory));
+  if (start) addStart(sections, start);
+  const parts = sections.flatMap(([id, body]) => [Buffer.from([id]), uint(body.length), body]);
+  return Buffer.concat([magic, ...parts]);
 }

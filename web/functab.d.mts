@@ -1,0 +1,1 @@
+export function foldTables(memory: Buffer): Buffer;
