@@ -136,6 +136,8 @@ export class PastCore implements Host, QueryHost {
   transact = refuse;
   beginFormat = refuse;
   beginTextEdit = refuse;
+  beginFormat = refuse;
+  transact = refuse;
   endTextEdit = refuse;
 }
 
