@@ -136,8 +136,6 @@ export class PastCore implements Host, QueryHost {
   transact = refuse;
   beginFormat = refuse;
   beginTextEdit = refuse;
-  beginFormat = refuse;
-  transact = refuse;
   endTextEdit = refuse;
 }
 
