@@ -215,12 +215,22 @@ func (db *DB) TextRuns(t Text) ([]TextRun, error) {
 		return nil, err
 	}
 	var out []TextRun
+	var bounds []boundary // the sequence has those of marks among the characters
+	if x.marks != nil {
+		bounds = x.marks.bounds
+	}
+	end, passed := int32(0), 0
 	for _, r := range x.layout(db) {
+		end += r.Len
+		for passed < len(bounds) && bounds[passed].at+int32(passed) < end {
+			r.Len--
+			passed++
+		}
 		if n := len(out); n > 0 && out[n-1].Node == x.nodes[r.Event] {
 			out[n-1].Len += r.Len
-			continue
+		} else if r.Len > 0 {
+			out = append(out, TextRun{x.nodes[r.Event], r.Len})
 		}
-		out = append(out, TextRun{x.nodes[r.Event], r.Len})
 	}
 	return out, nil
 }

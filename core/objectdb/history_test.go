@@ -412,6 +412,8 @@ func TestDB_O16_textRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	b.do(opFormat(o, 1, 7, []markOf{{name: "bold", value: wire.AppendBool(nil, true)}}, "body")) // is no character
+	b.flush()
 	edit(b, 2000, 5, 0, ", dear")
 	edit(b, 3000, 11, 1, "")
 	edit(b, 4000, 0, 1, "h")

@@ -146,6 +146,7 @@ describe('versions', () => {
     const { client, space } = await makeSpace();
     const friend = space.db.add<Task>({ title: 'friend' });
     const task = space.db.add<Task>({ ...rich(), next: friend });
+    task.body?.format(0, 5, { bold: true });
     const then = await space.db.version();
     const was = json(space.db);
     task.title = 'changed';
@@ -164,6 +165,10 @@ describe('versions', () => {
     assert.deepEqual(Object.keys(old), Object.keys(rich()).concat('next').sort());
     assert.equal(old.body?.toString(), 'Hello world');
     assert.equal(old.body?.slice(6), 'world');
+    assert.deepEqual(old.body?.toDelta(), [
+      { insert: 'Hello', attributes: { bold: true } },
+      { insert: ' world' },
+    ]);
     assert.equal(old.votes?.value, 3);
     assert.deepEqual(old.tags, ['x', 'y', { n: 1 }]);
     assert.equal((old.next as Task).title, 'friend');
@@ -181,6 +186,7 @@ describe('versions', () => {
     assert.throws(() => moveItem(write.tags as unknown[], 0, 1), refused);
     assert.throws(() => Object.assign(write.owner ?? {}, { name: 'x' }), refused);
     assert.throws(() => write.body?.append('x'), refused);
+    assert.throws(() => write.body?.format(0, 2, { bold: true }), refused);
     assert.throws(() => write.votes?.increment(), refused);
     assert.deepEqual(json(past), was);
     assert.equal(task.title, 'changed');
