@@ -82,6 +82,7 @@ type DB struct {
 	cut       int       // how many of them Cut has handed over
 	slots     []int32   // per key its place in the open burst, if it is there
 	tx        transaction
+	undo      undoStack
 
 	// Watching.
 	dirty     []int32 // objects to look at in Changes, from drained on

@@ -21,6 +21,7 @@ const files = [
   'spaces',
   'objects',
   'archives',
+  'undo',
   'network',
   'storage',
   'profiles',
