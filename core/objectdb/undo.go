@@ -393,48 +393,12 @@ func (db *DB) noteRemoved(c int32, l *listState, gone []int32) {
 			kind: recRemoved, container: c, key: i, left: left, right: none, place: place, run: run,
 			before: e.At, after: db.slotRows.At(s).at, child: childWord(e.Value), at: int32(len(t.values)),
 		}
-		t.values = db.appendLocal(t.values, e.Value)
+		t.values = db.appendValue(t.values, e.Value)
 		r.n = int32(len(t.values)) - r.at
 		db.noteItem(r)
 		run++
 		place++
 	}
-}
-
-// appendLocal appends a value with all that is in it, as a local op has it.
-func (db *DB) appendLocal(b []byte, w uint64) []byte {
-	c := childWord(w)
-	if c == none {
-		var buf [8]byte
-		return append(b, db.raw(w, &buf)...)
-	}
-	row := db.containers.At(c)
-	switch row.kind {
-	case typeCounter:
-		return wire.AppendInt(wire.AppendUint(wire.AppendArray(b, 2), valueCounter), row.number)
-	case typeText:
-		x := db.textOf(c)
-		content := db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content))
-		return wire.AppendString(wire.AppendUint(wire.AppendArray(b, 2), valueText), string(content))
-	case typeList:
-		l := db.listOf(c)
-		b = wire.AppendUint(wire.AppendArray(b, 1+len(l.slots)-l.hidden), valueList)
-		for _, s := range l.slots {
-			if db.isShown(s) {
-				b = db.appendLocal(b, db.fields.At(db.items.At(db.slotRows.At(s).item).field).Value)
-			}
-		}
-		return b
-	}
-	from, to := db.pushFields(c)
-	b = wire.AppendUint(wire.AppendArray(b, 1+2*(to-from)), valueMap)
-	for i := from; i < to; i++ { // db.list grows further down and comes back
-		e := db.fields.At(db.list[i])
-		b = wire.AppendString(b, string(db.keys.At(e.Tag)))
-		b = db.appendLocal(b, e.Value)
-	}
-	db.list = db.list[:from]
-	return b
 }
 
 // rename follows nodes that have become others: the bursts that moved.
