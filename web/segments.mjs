@@ -95,7 +95,7 @@ function memoryOf(segments) {
 function cut(segments, memory) {
   const joined = [];
   let end = Number.NEGATIVE_INFINITY;
-  for (const { start, bytes } of segments) {
+  for (const { start, bytes } of segments.toSorted((a, b) => a.start - b.start)) {
     let from = start;
     while (from < start + bytes.length) {
       // Zeros need not be there, since memory starts as zeros.
@@ -104,9 +104,9 @@ function cut(segments, memory) {
       for (let at = from; at < start + bytes.length && at - to <= MAX_GAP; at++)
         if (memory[at] !== 0) to = at + 1;
       if (to === from) break;
-      if (from - end <= MAX_GAP) joined.at(-1).end = to;
+      if (from - end <= MAX_GAP) joined.at(-1).end = Math.max(end, to);
       else joined.push({ start: from, end: to });
-      end = to;
+      end = joined.at(-1).end;
       from = to;
     }
   }

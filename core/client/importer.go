@@ -293,6 +293,7 @@ func (im *importer) compare() error {
 
 // finish stores the rest, and with it what makes the space one of the profile.
 func (im *importer) finish(rec space.Record, first *space.Intake) error {
+	im.core.DB().ClearUndo() // whoever opens the space has not made these edits
 	for im.core.DB().Changes(importGroup) != nil {
 		im.rest() // nobody has seen the space yet, to whom changes could be told
 	}

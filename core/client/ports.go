@@ -23,7 +23,8 @@ type Ports struct {
 	// Direct makes direct connections; nil means that everything is relayed.
 	Direct     transport.Direct
 	ICEServers []transport.ICEServer
-	// Slot takes the lowest free slot of the profile, until release.
+	// Slot takes the lowest free slot of the profile, until release. Slots from
+	// 65536 up are drawn at random, where nothing tells which are free.
 	Slot func(ctx context.Context) (slot uint32, release func(), err error)
 	// Lock waits until no other engine of the profile holds the lock of that
 	// name; nil where there is only one engine. release does not wait.

@@ -147,7 +147,10 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 		_, done = core.Settle(s.sliced())
 	}
 	core.Ready()
-	return core, core.EnsureWriter(ctx)
+	if err := core.EnsureWriter(ctx); err != nil {
+		return nil, err
+	}
+	return core, s.readUndo(ctx, core)
 }
 
 var quarantinePrefix = []byte("q/")

@@ -38,6 +38,7 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	if !sp.core.HasLocal() { // an edit that changes nothing leaves nothing to store
 		r.stored = r.edits
 		sp.answer(r)
+		sp.storeUndo(r)
 		return time.Hour
 	}
 	if wait := typing - now.Sub(r.lastWrite); wait > 0 && wait <= typing && !r.flushing() {
@@ -106,6 +107,9 @@ func (sp *Space) writeLast(r *runtime) {
 		sp.core.Leave(feed.Data)
 	}
 	if !sp.core.HasLocal() {
+		if !r.writing {
+			sp.storeUndo(r)
+		}
 		return
 	}
 	in, err := sp.core.Build(context.Background())
@@ -141,6 +145,9 @@ func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
 func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, done func(error)) {
 	job := storeJob{durability: d, own: true}
 	in.AddTo(&job.batch)
+	if in.Header.Kind == feed.Data {
+		sp.addUndo(&job.batch, in)
+	}
 	live := make([][]byte, len(in.Blocks))
 	for i, blk := range in.Blocks {
 		live[i] = blk.Encode()

@@ -31,10 +31,10 @@ type builder struct {
 	body     []byte
 	elements int
 	time     int64
-	message  string
 	sealed   bool
 	typed    bool
-	edited   int32 // the text that the last element edits, or none
+	message  []byte // of the last change
+	edited   int32  // the text that the last element edits, or none
 }
 
 // savepoint is what a failing transaction goes back to.
@@ -72,11 +72,11 @@ func (b *builder) resume(timeMs int64) {
 }
 
 // endChange closes the change that began with op first. Without ops it is none.
-func (b *builder) endChange(timeMs int64, first uint32) {
+func (b *builder) endChange(timeMs int64, message []byte, first uint32) {
 	if b.ops == first {
 		return
 	}
-	b.time, b.sealed = timeMs, true
+	b.time, b.message, b.sealed = timeMs, message, true
 }
 
 // flush puts the last change behind the others.
@@ -84,10 +84,10 @@ func (b *builder) flush() {
 	if b.sealed {
 		b.changes = wire.AppendArray(b.changes, 3)
 		b.changes = wire.AppendInt(b.changes, b.time-b.lastTime)
-		if b.message != "" {
-			b.changes = wire.AppendString(b.changes, b.message)
-		} else {
+		if b.message == nil {
 			b.changes = wire.AppendNil(b.changes)
+		} else {
+			b.changes = wire.AppendString(b.changes, string(b.message))
 		}
 		b.changes = wire.AppendArray(b.changes, b.elements)
 		b.changes = append(b.changes, b.body...)
@@ -98,11 +98,13 @@ func (b *builder) flush() {
 }
 
 func (b *builder) empty() {
-	b.body, b.elements, b.message, b.sealed, b.typed, b.edited = b.body[:0], 0, "", false, false, none
+	b.body, b.elements, b.sealed, b.typed, b.message, b.edited = b.body[:0], 0, false, false, nil, none
 }
 
 // size is about what the payload takes.
-func (b *builder) size() int { return len(b.changes) + len(b.body) + 4*len(b.items) + b.columns.size() }
+func (b *builder) size() int {
+	return len(b.changes) + len(b.body) + len(b.message) + 4*len(b.items) + b.columns.size()
+}
 
 // payload puts the tables in front of the changes.
 func (b *builder) payload(db *DB) []byte {
@@ -300,6 +302,12 @@ func (b *builder) text(db *DB, code int64, c int32) crdt.Stamp {
 	b.columns.begin()
 	b.edited = c
 	return b.stamp()
+}
+
+// goesOn reports whether an edit of a text becomes a part of the last element, whose
+// last run it may join.
+func (b *builder) goesOn(c int32) bool {
+	return b.edited == c && b.columns.counts[len(b.columns.counts)-1] > 0
 }
 
 // edit adds ops to the edit of a text, whose inserts have that content.

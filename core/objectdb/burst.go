@@ -123,6 +123,7 @@ func (db *DB) rehome(prev crdt.Node) {
 		old[i] = b.node
 	}
 	db.detachCreatedBy(old)
+	shapes := db.undoShapes(old)
 	payloads := db.rebase(old)
 	moved := db.graph.Rehome(old, db.writer, prev)
 	rename := func(s *crdt.Stamp) {
@@ -160,6 +161,8 @@ func (db *DB) rehome(prev crdt.Node) {
 			}
 		}
 	}
+	db.undo.rename(rename)
+	db.checkShapes(shapes, old, moved)
 	db.recountSlots()
 	for i, b := range db.bursts {
 		db.bursts[i] = &Burst{Deltas: db.graph.Deltas(moved[i]), Ops: b.Ops, Payload: payloads[i], node: moved[i]}

@@ -82,8 +82,7 @@ type DB struct {
 	cut       int       // how many of them Cut has handed over
 	slots     []int32   // per key its place in the open burst, if it is there
 	tx        transaction
-	unseen    bool   // the page does not know of the transaction
-	message   string // of the transaction
+	undo      undoStack
 
 	// Watching.
 	dirty     []int32 // objects to look at in Changes, from drained on

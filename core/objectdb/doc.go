@@ -8,6 +8,8 @@
 //   - Local: one transaction, visible at once or refused whole. It joins the
 //     open Burst; Cut hands over what becomes the next own block, and Written
 //     tells how that block is named.
+//   - Undo, Redo, UndoState: steps of the writer, each a transaction or several
+//     (EndStep, EndTask); CutUndo and RestoreUndo keep them beyond this database.
 //   - Read, ReadMany, Conflicts: the state now, without replaying anything.
 //   - FindText, EditText, AppendText, TextMarks, WatchText, Anchor: one text, by a number
 //     that is good for as long as the database lives.

@@ -32,6 +32,9 @@ func (r *replica) typeText() bool {
 		return false
 	}
 	text := texts[r.f.pick(len(texts), "text")]
+	if !r.db.undo.joins(int32(rows[text]), 1000) {
+		r.endStep()
+	}
 	r.begin()
 	if !r.typed {
 		r.edited = ""

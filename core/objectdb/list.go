@@ -272,6 +272,7 @@ func (db *DB) removeItems(c int32, l *listState, gone []int32) error {
 	if err := db.extendList(c, l, ops); err != nil {
 		return err
 	}
+	db.noteRemoved(c, l, gone)
 	db.takeSlots(c, l, ops)
 	for _, i := range gone {
 		db.open.item(db, elemRemove, c, i, ops)
@@ -297,6 +298,7 @@ func (db *DB) insertItems(c int32, l *listState, pos int, values [][]byte) ([]in
 		db.madeItems++
 		db.initItem(c, items[k], v)
 		made[k] = db.addSlot(items[k], at)
+		db.noteItem(undoRecord{kind: recInserted, container: c, key: items[k]})
 	}
 	db.open.insert(db, c, items[0], ops, values)
 	db.putSlots(c, l, pos, made)
@@ -342,6 +344,10 @@ func (db *DB) moveItem(c int32, n, to int) error {
 		return err
 	}
 	stamp := db.open.item(db, elemMove, c, i, ops)
+	db.noteItem(undoRecord{
+		kind: recMoved, container: c, key: i, left: db.shownItem(c, n-1), right: db.shownItem(c, n+1), place: int32(n),
+		before: db.slotRows.At(db.items.At(i).shown).at, after: stamp,
+	})
 	db.takeSlots(c, l, takes)
 	db.tx.undo = append(db.tx.undo, undo{kind: undoShown, row: i, at: db.items.At(i).shown})
 	s := db.addSlot(i, stamp)
@@ -354,7 +360,7 @@ func (db *DB) moveItem(c int32, n, to int) error {
 // taken back.
 func (db *DB) extendList(c int32, l *listState, ops []egwalker.Op) error {
 	mark := l.mark()
-	if err := l.extend(db, ops); err != nil {
+	if err := l.extend(db, ops, false); err != nil {
 		return err
 	}
 	db.tx.marks = append(db.tx.marks, mark)

@@ -31,6 +31,8 @@ const (
 	localSplice  = 8  // [key...], n, removed, [value...]: items of the list there from the n-th on give way to others
 	localMove    = 9  // [key...], from, to: the item at place from of the list there comes to place to
 	localFormat  = 10 // [key...], from, to, only bool, [name, expand, value, ...]: marks for a part of the text there, with only set no others; expand is 1 in front, 2 behind, their sum or 0; the value nil takes a mark away
+
+	localMessage = 11 // str, no object; the first only: what the transaction says of itself
 )
 
 // localArity is the number of elements of each op.
@@ -47,32 +49,64 @@ const maxBurst = 32 << 10
 // writer's head is not applied, NotFound for an object or a map on a path that
 // does not exist, InvalidArgument for an object that exists already, Malformed,
 // UnsupportedValue or TooLarge for what no object can hold. Deleting a key that
-// is not there is no op. The transaction joins the open burst.
+// is not there is no op. The transaction joins the open burst, and is a step of
+// the undo stack, or a part of the last one (see GroupSteps).
 func (db *DB) Local(ops []byte, timeMs int64) error {
 	if err := db.mayWrite(); err != nil {
 		return err
 	}
+	if !db.undo.joins(none, timeMs) {
+		db.EndStep()
+	}
+	message, ops, err := readMessage(ops)
+	if err != nil {
+		return err
+	}
+	return db.localOps(ops, timeMs, message, false)
+}
+
+// localOps runs the ops as a transaction and a step of the undo stack.
+func (db *DB) localOps(ops []byte, timeMs int64, message []byte, remote bool) error {
+	return db.transact(timeMs, message, remote, func() error {
+		db.open.body = slices.Grow(db.open.body, len(ops)) // about what the elements take
+		r := wire.NewReader(ops)
+		for r.Err() == nil && r.Offset() < len(ops) {
+			db.localOp(r, ops)
+		}
+		if err := r.Done("objectdb.Local"); err != nil {
+			return db.nameFailure(err)
+		}
+		return nil
+	}, func(first uint32) {
+		u := &db.undo
+		db.capture(u.step(none, timeMs, message), first)
+		u.undo = u.limit(u.undo)
+	})
+}
+
+// transact runs f as one transaction of the open burst: all of it, or nothing
+// and the error. remote says that the page does not know what it does. done is
+// called before it stands, unless it did nothing, with its first op.
+func (db *DB) transact(timeMs int64, message []byte, remote bool, f func() error, done func(first uint32)) error {
 	if db.open == nil {
 		db.openBurst()
 	}
 	b := db.open
 	saved := b.save()
-	b.body = slices.Grow(b.body, len(ops)) // about what the elements take
 	db.tx.begin(db.containers.Len(), db.items.Len())
-	r := wire.NewReader(ops)
-	for r.Err() == nil && r.Offset() < len(ops) {
-		db.localOp(r, ops)
-	}
-	err := r.Done("objectdb.Local")
+	db.tx.remote = remote
+	err := f()
 	if err != nil {
-		err = db.nameFailure(err)
-		db.rollback(uint32(saved.ops))
+		db.rollback(saved.ops)
 		b.restore(saved)
 	} else {
+		if b.ops > saved.ops {
+			done(saved.ops)
+		}
 		db.commit()
-		b.endChange(timeMs, saved.ops)
-		b.message = db.message
+		b.endChange(timeMs, message, saved.ops)
 	}
+	db.tx.remote = false
 	if err == nil && b.size() >= maxBurst {
 		db.graph.Extend(b.node, uint64(b.ops))
 		db.closeBurst()
@@ -84,6 +118,26 @@ func (db *DB) Local(ops []byte, timeMs int64) error {
 		db.graph.Extend(b.node, uint64(b.ops))
 	}
 	return err
+}
+
+// readMessage reads what a transaction says of itself, if it does, and gives the
+// ops behind that.
+func readMessage(ops []byte) (message, rest []byte, err error) {
+	r := wire.NewReader(ops)
+	if n := r.ArrayLen(math.MaxInt32); n != 2 || r.Uint(math.MaxUint8) != localMessage || r.Err() != nil {
+		return nil, ops, nil
+	}
+	message = slices.Clone(r.StringBytes(math.MaxInt32))
+	if len(message) > maxMessage {
+		r.Fail(errs.New("objectdb.Local", errs.TooLarge, "message of %d bytes, limit %d", len(message), maxMessage))
+	}
+	if len(message) == 0 {
+		message = nil
+	}
+	if r.Err() != nil {
+		return nil, nil, r.Done("objectdb.Local")
+	}
+	return message, r.Rest(), nil
 }
 
 func (db *DB) mayWrite() error {
@@ -337,6 +391,12 @@ func (db *DB) localEdit(r *wire.Reader, p place) {
 
 // replace edits a text so that it can be taken back.
 func (db *DB) replace(r *wire.Reader, c, pos, deleted int32, inserted []byte) {
+	if err := db.replaceText(c, pos, deleted, inserted); err != nil {
+		r.Fail(err)
+	}
+}
+
+func (db *DB) replaceText(c, pos, deleted int32, inserted []byte) error {
 	x := db.textOf(c)
 	fresh := db.tx.fresh(c)
 	before := &textUndo{pos: int(pos)}
@@ -346,14 +406,15 @@ func (db *DB) replace(r *wire.Reader, c, pos, deleted int32, inserted []byte) {
 			before.bounds = slices.Clone(x.marks.bounds)
 		}
 		before.deleted = db.ropes.Append(nil, x.content, int(pos), int(pos+deleted))
+		before.first, before.join = x.end(db, c, pos, deleted)
 	}
 	if err := db.editText(c, x, pos, deleted, inserted); err != nil {
-		r.Fail(err)
-		return
+		return err
 	}
 	if !fresh {
 		db.tx.undo = append(db.tx.undo, undo{kind: undoText, row: c, by: int64(rope.Units(inserted)), text: before})
 	}
+	return nil
 }
 
 // addTo changes a counter so that it can be taken back.
@@ -395,6 +456,11 @@ func (db *DB) localLife(r *wire.Reader, c int32, del bool) {
 		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "the properties object cannot be deleted"))
 		return
 	}
+	db.writeLife(c, del)
+}
+
+// writeLife deletes an object, or restores it.
+func (db *DB) writeLife(c int32, del bool) crdt.Stamp {
 	word := uint64(wordFalse)
 	if del {
 		word = wordTrue
@@ -404,8 +470,10 @@ func (db *DB) localLife(r *wire.Reader, c int32, del bool) {
 	} else {
 		db.tx.undo = append(db.tx.undo, undo{kind: undoLife, row: c})
 	}
-	db.setLife(c, db.open.life(db, c, del), word, db.open.past)
+	at := db.open.life(db, c, del)
+	db.setLife(c, at, word, db.open.past)
 	db.tx.touch(c)
+	return at
 }
 
 // localWrite writes a register so that it can be taken back.
@@ -417,7 +485,7 @@ func (db *DB) localWrite(p place, at crdt.Stamp, v content) {
 		f = db.addField(p.container, p.key, at)
 		db.fields.At(f).Value = db.word(f, v)
 		if !fresh {
-			db.tx.undo = append(db.tx.undo, undo{kind: undoField, row: p.container})
+			db.tx.undo = append(db.tx.undo, undo{kind: undoField, row: p.container, at: f})
 		}
 		return
 	}

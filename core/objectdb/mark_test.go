@@ -467,7 +467,7 @@ func TestMarks_faultyWriter(t *testing.T) {
 				a.db.open.text(a.db, elemEdit, x)
 				a.db.open.edit(a.db, x, c.ops, nil)
 			}
-			a.db.open.endChange(1, 0)
+			a.db.open.endChange(1, nil, 0)
 			block := a.flush()
 			if !hasBoundary(c.ops) && c.mark { // is of no version
 				if err := b.db.Apply(block[0]); !errs.Is(err, errs.Malformed) {

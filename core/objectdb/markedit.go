@@ -38,7 +38,7 @@ func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte
 	}
 	// The start stands in front of the end, so that it moves that by one.
 	ops := []egwalker.Op{{Kind: start, Pos: m.placeFor(from, start), Len: 1}, {Kind: stop, Pos: m.placeFor(end, stop) + 1, Len: 1}}
-	if err := x.extend(db, ops); err != nil {
+	if err := x.extend(db, ops, false); err != nil {
 		db.dropEmptyMarks(x)
 		return err
 	}
@@ -158,9 +158,10 @@ func (db *DB) editMarked(c int32, x *textState, pos, deleted int32, inserted []b
 	if len(ops) == 0 {
 		return nil
 	}
-	if err := x.extend(db, ops); err != nil {
+	if err := x.extend(db, ops, false); err != nil {
 		return err
 	}
+	db.open.edited = none // each edit is told apart: places are not those of the text
 	db.open.edit(db, c, ops, inserted)
 	for _, o := range ops {
 		if o.Kind == egwalker.Insert {
@@ -169,7 +170,7 @@ func (db *DB) editMarked(c int32, x *textState, pos, deleted int32, inserted []b
 			m.take(o.Pos, o.Len)
 		}
 	}
-	db.changeText(x, c, pos, deleted, inserted, true)
+	db.changeText(x, c, pos, deleted, inserted, !db.tx.remote)
 	return nil
 }
 

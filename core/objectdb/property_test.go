@@ -133,6 +133,7 @@ func (r *replica) begin() {
 
 // transaction runs what draw draws, and tells whether the database must take.
 func (r *replica) transaction(draw func() ([]byte, bool)) {
+	r.endStep()
 	r.begin()
 	before := len(r.open.ops)
 	r.edited, r.typed = "", false
@@ -145,6 +146,12 @@ func (r *replica) transaction(draw func() ([]byte, bool)) {
 		r.f.t.Fatalf("transaction: %v, the twin says %v", err, ok)
 	}
 	r.abandonEmpty()
+}
+
+// endStep ends a step of the undo stack, and with it the edit of a text.
+func (r *replica) endStep() {
+	r.db.EndStep()
+	r.edited = ""
 }
 
 func (r *replica) abandonEmpty() {

@@ -263,12 +263,19 @@ func longestAscending(list []int) map[int]bool {
 // Rewrite is Local for a transaction that the page did not make itself: Changes
 // has the records of its objects, and tells what happened in texts as it does of
 // blocks. message, if it is not empty, is for the history; one over 1 KiB is
-// TooLarge.
+// TooLarge. It is a step of its own of the undo stack.
 func (db *DB) Rewrite(ops []byte, timeMs int64, message string) error {
+	if err := db.mayWrite(); err != nil {
+		return err
+	}
 	if len(message) > maxMessage {
 		return errs.New("objectdb.Rewrite", errs.TooLarge, "a message of %d bytes, limit %d", len(message), maxMessage)
 	}
-	db.unseen, db.message = true, message
-	defer func() { db.unseen, db.message = false, "" }()
-	return db.Local(ops, timeMs)
+	var said []byte
+	if message != "" {
+		said = []byte(message)
+	}
+	db.EndStep()
+	defer db.EndStep()
+	return db.localOps(ops, timeMs, said, true)
 }

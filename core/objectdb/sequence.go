@@ -37,12 +37,13 @@ func (o byName) Before(a, b egwalker.Event) bool {
 	return o.graph.CompareNames(o.nodes[a], o.nodes[b]) < 0
 }
 
-// extend adds ops of the open burst. It fails, with nothing changed, if the
+// extend adds ops of the open burst; join tells whether they go on with the last
+// one in the payload. It fails, with nothing changed, if the
 // sequence has taken in all that it can, or holds what the burst cannot follow.
-func (s *sequence) extend(db *DB, ops []egwalker.Op) error {
+func (s *sequence) extend(db *DB, ops []egwalker.Op, join bool) error {
 	b := db.open
 	if last := len(s.nodes) - 1; last >= 0 && s.nodes[last] == b.node {
-		return s.history.Extend(ops)
+		return s.history.Extend(ops, join)
 	}
 	if !b.whole {
 		for _, e := range s.history.Frontier() {
@@ -57,6 +58,34 @@ func (s *sequence) extend(db *DB, ops []egwalker.Op) error {
 	s.nodes = append(s.nodes, b.node)
 	return nil
 }
+
+// end gives how many elements the open burst has in the sequence of container c,
+// and how a delete at pos would join its last op.
+func (s *sequence) end(db *DB, c, pos, deleted int32) (elements int32, join joinKind) {
+	b, e := db.open, len(s.nodes)-1
+	if e < 0 || s.nodes[e] != b.node {
+		return 0, joinNone
+	}
+	ops := s.history.Ops(egwalker.Event(e))
+	if last := ops[len(ops)-1]; deleted > 0 && last.Kind == egwalker.Delete && b.goesOn(c) && db.textOf(c).marks == nil {
+		switch last.Pos {
+		case pos:
+			join = joinBehind
+		case pos + deleted:
+			join = joinBefore
+		}
+	}
+	return s.history.Elements(egwalker.Event(e)), join
+}
+
+// joinKind is how a delete goes on with the one before.
+type joinKind uint8
+
+const (
+	joinNone   joinKind = iota
+	joinBehind          // takes away what was behind
+	joinBefore          // what was before
+)
 
 // merge adds what block n with that past does, and gives the edits that it comes
 // to, until the next call. Ops that do not fit what their writer saw, which only

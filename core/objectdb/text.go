@@ -26,6 +26,8 @@ type textState struct {
 	log     []textChange
 	anchors []anchor
 	marks   *marks // nil if it was never formatted
+	step    uint64 // of the undo stack: the last that edited it
+	record  int32  // and its record there
 }
 
 // textChange is a change of a text that is watched, as one that reads it meets it.
@@ -155,11 +157,20 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 		return nil
 	}
 	c := int32(t)
+	if !db.undo.joins(c, timeMs) {
+		db.EndStep()
+	}
 	if db.open == nil {
 		db.openBurst()
 	}
 	b := db.open
 	b.resume(timeMs)
+	var gone []byte
+	if deleted > 0 {
+		gone = db.ropes.Append(db.undo.gone[:0], x.content, pos, pos+deleted)
+		db.undo.gone = trim(gone)
+	}
+	first, join := x.end(db, c, int32(pos), int32(deleted))
 	if err := db.editText(c, x, int32(pos), int32(deleted), inserted); err != nil {
 		if b.ops == 0 {
 			db.abandonBurst()
@@ -167,6 +178,7 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 		return err
 	}
 	b.time, b.sealed, b.typed = timeMs, true, true
+	db.undo.text(db.undo.step(c, timeMs, nil), x, c, b.node, first, gone, join)
 	db.graph.Extend(b.node, uint64(b.ops))
 	db.touch(c, false)
 	if b.size() >= maxBurst {
@@ -193,9 +205,11 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 		}
 		cols.chars = append(cols.chars, inserted[0])
 	case deleted == 1 && len(inserted) == 0 && last.Kind == egwalker.Delete && (pos == int(last.Pos) || pos+1 == int(last.Pos)):
-		if !db.ropes.DeleteByte(x.content, pos) {
+		gone, ok := db.ropes.DeleteByte(x.content, pos)
+		if !ok {
 			return false
 		}
+		db.undo.typedByte(gone, pos == int(last.Pos))
 		last.Pos = int32(pos)
 	default:
 		return false
@@ -254,17 +268,16 @@ func (db *DB) editText(c int32, x *textState, pos, deleted int32, inserted []byt
 	if n == 0 {
 		return nil
 	}
-	if err := x.extend(db, ops[:n]); err != nil {
+	if err := x.extend(db, ops[:n], db.open.goesOn(c)); err != nil {
 		return err
 	}
 	db.open.edit(db, c, ops[:n], inserted)
-	db.changeText(x, c, pos, deleted, inserted, true)
+	db.changeText(x, c, pos, deleted, inserted, !db.tx.remote)
 	return nil
 }
 
 // changeText changes the content of a text.
 func (db *DB) changeText(x *textState, c, pos, deleted int32, inserted []byte, local bool) {
-	local = local && !db.unseen
 	db.ropes.Delete(x.content, int(pos), int(deleted))
 	db.ropes.Insert(x.content, int(pos), inserted)
 	x.edits++

@@ -20,6 +20,9 @@ type transaction struct {
 	touched []int32
 	object  id.ObjectID // where the transaction is, for errors
 	path    [][]byte
+	records []undoRecord // of items of lists, for the undo stack
+	values  []byte       // that they hold
+	remote  bool         // the page does not know yet what the transaction does
 }
 
 // undo is one step back.
@@ -38,13 +41,15 @@ type textUndo struct {
 	pos     int
 	deleted []byte
 	bounds  []boundary
+	first   int32 // how many elements the burst had for the text
+	join    joinKind
 }
 
 type undoKind uint8
 
 const (
 	undoCreate  undoKind = iota // row was not created
-	undoField                   // container row did not have its last field
+	undoField                   // container row did not have its last field, at
 	undoLife                    // row had no register of delete and restore
 	undoWrite                   // register row held other versions
 	undoAdd                     // counter row had less
@@ -55,6 +60,7 @@ const (
 	undoPut                     // list row did not have n slots from position at on
 	undoRemove                  // item row had register n, and slot at counted
 	undoShown                   // of item row slot at counted
+	undoNote                    // nothing: tx.records[at] is for the undo stack
 )
 
 // maxScratch bounds what a transaction's buffers keep for the next.
@@ -65,6 +71,7 @@ func (t *transaction) begin(containers, items int) {
 	*t = transaction{
 		first: int32(containers), items: int32(items), undo: trim(t.undo), saved: trim(t.saved),
 		dropped: trim(t.dropped), removed: trim(t.removed), marks: t.marks[:0], taken: trim(t.taken), touched: trim(t.touched), path: trim(t.path),
+		records: trim(t.records), values: trim(t.values),
 	}
 }
 
@@ -99,7 +106,7 @@ func (db *DB) commit() {
 		db.freeField(f)
 	}
 	for _, c := range db.tx.touched {
-		db.touch(c, db.unseen)
+		db.touch(c, db.tx.remote)
 	}
 	db.compact()
 }

@@ -7,7 +7,7 @@
 
 export { Client, type Mesh, SpaceList } from './client.js';
 export { Counter } from './db/counter.js';
-export { Database, type FlushOptions, type SearchOptions } from './db/database.js';
+export { Database, type FlushOptions, type SearchOptions, type TransactOptions } from './db/database.js';
 export type { Migration, Problem } from './db/definition.js';
 export { Expando, type ExpandoConstructor } from './db/expando.js';
 export type {
@@ -46,6 +46,7 @@ export type {
 export { Text, type TextAnchor, type TextEvent } from './db/text.js';
 export type { TextOp } from './db/textdelta.js';
 export { defineType, type ObjectType, type TypeOptions } from './db/type.js';
+export { UndoManager, type UndoState, type UndoStep } from './db/undo.js';
 export { Version } from './db/version.js';
 export { EchospaceError, type ErrorCode } from './errors.js';
 export { Halo } from './halo.js';

@@ -176,6 +176,8 @@ export interface RawExports {
   es_query_close(handle: number, query: number): number;
   es_changes(handle: number, limit: number): number;
   es_conflicts(handle: number, length: number): number;
+  es_undo(handle: number, what: number, n: number): number;
+  es_undo_state(handle: number): number;
   es_items(handle: number): number;
   es_text_find(handle: number, length: number): number;
   es_text_length(handle: number, text: number): number;

@@ -294,6 +294,16 @@ export class Runtime {
     return out === 0 ? undefined : this.#output(out);
   }
 
+  /** Does something to the undo stack: see `jsbridge/hotpath/undo.go`. */
+  undo(handle: number, what: number, n = 0): number {
+    return this.#number((e) => e.es_undo(handle, what, n));
+  }
+
+  /** What can be undone and redone: `[undo, redo, message, time, message, time]`. */
+  undoState(handle: number): Uint8Array {
+    return this.#output(this.#number((e) => e.es_undo_state(handle)));
+  }
+
   /** How many items of lists the core has numbered: the number of the next. */
   countItems(handle: number): number {
     return this.#number((e) => e.es_items(handle));

@@ -22,6 +22,7 @@ const files = [
   'objects',
   'archives',
   'history',
+  'undo',
   'network',
   'storage',
   'profiles',

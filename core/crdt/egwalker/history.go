@@ -3,11 +3,14 @@ package egwalker
 import "slices"
 
 // Ops are the ops of an event, joined where one goes on where the one before
-// ended. The slice is the Sequence's.
+// ended, if it was Append or Extend that added them. The slice is the Sequence's.
 func (s *Sequence) Ops(e Event) []Op {
 	v := &s.events[e]
 	return s.ops[v.ops : v.ops+v.opCount]
 }
+
+// Elements is how many elements the ops of an event insert and take away.
+func (s *Sequence) Elements(e Event) int32 { return s.end(e) - s.events[e].first }
 
 // Continue makes the last op, an insert or a delete at pos, longer by one element:
 // behind those that it inserted, or at either end of those that it took away. It

@@ -96,12 +96,14 @@ func (s *Sequence) Parents(e Event) []Event {
 // Append adds an event that follows all others. Its ops are the edits to make.
 // An op outside of the sequence is an errs.Malformed, and then nothing has
 // changed.
-func (s *Sequence) Append(ops []Op) (Event, error) {
+func (s *Sequence) Append(ops []Op) (Event, error) { return s.append(ops, true) }
+
+func (s *Sequence) append(ops []Op, join bool) (Event, error) {
 	length, err := s.fits(ops)
 	if err != nil {
 		return none, err
 	}
-	e := s.add(s.frontier, ops)
+	e := s.add(s.frontier, ops, join)
 	s.frontier = append(s.frontier[:0], e)
 	s.giveUp() // everything that comes follows e, or is replayed from before
 	s.length = length
@@ -110,14 +112,15 @@ func (s *Sequence) Append(ops []Op) (Event, error) {
 }
 
 // Extend adds ops to the last event, which must be the frontier: its writer has
-// not made them known yet. It fails like Append.
-func (s *Sequence) Extend(ops []Op) error {
+// not made them known yet. join tells whether the first may go on where the last op
+// ended. It fails like Append.
+func (s *Sequence) Extend(ops []Op, join bool) error {
 	length, err := s.fits(ops)
 	if err != nil {
 		return err
 	}
 	v := &s.events[len(s.events)-1]
-	v.opCount += s.addOps(ops, v.opCount > 0)
+	v.opCount += s.addOps(ops, join && v.opCount > 0, true)
 	v.length, s.length = length, length
 	return nil
 }
@@ -172,11 +175,12 @@ func (o Op) check(length, count int32) error {
 
 // Merge adds an event that follows parents, which are ascending and of which
 // none follows another, and appends to edits what is to be done to the sequence
-// as it is. An op outside of what its writer saw is an errs.Malformed, and then
+// as it is. The ops are kept as they are: what names elements by their place in an
+// event can do so on every replica. An op outside of what its writer saw is an errs.Malformed, and then
 // nothing has changed.
 func (s *Sequence) Merge(parents []Event, ops []Op, order Order, edits []Edit) (Event, []Edit, error) {
 	if slices.Equal(parents, s.frontier) {
-		e, err := s.Append(ops)
+		e, err := s.append(ops, false)
 		if err != nil {
 			return none, edits, err
 		}
@@ -197,7 +201,7 @@ func (s *Sequence) Merge(parents []Event, ops []Op, order Order, edits []Edit) (
 		count += o.Len
 	}
 	before := *s
-	e := s.add(parents, ops)
+	e := s.add(parents, ops, false)
 	w, err := s.walk(parents, order)
 	if err == nil {
 		edits, err = w.event(e, edits)
@@ -233,17 +237,18 @@ func (s *Sequence) giveUp() {
 	s.walker = nil
 }
 
-func (s *Sequence) add(parents []Event, ops []Op) Event {
+func (s *Sequence) add(parents []Event, ops []Op, join bool) Event {
 	v := event{parents: uint32(len(s.parents)), parentCount: uint32(len(parents)), ops: uint32(len(s.ops)), first: s.count}
 	s.parents = append(s.parents, parents...)
-	v.opCount = s.addOps(ops, false)
+	v.opCount = s.addOps(ops, false, join)
 	s.events = append(s.events, v)
 	return Event(len(s.events) - 1)
 }
 
-// addOps keeps ops, joined where one goes on where the one before ended; join
-// tells whether the last one kept may go on too. It gives how many were added.
-func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
+// addOps keeps ops, joined, if rest is set, where one goes on where the one before
+// ended; join tells whether the last one kept may go on too. It gives how many were
+// added.
+func (s *Sequence) addOps(ops []Op, join, rest bool) (added uint32) {
 	for _, o := range ops {
 		s.count += o.Len
 		if join {
@@ -253,7 +258,7 @@ func (s *Sequence) addOps(ops []Op, join bool) (added uint32) {
 		}
 		s.ops = append(s.ops, o)
 		added++
-		join = true
+		join = rest
 	}
 	return added
 }

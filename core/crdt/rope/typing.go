@@ -21,24 +21,25 @@ func (s *Store) InsertByte(t Text, pos int, c byte) bool {
 	return true
 }
 
-// DeleteByte takes away the character at position pos, if it is in the piece of
-// the last edit, which holds nothing but ASCII and stays long enough. Else it
-// reports false, and Delete does it.
-func (s *Store) DeleteByte(t Text, pos int) bool {
+// DeleteByte takes away the character at position pos and gives it, if it is in the
+// piece of the last edit, which holds nothing but ASCII and stays long enough. Else
+// it reports false, and Delete does it.
+func (s *Store) DeleteByte(t Text, pos int) (c byte, ok bool) {
 	p, off := s.under(t, pos)
 	if p == nil {
-		return false
+		return 0, false
 	}
 	n := int(p.n)
 	if off >= n || n <= minPiece {
-		return false
+		return 0, false
 	}
 	buf := s.slabs.at(p.class, p.slab)
+	c = buf[off]
 	copy(buf[off:n-1], buf[off+1:n])
 	p.n--
 	p.units--
 	s.change(t, s.last, -1, -1)
-	return true
+	return c, true
 }
 
 // under gives the piece of the last edit, if pos is in it and it holds nothing

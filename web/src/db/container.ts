@@ -52,6 +52,7 @@ export const op = {
   splice: 8,
   move: 9,
   format: 10,
+  message: 11,
 } as const;
 
 /** How many elements an op about a property has, its code among them. */

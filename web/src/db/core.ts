@@ -13,7 +13,8 @@ import type { LiveQuery, QueryHost } from './query.js';
 import type { Placed } from './rows.js';
 import { type Text, textAccess } from './text.js';
 import { TextRows } from './textrows.js';
-import { type Path, readValue } from './values.js';
+import { type UndoHost, UndoManager, undoCall } from './undo.js';
+import { isWellFormed, type Path, readValue } from './values.js';
 import { beginTouch, judge, type Touched } from './view.js';
 
 /** What a database needs of its space. */
@@ -37,9 +38,11 @@ const burstLimit = 16 << 10;
 const sliceMs = 8;
 /** Objects that are put into indexes between two looks at the clock. */
 const indexStep = 64;
+/** Bytes of the message of a transaction. */
+const maxMessage = 1 << 10;
 
 /** The working part of a {@link Database}: the objects in memory and the traffic with the core. */
-export class Core implements Host, QueryHost {
+export class Core implements Host, QueryHost, UndoHost {
   readonly #space: DatabaseSpace;
   readonly #objects = new Map<IdKey, ObjectNode>();
   /** Objects whose content is not read yet, in the order in which queries gave them. */
@@ -70,6 +73,7 @@ export class Core implements Host, QueryHost {
   readonly texts: TextRows;
   /** The past of the database. */
   readonly timeline: Timeline;
+  readonly undo = new UndoManager(this);
   version = 0;
 
   constructor(space: DatabaseSpace) {
@@ -95,6 +99,7 @@ export class Core implements Host, QueryHost {
         this.#schedule();
       }),
     );
+    this.undo.open();
     this.texts.generation++;
     for (const node of this.#objects.values()) this.#forget(node);
     this.texts.reopen();
@@ -111,7 +116,12 @@ export class Core implements Host, QueryHost {
     this.#stop?.();
     this.#stop = undefined;
     this.#tellFilled();
+    this.undo.close();
     this.version++;
+  }
+
+  get isOpen(): boolean {
+    return this.#space.isOpen;
   }
 
   #handle(): number {
@@ -290,16 +300,30 @@ export class Core implements Host, QueryHost {
     this.endEdit(place.container.object, undo);
   }
 
-  transact<R>(f: () => R): R {
+  transact<R>(f: () => R, message?: string): R {
+    if (message !== undefined && (typeof message !== 'string' || !isWellFormed(message)))
+      throw new EchospaceError('INVALID_ARGUMENT', `transact: the message ${String(message)} is no string`);
     this.beginEdit();
-    if (this.#depth === 0) this.commit();
+    const outer = this.#depth === 0;
+    if (outer) this.changeUndo(undoCall.endStep);
     const result = this.#together(() => {
+      if (outer && message) this.#writeMessage(message);
+      const { length } = this.#ops;
       const given = f();
       refuseThenable(given);
+      if (outer && this.#ops.length === length) this.#ops.truncate(0); // a message of nothing
       return given;
     });
-    if (this.#depth === 0) this.commit();
+    if (outer) this.changeUndo(undoCall.endStep);
     return result;
+  }
+
+  #writeMessage(message: string): void {
+    if (new TextEncoder().encode(message).length > maxMessage)
+      throw new EchospaceError('TOO_LARGE', `transact: the message is over ${maxMessage} bytes`);
+    this.#ops.array(2);
+    this.#ops.uint(op.message);
+    this.#ops.str(message);
   }
 
   edit<R>(object: ObjectNode, path: Path, f: () => R): R {
@@ -332,6 +356,36 @@ export class Core implements Host, QueryHost {
         if (this.#ops.length > 0) this.#schedule();
       }
     }
+  }
+
+  // Undo.
+
+  revert(redo: boolean): boolean {
+    this.beginEdit();
+    if (this.#depth > 0)
+      throw new EchospaceError('INVALID_ARGUMENT', 'undo and redo do not go into a transaction');
+    this.commit();
+    const done = this.#space.runtime.undo(this.#handle(), redo ? undoCall.redo : undoCall.undo) > 0;
+    this.version++;
+    this.#settled = false;
+    this.#yieldDue = true;
+    // What it changed, the core tells as it does of edits of others.
+    this.#drain(Number.POSITIVE_INFINITY);
+    this.#schedule();
+    return done;
+  }
+
+  changeUndo(what: number, n = 0): void {
+    const handle = this.#handle();
+    this.commit();
+    this.#space.runtime.undo(handle, what, n);
+    this.#schedule();
+  }
+
+  undoState(): Uint8Array {
+    const handle = this.#handle();
+    this.commit();
+    return this.#space.runtime.undoState(handle);
   }
 
   /** Undoes the edits after a point, the last one first. */
@@ -394,6 +448,7 @@ export class Core implements Host, QueryHost {
     try {
       if (!this.#space.isOpen) return;
       this.#commitAlone();
+      this.undo.follow(this.#space.runtime.undo(this.#handle(), undoCall.endTask));
       more = this.#drain(performance.now() + sliceMs);
     } catch (error) {
       this.#failed(toEchospaceError(error));

@@ -8,6 +8,7 @@ import { Query, type QueryOptions } from './query.js';
 import type { ReadonlyDatabase } from './readonly.js';
 import type { Text } from './text.js';
 import { ObjectType } from './type.js';
+import type { UndoManager } from './undo.js';
 import { Version } from './version.js';
 
 /** How far {@link Database.flush} waits. */
@@ -27,6 +28,15 @@ export interface SearchOptions<T extends object = Record<string, unknown>> exten
   in: readonly PropertyPath[];
   /** Further conditions. */
   where?: Conditions<T>;
+}
+
+/** Options of {@link Database.transact}. */
+export interface TransactOptions {
+  /**
+   * What the transaction does, for the history and for {@link UndoManager.nextUndo}:
+   * up to 1 KiB of UTF-8. That of a transaction within another is not used.
+   */
+  message?: string;
 }
 
 /**
@@ -215,12 +225,19 @@ export class Database {
   /**
    * Runs `f`, whose edits take effect all together or, if it throws or the core
    * refuses one, not at all. Transactions may be nested; an inner one that
-   * throws takes back its own edits only.
+   * throws takes back its own edits only. The outermost one is one step of
+   * {@link undo}, and one change of the history.
    *
-   * @throws what `f` throws; INVALID_ARGUMENT if it gives a promise.
+   * @throws what `f` throws; INVALID_ARGUMENT if it gives a promise, and for a message
+   *   that is no string; TOO_LARGE for one of over 1 KiB.
    */
-  transact<R>(f: () => R): R {
-    return this.#core.transact(f);
+  transact<R>(f: () => R, options: TransactOptions = {}): R {
+    return this.#core.transact(f, options.message);
+  }
+
+  /** Undo and redo of what this page did. */
+  get undo(): UndoManager {
+    return this.#core.undo;
   }
 
   /** Resolves when every edit made so far is stored as far as the options say. */

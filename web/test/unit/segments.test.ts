@@ -22,6 +22,8 @@ describe('joinSegments', () => {
   const cases: { name: string; segments: [number[], number[]][]; count: number }[] = [
     { name: 'none', segments: [], count: 0 },
     { name: 'one', segments: [[[5], [1, 2]]], count: 1 },
+    { name: 'zeros', segments: [[[5], [0, 0]]], count: 0 },
+    { name: 'zeros inside', segments: [[[5], [0, 1, ...Array<number>(70).fill(0), 2, 0]]], count: 2 },
     {
       name: 'near',
       segments: [
@@ -52,7 +54,7 @@ describe('joinSegments', () => {
         [[40], [1]],
         [[5], [2]],
       ],
-      count: 2,
+      count: 1,
     },
     {
       name: 'overlapping',
@@ -60,7 +62,7 @@ describe('joinSegments', () => {
         [[5], [1, 2, 3]],
         [[6], [9]],
       ],
-      count: 2,
+      count: 1,
     },
   ];
   for (const { name, segments, count } of cases) {

@@ -1,0 +1,151 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/storage"
+)
+
+func undo(t *testing.T, sp *client.Space, want bool) {
+	t.Helper()
+	if got, err := sp.Undo(); got != want || err != nil {
+		t.Fatalf("Undo gives %v, %v; want %v", got, err, want)
+	}
+}
+
+func undoSteps(t *testing.T, sp *client.Space) (undo, redo int) {
+	t.Helper()
+	ok(t, sp.Objects("test", func(db *objectdb.DB) error {
+		s := db.UndoState()
+		undo, redo = s.Undo, s.Redo
+		return nil
+	}))
+	return undo, redo
+}
+
+// TestUndo_O12_afterRestart: what was done before a restart is taken back after it;
+// the records are sealed, and go when they are cleared.
+func TestUndo_O12_afterRestart(t *testing.T) {
+	w, p, ctx := newWorld(t), newProfile(), context.Background()
+	c := w.open(p)
+	_, err := c.CreateIdentity(ctx, "Ada")
+	ok(t, err)
+	sp, err := c.CreateSpace(ctx)
+	ok(t, err)
+	v := put(t, sp, "title", "the first title")
+	change(t, sp, v, "title", "the second title")
+	change(t, sp, v, "title", "the third title")
+	undo(t, sp, true)
+	ok(t, sp.Flush(ctx, client.FlushStore))
+	list, err := p.store.Scan(ctx, storage.Prefix([]byte("u/")), 0)
+	ok(t, err)
+	if len(list) != 3 {
+		t.Fatalf("%d records of steps, want 3", len(list))
+	}
+	for _, e := range list {
+		if bytes.Contains(e.Value, []byte("title")) {
+			t.Fatal("a step is stored in clear")
+		}
+	}
+	ok(t, c.Destroy(ctx))
+
+	c = w.open(p)
+	sp = c.Spaces.Get()[0]
+	if undo, redo := undoSteps(t, sp); undo != 2 || redo != 1 {
+		t.Fatalf("%d steps to undo and %d to redo, want 2 and 1", undo, redo)
+	}
+	undo(t, sp, true)
+	if !holds(record(sp, v), "the first title") {
+		t.Fatalf("the object holds %q", record(sp, v))
+	}
+	for range 2 {
+		if done, err := sp.Redo(); !done || err != nil {
+			t.Fatalf("Redo gives %v, %v", done, err)
+		}
+	}
+	if !holds(record(sp, v), "the third title") {
+		t.Fatalf("the object holds %q", record(sp, v))
+	}
+	ok(t, c.Destroy(ctx)) // nobody waited for it to be stored
+
+	c = w.open(p)
+	sp = c.Spaces.Get()[0]
+	if undo, redo := undoSteps(t, sp); undo != 3 || redo != 0 {
+		t.Fatalf("%d steps to undo and %d to redo, want 3 and 0", undo, redo)
+	}
+	ok(t, sp.ClearUndo())
+	eventually(t, "the records go", func() bool { return stored(t, p.store, "u/") == 0 })
+	undo(t, sp, false)
+	ok(t, sp.Close(ctx))
+	_, err = sp.Undo()
+	code(t, err, errs.SpaceClosed)
+	code(t, sp.ClearUndo(), errs.SpaceClosed)
+}
+
+// TestUndo_O12_twoTabs: each tab takes back what it did itself; the next engine of a
+// slot takes its stack over.
+func TestUndo_O12_twoTabs(t *testing.T) {
+	w, p, ctx := newWorld(t), newProfile(), context.Background()
+	one := w.open(p)
+	_, err := one.CreateIdentity(ctx, "Ada")
+	ok(t, err)
+	a, err := one.CreateSpace(ctx)
+	ok(t, err)
+	v := put(t, a, "title", "by the first tab")
+	ok(t, a.Flush(ctx, client.FlushStore))
+	two := w.open(p)
+	b := two.Spaces.Get()[0]
+	undo(t, b, false)
+	change(t, b, v, "note", "by the second tab")
+	ok(t, b.Flush(ctx, client.FlushStore))
+	eventually(t, "the first tab has it", func() bool { return holds(record(a, v), "by the second tab") })
+	change(t, a, v, "title", "changed")
+	undo(t, a, true)
+	if rec := record(a, v); !holds(rec, "by the first tab") || !holds(rec, "by the second tab") {
+		t.Fatalf("the object holds %q", rec)
+	}
+	ok(t, a.Flush(ctx, client.FlushStore))
+	ok(t, one.Destroy(ctx))
+	if n, _ := undoSteps(t, b); n != 1 {
+		t.Fatalf("the second tab has %d steps", n)
+	}
+	one = w.open(p) // in the first slot again
+	a = one.Spaces.Get()[0]
+	if undo, redo := undoSteps(t, a); undo != 1 || redo != 1 {
+		t.Fatalf("%d steps to undo and %d to redo, want 1 and 1", undo, redo)
+	}
+}
+
+// TestUndo_O12_damagedRecords: a damaged step is given up and the space opens.
+func TestUndo_O12_damagedRecords(t *testing.T) {
+	w, p, ctx := newWorld(t), newProfile(), context.Background()
+	c := w.open(p)
+	_, err := c.CreateIdentity(ctx, "Ada")
+	ok(t, err)
+	sp, err := c.CreateSpace(ctx)
+	ok(t, err)
+	v := put(t, sp, "title", "one")
+	change(t, sp, v, "title", "two")
+	ok(t, sp.Flush(ctx, client.FlushStore))
+	ok(t, c.Destroy(ctx))
+	list, err := p.store.Scan(ctx, storage.Prefix([]byte("u/")), 0)
+	ok(t, err)
+	var b storage.Batch
+	b.Put(list[0].Key, list[0].Value[:len(list[0].Value)-1])
+	ok(t, p.store.Apply(ctx, &b, storage.Strict))
+
+	c = w.open(p)
+	sp = c.Spaces.Get()[0]
+	undo(t, sp, true)
+	undo(t, sp, false)
+	if !holds(record(sp, v), "one") {
+		t.Fatalf("the object holds %q", record(sp, v))
+	}
+	ok(t, sp.Flush(ctx, client.FlushStore))
+	eventually(t, "the damaged record goes", func() bool { return stored(t, p.store, "u/") == 1 })
+}

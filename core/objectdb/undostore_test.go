@@ -1,0 +1,264 @@
+package objectdb
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
+)
+
+// undoRecords are steps as storage has them.
+type undoRecords map[uint64][]byte
+
+func (u undoRecords) take(records []UndoRecord) {
+	for _, r := range records {
+		if delete(u, r.Serial); r.Bytes != nil {
+			u[r.Serial] = r.Bytes
+		}
+	}
+}
+
+// store is flush with what of the undo stack goes with the blocks.
+func (s *site) store(to undoRecords) {
+	for {
+		b, ok := s.db.Cut()
+		if !ok {
+			to.take(s.db.CutUndo())
+			return
+		}
+		blk := blockOf(s.db, s.feed, s.head, b)
+		to.take(s.db.CutUndo(WrittenBurst{b, blk.Ref}))
+		s.db.Written(blk.Ref, b)
+		s.head = blk.Ref
+		s.sent = append(s.sent, blk)
+	}
+}
+
+// reload has a site begin again with what it stored.
+func (s *site) reload(stored undoRecords, all ...*site) (bad []uint64) {
+	s.t.Helper()
+	s.store(stored)
+	before := s.db
+	sources++
+	s.db = New(Options{Source: sources})
+	for applied := true; applied; {
+		applied = false
+		for _, from := range all {
+			for _, b := range from.sent {
+				if before.Has(b.Ref) && !s.db.Has(b.Ref) && s.db.Ready(b) {
+					s.apply(b)
+					applied = true
+				}
+			}
+		}
+	}
+	s.db.SetWriter(s.feed, s.head)
+	var records []UndoRecord
+	for serial, b := range stored {
+		records = append(records, UndoRecord{serial, b})
+	}
+	return s.db.RestoreUndo(records)
+}
+
+// TestUndo_O12_survivesReload: what was done before a reload is taken back after.
+func TestUndo_O12_survivesReload(t *testing.T) {
+	one := objID(1)
+	a, b := newSite(t, 1), newSite(t, 2)
+	a.do(opCreate(one, map[string][]byte{
+		"a": vInt(1), "n": vTyped(valueCounter, vInt(0)), "t": vText("hello"), "m": vMap(map[string][]byte{"x": vInt(1)}),
+		"l": vList(vMap(map[string][]byte{"x": vInt(1)}), vInt(2), vInt(3)),
+	}))
+	a.db.ClearUndo()
+	sync(a, b)
+	states := []string{showAll(a.db)}
+	for _, ops := range [][]byte{
+		append(opMessage("first"), opSet(one, vInt(2), "a")...),
+		opSet(one, vStr("a value that is longer than seven bytes"), "a"),
+		opAdd(one, 7, "n"),
+		opEdit(one, 5, 0, " world", "t"),
+		opEdit(one, 1, 3, "\U0001f600", "t"),
+		opDelKey(one, "m"),
+		opSet(one, vInt(9), "l", 1),
+		opSplice(one, 0, 1, nil, "l"),
+		opMove(one, 0, 1, "l"),
+		opSplice(one, 1, 0, [][]byte{vInt(4)}, "l"),
+		opDelKey(one, "t"),
+		opDelete(one),
+	} {
+		a.do(ops)
+		states = append(states, showAll(a.db))
+	}
+	stored := undoRecords{}
+	n := len(states) - 1
+	walk := func(step func(bool), by int) {
+		t.Helper()
+		for at := n; at+by >= 0 && at+by < len(states); {
+			step(true)
+			at += by
+			n = at
+			if got := showAll(a.db); got != states[at] {
+				t.Fatalf("at step %d the database holds\n%s\nand held\n%s", at, got, states[at])
+			}
+			if at%3 == 0 {
+				if bad := a.reload(stored, a, b); len(bad) > 0 {
+					t.Fatalf("steps %v do not read", bad)
+				}
+				if got := a.db.UndoState(); got.Undo != at || got.Redo != len(states)-1-at {
+					t.Fatalf("after the reload at step %d: %+v", at, got)
+				}
+			}
+		}
+	}
+	a.reload(stored, a, b)
+	for range 2 {
+		walk(a.undo, -1)
+		if m := a.db.UndoState().NextRedo.Message; m != "first" {
+			t.Errorf("the message is %q", m)
+		}
+		walk(a.redo, 1)
+	}
+	a.db.ClearUndo()
+	a.store(stored)
+	if len(stored) > 0 || a.db.HasUndoRecords() {
+		t.Errorf("%d records are left", len(stored))
+	}
+}
+
+// TestUndo_O12_neverBeforeTheBlock: a step is stored with the block of its edits or
+// later, and one whose blocks are lost is not taken up.
+func TestUndo_O12_neverBeforeTheBlock(t *testing.T) {
+	a, _ := twoTexts(t, "hello")
+	a.db.ClearUndo()
+	x := a.text(1, "t")
+	a.edit(x, 0, 0, "x")
+	if got := a.db.CutUndo(); len(got) != 0 {
+		t.Fatalf("%d records before the block", len(got))
+	}
+	stored := undoRecords{}
+	a.store(stored)
+	if len(stored) != 1 {
+		t.Fatalf("%d records with the block", len(stored))
+	}
+	a.edit(x, 1, 0, "y") // of the same step
+	a.do(opSet(objID(1), vInt(1), "a"))
+	if got := a.db.CutUndo(); len(got) != 0 {
+		t.Fatalf("%d records before the block", len(got))
+	}
+	head := a.head
+	a.store(stored)
+	if len(stored) != 2 {
+		t.Fatalf("%d records", len(stored))
+	}
+	a.sent, a.head = a.sent[:len(a.sent)-1], head // the last block is lost
+	lost := newSite(t, 1)
+	lost.apply(a.sent...)
+	lost.db.SetWriter(lost.feed, a.head)
+	var records []UndoRecord
+	for serial, b := range stored {
+		records = append(records, UndoRecord{serial, b})
+	}
+	if bad := lost.db.RestoreUndo(records); len(bad) != 2 {
+		t.Errorf("%d steps are given up, want 2", len(bad))
+	}
+	lost.undo(false)
+	lost.wantText(1, "xhello")
+}
+
+// TestUndo_O12_damagedRecords: a record that was cut or has another bit is given up
+// or gives a step that does no harm.
+func TestUndo_O12_damagedRecords(t *testing.T) {
+	for _, b := range undoSeeds(t) {
+		for at := range b {
+			tryUndoRecord(t, b[:at])
+			for bit := range 8 {
+				c := bytes.Clone(b)
+				c[at] ^= 1 << bit
+				tryUndoRecord(t, c)
+			}
+		}
+	}
+	s := undoSite(t)
+	if _, _, err := s.db.decodeStep(append([]byte{0x9c, 0x02}, undoSeeds(t)[0][2:]...)); errs.KindOf(err) != errs.VersionUnsupported {
+		t.Errorf("of version 2: %v", err)
+	}
+}
+
+// undoSite has an object with one of each, always the same.
+func undoSite(t testing.TB) *site {
+	s := &site{t: t, db: New(Options{Source: 77}), feed: feedID(1)}
+	s.db.SetWriter(s.feed, feed.Ref{Feed: s.feed})
+	one := objID(1)
+	s.do(opCreate(one, map[string][]byte{
+		"a": vInt(1), "n": vTyped(valueCounter, vInt(0)), "t": vText("hello"), "m": vMap(map[string][]byte{"x": vInt(1)}),
+		"l": vList(vMap(map[string][]byte{"x": vInt(1)}), vInt(2), vInt(3)),
+	}))
+	s.db.ClearUndo()
+	s.do(opSet(one, vInt(2), "a"), opAdd(one, 7, "n"), opEdit(one, 1, 3, "y", "t"), opDelKey(one, "m"))
+	s.do(opMove(one, 0, 1, "l"), opSplice(one, 1, 1, [][]byte{vInt(4)}, "l"), opDelete(one))
+	s.flush()
+	return s
+}
+
+// undoSeeds are records of steps of undoSite.
+func undoSeeds(t testing.TB) (out [][]byte) {
+	s := undoSite(t)
+	for _, r := range s.db.CutUndo() {
+		out = append(out, r.Bytes)
+	}
+	s.undo(true)
+	s.undo(true)
+	s.flush()
+	for _, r := range s.db.CutUndo() {
+		if r.Bytes != nil {
+			out = append(out, r.Bytes)
+		}
+	}
+	return out
+}
+
+func tryUndoRecord(t *testing.T, b []byte) {
+	s := undoSite(t)
+	s.db.ClearUndo()
+	if bad := s.db.RestoreUndo([]UndoRecord{{1, b}}); len(bad) > 0 {
+		return
+	}
+	for range 2 {
+		for _, step := range []func(int64) (bool, error){s.db.Undo, s.db.Redo} {
+			if _, err := step(3); err != nil {
+				named(t, err)
+			}
+		}
+	}
+	other := newSite(t, 2)
+	other.apply(s.sent...)
+	other.apply(s.flush()...)
+	if x, y := showAll(s.db), showAll(other.db); x != y {
+		t.Fatalf("replicas differ after a step of %x:\n%s\n%s", b, x, y)
+	}
+}
+
+// FuzzUndoRecord takes up and takes back arbitrary steps.
+func FuzzUndoRecord(f *testing.F) {
+	for _, b := range undoSeeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(tryUndoRecord)
+}
+
+// TestUndo_O12_bigStepIsNotStored: a step over the limit stays in memory only.
+func TestUndo_O12_bigStepIsNotStored(t *testing.T) {
+	a := newSite(t, 1)
+	a.do(opCreate(objID(1), map[string][]byte{"a": vStr(strings.Repeat("x", maxUndo+1))}))
+	a.do(opSet(objID(1), vInt(1), "a"))
+	stored := undoRecords{}
+	a.store(stored)
+	if len(stored) != 0 || a.db.HasUndoRecords() {
+		t.Errorf("%d records", len(stored))
+	}
+	a.undo(true)
+	if n := len(a.read(objID(1)).contents); n < maxUndo {
+		t.Errorf("the value has %d bytes", n)
+	}
+}
