@@ -128,12 +128,12 @@ const parts = {
   },
 
   wasm() {
-    const file = 'web/dist/echospace.wasm';
+    const linked = '.cache/echospace.wasm'; // as Go left it, so that Go sees whether it is up to date
     const env = { GOOS: 'js', GOARCH: 'wasm' };
     const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
     const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'))}`;
-    run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', file, './wasm'], env);
-    writeFileSync(join(root, file), joinSegments(readFileSync(join(root, file)), stripped));
+    run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', linked, './wasm'], env);
+    writeFileSync(join(dist, 'echospace.wasm'), joinSegments(readFileSync(join(root, linked)), stripped));
   },
 
   async compress() {
