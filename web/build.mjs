@@ -15,6 +15,7 @@ import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
 import { foldTables } from './functab.mjs';
 import { stripLines } from './lines.mjs';
+import { shortenNames } from './names.mjs';
 import { joinSegments } from './segments.mjs';
 import { writeOverlay } from './std.mjs';
 
@@ -104,9 +105,10 @@ function cached(kind, content, make) {
 const zopfliGzip = (content) =>
   promisify(zopfli.gzip)(content, { numiterations: 3 }).then((out) => Buffer.from(out));
 
-/** What is left of the memory of the module; gives the code that puts back what can be put back. */
+/** Takes out of the memory of the module what traces alone need; gives the code that puts back what can be put back. */
 function stripped(memory) {
   stripLines(memory);
+  writeFileSync(join(dist, 'echospace.names.txt'), shortenNames(memory));
   return foldTables(memory);
 }
 

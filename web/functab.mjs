@@ -8,26 +8,14 @@
 // The layout is that of Go's linker (cmd/link/internal/ld/pcln.go) and runtime
 // (symtab.go), checked value by value before anything is left out.
 
-import { findTable } from './lines.mjs';
+import { findModule, findTable } from './lines.mjs';
 
 const BUCKET = 20; // runtime.findfuncbucket
 const BUCKET_PCS = 4096;
 const BUCKETS_PER_FUNCTION = 16;
 
 /** The words of runtime.moduledata that are read here. */
-const MODULE = { ftab: 16, ftabLength: 17, findfunctab: 19, minpc: 20, maxpc: 21 };
-
-function findModule(memory, table) {
-  const pointer = Buffer.alloc(8);
-  pointer.writeBigUInt64LE(BigInt(table.at));
-  for (let at = memory.indexOf(pointer); at >= 0; at = memory.indexOf(pointer, at + 1)) {
-    const word = (n) => Number(memory.readBigUInt64LE(at + 8 * n));
-    if (at % 8 !== 0 || at + 8 * MODULE.maxpc + 8 > memory.length) continue;
-    if (word(MODULE.ftab) === table.at + table.functions && word(MODULE.ftabLength) === table.funcs + 1)
-      return word;
-  }
-  throw new Error('the module has no moduledata of a layout that this script knows');
-}
+const MODULE = { findfunctab: 19, minpc: 20, maxpc: 21 };
 
 function want(holds, what) {
   if (!holds) throw new Error(`${what}: not a layout that this script knows`);

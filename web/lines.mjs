@@ -25,15 +25,32 @@ export function findTable(memory) {
       (x, i, all) => i === 0 || x >= all[i - 1],
     );
     const fits = at + functions + 8 * funcs <= memory.length;
-    if (funcs > 0 && unused === 0 && rises && fits) found.push({ at, funcs, files, tables, functions });
+    if (funcs > 0 && unused === 0 && rises && fits)
+      found.push({ at, funcs, names, units, files, tables, functions });
   }
   if (found.length !== 1)
     throw new Error(`${found.length} tables of functions in the module, expected one of Go 1.20 to 1.26`);
   return found[0];
 }
 
+/** Words of runtime.moduledata: the table of functions and its length, and the last that anybody reads. */
+const MODULE = { ftab: 16, ftabLength: 17, last: 41 };
+
+/** Finds runtime.moduledata, and gives a function for its words. */
+export function findModule(memory, table) {
+  const pointer = Buffer.alloc(8);
+  pointer.writeBigUInt64LE(BigInt(table.at));
+  for (let at = memory.indexOf(pointer); at >= 0; at = memory.indexOf(pointer, at + 1)) {
+    const word = (n) => Number(memory.readBigUInt64LE(at + 8 * n));
+    if (at % 8 !== 0 || at + 8 * MODULE.last + 8 > memory.length) continue;
+    if (word(MODULE.ftab) === table.at + table.functions && word(MODULE.ftabLength) === table.funcs + 1)
+      return word;
+  }
+  throw new Error('the module has no moduledata of a layout that this script knows');
+}
+
 /** The end of the table at `at`: pairs of a value's and a pc's change, until a value that does not change. */
-function endOf(memory, at) {
+export function endOf(memory, at) {
   let next = at;
   const varint = () => {
     const from = next;

@@ -1,0 +1,1 @@
+export function shortenNames(memory: Buffer): string;
