@@ -73,13 +73,11 @@ const HOT = [
     'internal/sync',
     'sync/atomic',
   ],
-  ...['bytes', 'cmp', 'compress/flate', 'math/bits', 'unicode/utf8'],
+  'compress/flate',
   ...['sha256', 'sha512', 'subtle'].map((name) => `crypto/internal/fips140/${name}`),
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
-  ...['core/crdt/egwalker', 'core/crdt/flat', 'core/crdt/rope', 'core/wire', 'jsbridge/hotpath'].map(
-    (name) => `./${name}`,
-  ),
+  ...['core/crdt/egwalker', 'core/crdt/flat', 'core/crdt/rope', 'core/wire'].map((name) => `./${name}`),
 ];
 
 /** The last pattern that a package matches decides. */

@@ -1,13 +1,65 @@
-// Takes the NIST curves out of the standard library's crypto/ecdh, for the
-// page's module alone: it uses X25519, but their package initializes a table
-// of 88 KB for P-256, which no compressor makes smaller and no linker drops.
-// Whoever asks for one of these curves in code of the page gets a compile error.
+// Takes out of the standard library, for the page's module alone, what only FIPS
+// 140 mode uses, which a page has not: the generator of random numbers on AES, and
+// the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
+// of crypto/ecdh: the page uses X25519, but their package initializes a table of
+// 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
+// asks for one of these curves in code of the page gets a compile error.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const FIPS = 'crypto/internal/fips140';
+
 /** What each file of the library holds for the module, by its path below GOROOT/src. */
 const FILES = {
+  [`${FIPS}/drbg/cast.go`]: 'package drbg\n',
+  [`${FIPS}/drbg/ctrdrbg.go`]: 'package drbg\n',
+  [`${FIPS}/drbg/entropy_wasm.go`]: 'package drbg\n',
+  [`${FIPS}/drbg/rand.go`]: `package drbg
+
+import (
+	"crypto/internal/sysrand"
+	"io"
+)
+
+// DefaultReader is a reader that gives what Read does.
+type DefaultReader interface{ defaultReader() }
+
+// Read fills b with what the browser draws.
+func Read(b []byte) { sysrand.Read(b) }
+
+// ReadWithReader fills b from r.
+func ReadWithReader(r io.Reader, b []byte) error {
+	if _, ok := r.(DefaultReader); ok {
+		Read(b)
+		return nil
+	}
+	_, err := io.ReadFull(r, b)
+	return err
+}
+
+// SetTestingReader is for tests, which have a library of their own.
+func SetTestingReader(io.Reader) { panic("no tests run in the page's module") }
+`,
+  'crypto/internal/fips140hash/hash.go': `package fips140hash
+
+import "hash"
+
+// Unwrap gives what implements h: itself, since no hash of the page is wrapped.
+func Unwrap(h hash.Hash) hash.Hash { return h }
+
+// UnwrapNew is Unwrap for what makes hashes.
+func UnwrapNew[Hash hash.Hash](newHash func() Hash) func() hash.Hash {
+	return func() hash.Hash { return newHash() }
+}
+`,
+  [`${FIPS}/aes/cast.go`]: 'package aes\n',
+  [`${FIPS}/aes/gcm/cast.go`]: 'package gcm\n',
+  [`${FIPS}/hkdf/cast.go`]: 'package hkdf\n',
+  [`${FIPS}/hmac/cast.go`]: 'package hmac\n',
+  [`${FIPS}/sha256/cast.go`]: 'package sha256\n',
+  [`${FIPS}/sha3/cast.go`]: 'package sha3\n',
+  [`${FIPS}/sha512/cast.go`]: 'package sha512\n',
   'crypto/ecdh/nist.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/cast.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/ecdh.go': `package ecdh
