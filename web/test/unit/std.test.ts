@@ -9,19 +9,32 @@ import { writeOverlay } from '../../std.mjs';
 /** How P-256's table of multiples begins: the base point's coordinates in Montgomery form. */
 const tableOfP256 = Buffer.from('3c14a918d430e779', 'hex');
 
+const goroot = () => execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
+
 describe('the standard library of the page', () => {
   let folder: string;
   let overlay: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'echospace-std-'));
-    overlay = writeOverlay(execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim(), folder);
+    overlay = writeOverlay(goroot(), folder);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const go = (...args: string[]) => spawnSync('go', [...args], { encoding: 'utf8' });
+  const env = { ...process.env, GOOS: 'js', GOARCH: 'wasm' };
+  const go = (...args: string[]) => spawnSync('go', [...args], { encoding: 'utf8', env });
 
   test('X25519 is there: RFC 7748, section 5.2, after one iteration', () => {
-    const { stdout, stderr } = go('run', `-overlay=${overlay}`, './web/test/unit/testdata/x25519');
+    const built = join(folder, 'x25519');
+    assert.equal(
+      go('build', `-overlay=${overlay}`, '-o', built, './web/test/unit/testdata/x25519').stderr,
+      '',
+    );
+    const launcher = `${goroot()}/lib/wasm/wasm_exec_node.js`;
+    const bare = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
+    const { stdout, stderr } = spawnSync(process.execPath, [launcher, built], {
+      encoding: 'utf8',
+      env: bare,
+    });
     assert.equal(stdout, '422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079\n', stderr);
   });
 
@@ -45,6 +58,6 @@ describe('the standard library of the page', () => {
   });
 
   test('a library without one of the files is refused', () => {
-    assert.throws(() => writeOverlay(folder, join(folder, 'other')), /crypto\/ecdh\/nist\.go is not in/);
+    assert.throws(() => writeOverlay(folder, join(folder, 'other')), /crypto\/.*\.go is not in/);
   });
 });
