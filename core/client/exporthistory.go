@@ -53,20 +53,9 @@ func (x *exporter) pastSections() (sections [][]byte, count uint64, err error) {
 // authors says who writes feeds. sp.mu is held.
 func (sp *Space) authors(feeds []id.FeedID) []author {
 	list := make([]author, len(feeds))
-	names := map[id.IdentityKey]string{}
-	for _, m := range sp.core.Membership().Members() {
-		names[m.Identity] = m.Name
-	}
-	devices := map[id.FeedID]id.DeviceKey{}
-	for _, f := range sp.core.Feeds() {
-		devices[f.Header.ID()] = f.Header.Device
-	}
 	for i, f := range feeds {
-		list[i].feed = f
-		if m, ok := sp.core.Membership().Device(devices[f]); ok {
-			list[i].identity = m.Identity
-			list[i].name = names[m.Identity]
-		}
+		who, _ := sp.core.Author(f)
+		list[i] = author{feed: f, identity: who.Identity, name: who.Name}
 	}
 	return list
 }

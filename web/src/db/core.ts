@@ -6,10 +6,11 @@ import { Reader, Writer } from '../wire.js';
 import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
 import type { FlushOptions } from './database.js';
 import { Timeline } from './history.js';
-import { type IdKey, idSize, keyAt, keyBytes, keysIn, putKey } from './ids.js';
+import { type IdKey, idSize, keyAt, keyBytes, keysIn } from './ids.js';
 import { encodeIndex, type IndexDefinition, type QueryPlan, readPlan } from './indexes.js';
 import { ObjectNode, objectNodeOf } from './live.js';
 import type { LiveQuery, QueryHost } from './query.js';
+import { loadTogether, readRecord } from './records.js';
 import type { Placed } from './rows.js';
 import { type Text, textAccess } from './text.js';
 import { TextRows } from './textrows.js';
@@ -29,8 +30,6 @@ export interface DatabaseSpace {
 /** The id of the object that holds a space's properties. */
 const propertiesKey = keyAt(new Uint8Array(idSize).fill(1, idSize - 1));
 
-/** Objects that are read together at the first touch of one of them. */
-const readAhead = 256;
 /** Bytes of changes that are taken from the core at a time, and how long that may keep the page. */
 const changesLimit = 64 << 10;
 /** After how many bytes the edits of a burst are handed to the core before the burst ends. */
@@ -158,7 +157,7 @@ export class Core implements Host, QueryHost, UndoHost {
       const r = new Reader(this.#space.runtime.read(handle, keyBytes(key)));
       r.array();
       if (r.skipNil()) return undefined;
-      node = this.#readRecord(r);
+      node = readRecord(r, (key) => this.#node(key));
     }
     node.ensureRead();
     return node.deleted ? undefined : node;
@@ -166,28 +165,12 @@ export class Core implements Host, QueryHost, UndoHost {
 
   load(object: ObjectNode): void {
     const handle = this.#handle();
-    const batch = [object];
-    const start = (object.unreadAt ?? this.#unread.length) + 1;
-    for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
-    const ids = new Uint8Array(batch.length * idSize);
-    for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);
-    const r = new Reader(this.#space.runtime.read(handle, ids));
-    r.array();
-    for (const node of batch) {
-      // The properties of a space are there before anybody has set one.
-      if (r.skipNil()) node.loaded = true;
-      else this.#readRecord(r);
-    }
-  }
-
-  /** Reads a record into its object: `[id, flags, map, created lamport, created feed]`. */
-  #readRecord(r: Reader): ObjectNode {
-    const size = r.array();
-    const node = this.#node(keyAt(r.bin()));
-    node.deleted = (r.int() & 1) !== 0;
-    node.loadFrom(r);
-    for (let i = 3; i < size; i++) r.skip();
-    return node;
+    loadTogether(
+      object,
+      this.#unread,
+      (ids) => this.#space.runtime.read(handle, ids),
+      (key) => this.#node(key),
+    );
   }
 
   // Edits.

@@ -4,16 +4,14 @@ import type { Runtime } from '../runtime.js';
 import { Reader, type Writer } from '../wire.js';
 import type { Host } from './container.js';
 import type { Filter } from './filter.js';
-import { type IdKey, idSize, keyAt, keyBytes, keyFromHex, keysIn, putKey } from './ids.js';
+import { type IdKey, keyBytes, keyFromHex, keysIn } from './ids.js';
 import { type QueryPlan, readPlan } from './indexes.js';
 import { type Live, ObjectNode } from './live.js';
 import { Query, type QueryHost, type QueryOptions } from './query.js';
+import { loadTogether, readRecord } from './records.js';
 import { TextRows } from './textrows.js';
 import { ObjectType } from './type.js';
 import type { Version } from './version.js';
-
-/** Objects that are read together at the first touch of one of them. */
-const readAhead = 256;
 
 /** Gives back what the core holds of a version that nobody holds any more. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());
@@ -77,32 +75,18 @@ export class PastCore implements Host, QueryHost {
     const r = new Reader(this.#runtime.read(this.#open(), keyBytes(key)));
     r.array();
     if (r.skipNil()) return undefined;
-    const node = this.#readRecord(r);
+    const node = readRecord(r, (key) => this.#node(key));
     return node.deleted ? undefined : node;
   }
 
   load(object: ObjectNode): void {
     const handle = this.#open();
-    const batch = [object];
-    const start = (object.unreadAt ?? this.#unread.length) + 1;
-    for (const node of this.#unread.slice(start, start + readAhead)) if (!node.loaded) batch.push(node);
-    const ids = new Uint8Array(batch.length * idSize);
-    for (const [i, node] of batch.entries()) putKey(ids, i * idSize, node.key);
-    const r = new Reader(this.#runtime.read(handle, ids));
-    r.array();
-    for (const node of batch) {
-      if (r.skipNil()) node.loaded = true;
-      else this.#readRecord(r);
-    }
-  }
-
-  #readRecord(r: Reader): ObjectNode {
-    const size = r.array();
-    const node = this.#node(keyAt(r.bin()));
-    node.deleted = (r.int() & 1) !== 0;
-    node.loadFrom(r);
-    for (let i = 3; i < size; i++) r.skip();
-    return node;
+    loadTogether(
+      object,
+      this.#unread,
+      (ids) => this.#runtime.read(handle, ids),
+      (key) => this.#node(key),
+    );
   }
 
   // Queries: their results never change.
