@@ -1,8 +1,7 @@
 // Takes the line numbers out of a Go program for WebAssembly. The runtime needs
 // its tables of stack sizes and pointer maps, which lie among those that map
 // each instruction to a file and a line; the latter are for traces alone, and a
-// twelfth of the whole download. Without them a trace names functions, without
-// lines: the runtime takes the absence of a table for "not known".
+// twelfth of the whole download. Without them a trace has no lines: the runtime takes the absence of a table for "not known".
 //
 // The layout is that of pcHeader and _func in Go's runtime (symtab.go,
 // runtime2.go), checked as far as it can be.

@@ -1,7 +1,8 @@
 // Gives the functions of a Go program for WebAssembly short names, as minifying
 // does for JavaScript: only traces show them, and they are a thirtieth of the
 // whole download. What they stood for goes into a file beside the module. The
-// runtime looks for the prefix of its own functions, which keep their names.
+// runtime looks for the prefix of its own functions, which keep their names, and
+// shows in traces what has a dot.
 //
 // The layout is that of _func and inlinedCall in Go's runtime (runtime2.go,
 // symtabinl.go).
@@ -30,7 +31,7 @@ export function shortenNames(memory) {
     const offset = memory.readUInt32LE(field);
     if (!short.has(offset)) {
       const long = before.toString('utf8', offset, before.indexOf(0, offset));
-      const name = long === '' || long.startsWith('runtime.') ? long : `f${lines.length.toString(36)}`;
+      const name = long === '' || long.startsWith('runtime.') ? long : `.${lines.length.toString(36)}`;
       if (name !== long) lines.push(`${name} ${long}\n`);
       if (next + Buffer.byteLength(name) >= names.length)
         throw new Error('short names are longer than long ones');

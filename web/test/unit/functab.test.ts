@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { foldTables } from '../../functab.mjs';
 import { joinSegments } from '../../segments.mjs';
+import { buildGo, runGo, traced } from './goprogram.js';
 
 const built = 'web/test-output/folded.wasm';
 const folded = 'web/test-output/folded-tables.wasm';
@@ -20,20 +20,9 @@ function memoryOf(file: string): Buffer {
   return Buffer.from((exports.mem as WebAssembly.Memory).buffer);
 }
 
-function run(file: string): { stdout: string; stderr: string; status: number | null } {
-  const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
-  return spawnSync(process.execPath, [`${goroot}/lib/wasm/wasm_exec_node.js`, file], {
-    encoding: 'utf8',
-    env,
-  });
-}
-
 describe('foldTables', () => {
   before(() => {
-    mkdirSync('web/test-output', { recursive: true });
-    const env = { ...process.env, GOOS: 'js', GOARCH: 'wasm' };
-    execFileSync('go', ['build', '-o', built, './web/test/unit/testdata/traced'], { env });
+    buildGo(traced, built);
     writeFileSync(folded, joinSegments(readFileSync(built), foldTables));
   });
 
@@ -47,7 +36,7 @@ describe('foldTables', () => {
   });
 
   test('the program runs as before: stacks grow, the collector walks them, traces name functions', () => {
-    const [whole, small] = [run(built), run(folded)];
+    const [whole, small] = [runGo(built), runGo(folded)];
     assert.match(whole.stdout, /^sum \d+, recovered deep down, collected true/);
     assert.equal(small.stdout, whole.stdout);
     assert.equal(small.stderr.replaceAll(/0x[0-9a-f]+/g, ''), whole.stderr.replaceAll(/0x[0-9a-f]+/g, ''));

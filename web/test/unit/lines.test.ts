@@ -1,39 +1,27 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { stripLines } from '../../lines.mjs';
 import { joinSegments } from '../../segments.mjs';
+import { buildGo, runGo, traced } from './goprogram.js';
 
 const built = 'web/test-output/traced.wasm';
 const stripped = 'web/test-output/traced-stripped.wasm';
 
-/** Runs a Go program in Node, as Go's own launcher does. */
-function run(file: string): { stdout: string; stderr: string; status: number | null } {
-  const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
-  return spawnSync(process.execPath, [`${goroot}/lib/wasm/wasm_exec_node.js`, file], {
-    encoding: 'utf8',
-    env,
-  });
-}
-
 describe('stripLines', () => {
   before(() => {
-    mkdirSync('web/test-output', { recursive: true });
-    const env = { ...process.env, GOOS: 'js', GOARCH: 'wasm' };
-    execFileSync('go', ['build', '-o', built, './web/test/unit/testdata/traced'], { env });
+    buildGo(traced, built);
     writeFileSync(stripped, joinSegments(readFileSync(built), stripLines));
   });
 
   test('the program runs as before: stacks grow, the collector walks them, panics are recovered', () => {
-    const [whole, bare] = [run(built), run(stripped)];
+    const [whole, bare] = [runGo(built), runGo(stripped)];
     assert.match(whole.stdout, /^sum \d+, recovered deep down, collected true/);
     assert.equal(bare.stdout, whole.stdout);
   });
 
   test('a trace names the functions, without lines', () => {
-    const [whole, bare] = [run(built), run(stripped)];
+    const [whole, bare] = [runGo(built), runGo(stripped)];
     assert.match(whole.stderr, /panic: the end.*main\.fall.*main\.go:\d+/s);
     assert.match(bare.stderr, /panic: the end.*main\.fall/s);
     assert.doesNotMatch(bare.stderr, /\.go:\d/);

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { writeOverlay } from '../../std.mjs';
+import { goroot, runGo } from './goprogram.js';
 
 /** How P-256's table of multiples begins: the base point's coordinates in Montgomery form. */
 const tableOfP256 = Buffer.from('3c14a918d430e779', 'hex');
-
-const goroot = () => execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
 
 describe('the standard library of the page', () => {
   let folder: string;
@@ -29,12 +28,7 @@ describe('the standard library of the page', () => {
       go('build', `-overlay=${overlay}`, '-o', built, './web/test/unit/testdata/x25519').stderr,
       '',
     );
-    const launcher = `${goroot()}/lib/wasm/wasm_exec_node.js`;
-    const bare = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
-    const { stdout, stderr } = spawnSync(process.execPath, [launcher, built], {
-      encoding: 'utf8',
-      env: bare,
-    });
+    const { stdout, stderr } = runGo(built);
     assert.equal(stdout, '422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079\n', stderr);
   });
 
