@@ -13,9 +13,7 @@ import { promisify } from 'node:util';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
-import { foldTables } from './functab.mjs';
-import { stripLines } from './lines.mjs';
-import { shortenNames } from './names.mjs';
+import { foldFunctions } from './functab.mjs';
 import { joinSegments } from './segments.mjs';
 import { writeOverlay } from './std.mjs';
 
@@ -103,11 +101,11 @@ function cached(kind, content, make) {
 const zopfliGzip = (content) =>
   promisify(zopfli.gzip)(content, { numiterations: 3 }).then((out) => Buffer.from(out));
 
-/** Takes out of the memory of the module what traces alone need; gives the code that puts back what can be put back. */
-function stripped(memory) {
-  stripLines(memory);
-  writeFileSync(join(dist, 'echospace.names.txt'), shortenNames(memory));
-  return foldTables(memory);
+/** Folds the tables of functions in the memory of the module, and keeps beside it what their short names stand for. */
+function folded(memory) {
+  const { code, names } = foldFunctions(memory);
+  writeFileSync(join(dist, 'echospace.names.txt'), names);
+  return code;
 }
 
 const parts = {
@@ -133,7 +131,7 @@ const parts = {
     const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
     const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'))}`;
     run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', linked, './wasm'], env);
-    writeFileSync(join(dist, 'echospace.wasm'), joinSegments(readFileSync(join(root, linked)), stripped));
+    writeFileSync(join(dist, 'echospace.wasm'), joinSegments(readFileSync(join(root, linked)), folded));
   },
 
   async compress() {

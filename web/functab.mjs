@@ -1,101 +1,158 @@
-// Leaves out of a Go program for WebAssembly what its tables of functions say
-// twice. Each function has 64 KiB of program counters, so the index by which the
-// runtime finds a function is 20 bytes for every 4 KiB of nothing: two megabytes
-// that a division gives. Where the entries of functions lie is as regular, and of
-// the places of their records and names the differences are small. A function
-// that runs when the module is instantiated puts all of it back.
-//
-// The layout is that of Go's linker (cmd/link/internal/ld/pcln.go) and runtime
-// (symtab.go), checked value by value before anything is left out.
+// Takes out of a Go program for WebAssembly what its tables of functions say for
+// traces alone, or twice, which was an eighth of the whole download: lines and
+// files, arguments, names, and the index of functions, which a division gives.
+// The rest is written as columns of small numbers, from which a function that
+// runs when the module is instantiated makes the tables that the runtime reads.
+// Traces name functions by number; a file beside the module says which is which.
 
-import { findModule, findTable } from './lines.mjs';
+import { FUNC, NONE, readFunctions, want } from './golayout.mjs';
+import { unfold } from './unfold.mjs';
 
 const BUCKET = 20; // runtime.findfuncbucket
 const BUCKET_PCS = 4096;
-const BUCKETS_PER_FUNCTION = 16;
 
-/** The words of runtime.moduledata that are read here. */
-const MODULE = { findfunctab: 19, minpc: 20, maxpc: 21 };
+/** What follows a folded record: offsets of two tables of values and of five kinds of data. */
+const [TABLES, DATAS] = [2, 5];
+const RECORD = FUNC.size + 4 * (TABLES + DATAS);
 
-function want(holds, what) {
-  if (!holds) throw new Error(`${what}: not a layout that this script knows`);
+/**
+ * A name has the form of a method's, since the runtime looks for the receiver of
+ * some; the runtime's own functions keep their prefix, by which it knows them.
+ */
+const RUNTIME = 'runtime.';
+const RECEIVER = '(*f).';
+const NAME = RUNTIME.length + RECEIVER.length + 4 + 1;
+
+/** The last letters of a function's name: four, for sixteen bits, lowest first. */
+export function letters(number) {
+  return [0, 4, 8, 12].map((shift) => String.fromCharCode(97 + ((number >> shift) & 15))).join('');
 }
 
 /**
- * Takes the tables out of a program's memory, from address 0, in place. Gives
- * the code of the function that puts them back.
+ * Folds the tables in a program's memory, from address 0, in place. Gives the code
+ * of the function that unfolds them, and a line for each name: the short one, the
+ * long one.
  */
-export function foldTables(memory) {
-  const table = findTable(memory);
-  const word = findModule(memory, table);
-  const first = table.at + table.functions;
-  const entry = memory.readUInt32LE(first);
-  let [record, name] = [0, 0];
-  for (let i = 0; i < table.funcs; i++) {
-    const at = first + 8 * i;
-    const offset = memory.readUInt32LE(at + 4);
-    const nameOffset = memory.readInt32LE(first + offset + 4);
-    want(memory.readUInt32LE(at) === entry + i, `the entry of function ${i}`);
-    want(memory.readUInt32LE(first + offset) === entry + i, `the record of function ${i}`);
-    want(offset > record, `the place of function ${i}`);
-    memory.writeUInt32LE(0, at);
-    memory.writeUInt32LE(offset - record, at + 4);
-    memory.writeUInt32LE(0, first + offset);
-    memory.writeInt32LE((nameOffset - name) | 0, first + offset + 4);
-    [record, name] = [offset, nameOffset];
+export function foldFunctions(memory) {
+  const program = readFunctions(memory);
+  const { functions, entry, records, names } = program;
+  want(functions.length < 1 << 16, `${functions.length} functions`);
+  const longNames = memory.subarray(names.from, names.to);
+  const long = functions.map(({ name }) => longNames.toString('utf8', name, longNames.indexOf(0, name)));
+  clearTraced(memory, functions);
+  const moved = packTables(memory, program);
+  const stream = columns([
+    [
+      FUNC.name,
+      long.map((name, i) =>
+        name === '' ? 0 : 1 + NAME * i + (name.startsWith(RUNTIME) ? 0 : RUNTIME.length - 1),
+      ),
+    ],
+    [FUNC.args, functions.map(({ args }) => args)],
+    [FUNC.deferreturn, functions.map(({ deferreturn }) => deferreturn)],
+    [FUNC.pcsp, functions.map(({ pcsp }) => moved(pcsp))],
+    [FUNC.tables, functions.map(() => TABLES)],
+    [FUNC.kind, functions.map(({ kind }) => kind | (DATAS << 24))],
+    [FUNC.size + 4, functions.map(({ stackMap }) => moved(stackMap))],
+    ...Array.from({ length: DATAS }, (_, i) => [
+      FUNC.size + 4 * (TABLES + i),
+      functions.map(({ datas }) => datas[i]),
+    ]),
+  ]);
+  const end = records.from + 8 * functions.length;
+  want(end + 8 + RECORD * functions.length <= records.to, 'the size of records');
+  const streamAt = names.from + 1 + NAME * functions.length;
+  const scratch = streamAt + stream.length + 8 - ((streamAt + stream.length) % 4);
+  want(scratch + 4 * functions.length <= names.to, 'the size of names');
+  memory.fill(0, names.from, names.to);
+  memory.fill(0, records.from, end);
+  memory.fill(0, end + 8, records.to);
+  memory.set(stream, streamAt);
+  const buckets = clearIndex(memory, program);
+  const code = unfold({
+    ...{ functions: functions.length, entry, table: records.from, record: end + 8, size: RECORD },
+    ...{ names: names.from + 1, name: NAME, runtime: RUNTIME, receiver: RECEIVER },
+    ...{ stream: streamAt, scratch, index: program.index, buckets, bucket: BUCKET },
+  });
+  const lines = long.map(
+    (name, i) => `${name.startsWith(RUNTIME) ? RUNTIME : '.'}${RECEIVER}${letters(i)} ${name}\n`,
+  );
+  return { code, names: lines.join('') };
+}
+
+/** Clears what traces alone read, but for what equals something that is needed. */
+function clearTraced(memory, functions) {
+  const needed = new Set();
+  for (const { at, size } of functions.flatMap((f) => f.needed))
+    for (let i = at; i < at + size; i++) needed.add(i);
+  for (const { at, size } of functions.flatMap((f) => f.traced))
+    for (let i = at; i < at + size; i++) if (!needed.has(i)) memory[i] = 0;
+}
+
+/** Writes the tables of stack sizes and pointer maps one behind the other, in the order of their use. Gives where they went. */
+function packTables(memory, { functions, tables, files, tableEnd }) {
+  const before = Buffer.from(memory.subarray(tables.from, tables.to));
+  const places = new Map([[0, 0]]); // offset 0 says that there is no table
+  let next = 1;
+  const packed = [];
+  for (const offset of [...functions.map((f) => f.pcsp), ...functions.map((f) => f.stackMap)]) {
+    if (places.has(offset)) continue;
+    packed.push(before.subarray(offset, tableEnd(offset)));
+    places.set(offset, next);
+    next += packed.at(-1).length;
   }
-  // The last bucket is not a whole one.
-  const buckets = Math.floor((word(MODULE.maxpc) - word(MODULE.minpc)) / BUCKET_PCS);
-  const index = word(MODULE.findfunctab);
+  memory.fill(0, tables.from, tables.to);
+  memory.set(Buffer.concat(packed), tables.from + 1);
+  memory.fill(0, files.from, files.to);
+  return (offset) => places.get(offset);
+}
+
+/** Clears the index of functions. Its last bucket is not a whole one and stays. Gives how many are cleared. */
+function clearIndex(memory, { index, pcs }) {
+  const buckets = Math.floor(pcs / BUCKET_PCS);
   for (let i = 0; i < buckets; i++) {
     const bucket = memory.subarray(index + BUCKET * i, index + BUCKET * (i + 1));
-    const whole = bucket.readUInt32LE(0) === Math.floor(i / BUCKETS_PER_FUNCTION);
+    const whole = bucket.readUInt32LE(0) === Math.floor(i / 16); // a function has 64 KiB of pcs
     want(whole && bucket.subarray(4).every((byte) => byte === 0), `bucket ${i} of the index of functions`);
     bucket.fill(0);
   }
-  return unfold({ first, end: first + 8 * table.funcs, entry, index, indexEnd: index + BUCKET * buckets });
+  return buckets;
 }
 
-/** The code of a function that undoes foldTables: locals and instructions. */
-function unfold({ first, end, entry, index, indexEnd }) {
-  const [at, until, number, record, name, place] = [0, 1, 2, 3, 4, 5]; // locals, all i32
-  const get = (local) => [0x20, local];
-  const set = (local) => [0x21, local];
-  const tee = (local) => [0x22, local];
-  const constant = (value) => [0x41, ...signed(value)];
-  const load = (offset) => [0x28, 2, offset];
-  const store = (offset) => [0x36, 2, offset];
-  const add = [0x6a];
-  const start = (from, to, value) => [
-    ...[...constant(from), ...set(at), ...constant(to), ...set(until), ...constant(value), ...set(number)],
-    ...[0x03, 0x40], // loop
-  ];
-  const next = (step) => [
-    ...[...get(number), ...constant(1), ...add, ...set(number)],
-    ...[...get(at), ...constant(step), ...add, ...tee(at), ...get(until)],
-    ...[0x49, 0x0d, 0, 0x0b], // i32.lt_u, br_if, end
-  ];
-  return Buffer.from([
-    ...[1, 6, 0x7f],
-    ...start(first, end, entry),
-    ...[...get(at), ...get(number), ...store(0)],
-    ...[...get(at), ...get(at), ...load(4), ...get(record), ...add, ...tee(record), ...store(4)],
-    ...[...get(record), ...constant(first), ...add, ...tee(place), ...get(number), ...store(0)],
-    ...[...get(place), ...get(place), ...load(4), ...get(name), ...add, ...tee(name), ...store(4)],
-    ...next(8),
-    ...start(index, indexEnd, 0),
-    ...[...get(at), ...get(number), ...constant(Math.log2(BUCKETS_PER_FUNCTION)), 0x76, ...store(0)], // i32.shr_u
-    ...next(BUCKET),
-    0x0b,
-  ]);
-}
-
-/** A 32-bit integer in signed LEB128. */
-function signed(value) {
-  const bytes = [];
-  for (let rest = value | 0; ; rest >>= 7) {
-    const low = rest & 127;
-    if (rest >> 6 === 0 || rest >> 6 === -1) return [...bytes, low];
-    bytes.push(low | 128);
+/**
+ * Writes columns of the records. Each: the place in a record; how many different
+ * values, which follow as differences, from -1; and for each function one of these
+ * by its rank, doubled, or, if no function before had one as high, how much higher
+ * it is than the highest, doubled less one. Tables lie in the order of the
+ * functions, so that is mostly 1. The end is a place of 255.
+ */
+function columns(list) {
+  const out = [];
+  for (const [place, values] of list) {
+    const different = [...new Set(values)].sort((a, b) => a - b);
+    const ranks = new Map(different.map((value, rank) => [value, rank]));
+    out.push(...varint(place), ...varint(different.length));
+    let before = NONE;
+    for (const value of different) {
+      out.push(...varint(value - before));
+      before = value;
+    }
+    let highest = 0;
+    for (const rank of values.map((value) => ranks.get(value))) {
+      if (rank <= highest) out.push(...varint(2 * rank));
+      else {
+        out.push(...varint(2 * (rank - highest) - 1));
+        highest = rank;
+      }
+    }
   }
+  return Buffer.from([...out, ...varint(255)]);
+}
+
+/** A number below 2^32 in LEB128. */
+function varint(value) {
+  const bytes = [];
+  let rest = value >>> 0;
+  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128);
+  return [...bytes, rest];
 }

@@ -1,7 +1,7 @@
 //go:build js
 
 // Command traced uses what the runtime's tables are for: a stack that grows
-// and is walked by the collector, a panic that is recovered, and one that is not.
+// and is walked by the collector, a panics that are recovered, and one that is not.
 package main
 
 import (
@@ -26,6 +26,18 @@ func recovered() (reason any) {
 	return nil
 }
 
+type number int
+
+func (n number) value() int { return int(n) }
+
+// called calls a method of a value by a pointer that is nil: the runtime takes the
+// name of the wrapper apart to say which.
+func called(pointer *number) (reason any) {
+	defer func() { reason = recover() }()
+	interface{ value() int }(pointer).value()
+	return nil
+}
+
 func main() {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -40,6 +52,8 @@ func main() {
 	<-done
 	reason := recovered()
 	runtime.ReadMemStats(&after)
-	fmt.Printf("sum %d, recovered %v, collected %v\n", sum, reason, after.NumGC-before.NumGC >= 50)
+	fmt.Printf("sum %d, recovered %v, collected %v, ", sum, reason, after.NumGC-before.NumGC >= 50)
+	_, told := called(nil).(runtime.Error)
+	fmt.Printf("nil receiver told %v\n", told)
 	fall(3, new([64]int), func() { panic("the end") })
 }
