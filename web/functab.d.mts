@@ -1,1 +1,2 @@
-export function foldTables(memory: Buffer): Buffer;
+export function foldFunctions(memory: Buffer): { code: Buffer; names: string };
+export function letters(number: number): string;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { foldFunctions, letters } from '../../functab.mjs';
-import { readFunctions } from '../../golayout.mjs';
+import { type Program, readFunctions, type Span } from '../../golayout.mjs';
 import { joinSegments } from '../../segments.mjs';
 import { buildGo, runGo, traced } from './goprogram.js';
 
@@ -49,13 +49,12 @@ describe('foldFunctions', () => {
     const [whole, small] = [memoryOf(built), memoryOf(folded)];
     const [was, is] = [readFunctions(whole), readFunctions(small)];
     assert.equal(is.functions.length, was.functions.length);
-    const table = (memory: Buffer, of: typeof was, offset: number) =>
+    const table = (memory: Buffer, of: Program, offset: number) =>
       offset === 0
         ? ''
         : memory.toString('hex', of.tables.from + offset, of.tables.from + of.tableEnd(offset));
-    const data = (memory: Buffer, { at, size }: { at: number; size: number }) =>
-      memory.toString('hex', at, at + size);
-    const facts = (memory: Buffer, of: typeof was) =>
+    const data = (memory: Buffer, { at, size }: Span) => memory.toString('hex', at, at + size);
+    const facts = (memory: Buffer, of: Program) =>
       of.functions.map((f) => ({
         ...{ args: f.args, deferreturn: f.deferreturn, kind: f.kind, datas: f.datas },
         ...{ stack: table(memory, of, f.pcsp), pointers: table(memory, of, f.stackMap) },
@@ -87,7 +86,7 @@ describe('foldFunctions', () => {
     const [whole, small] = [memoryOf(built), memoryOf(folded)];
     const [was, is] = [readFunctions(whole), readFunctions(small)];
     for (const [i, f] of is.functions.entries()) {
-      const long = nameAt(whole, was.names.from, was.functions[i].name);
+      const long = nameAt(whole, was.names.from, was.functions[i]?.name ?? 0);
       const prefix = long.startsWith('runtime.') ? 'runtime.' : '.';
       const short = nameAt(small, is.names.from, f.name);
       assert.equal(short, long === '' ? '' : `${prefix}(*f).${letters(i)}`);

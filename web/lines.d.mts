@@ -1,1 +1,0 @@
-export function stripLines(memory: Buffer): void;

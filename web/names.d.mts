@@ -1,1 +1,0 @@
-export function shortenNames(memory: Buffer): string;
