@@ -265,7 +265,11 @@ func (sp *Space) Objects(op string, f func(db *objectdb.DB) error) error {
 // Errors: errs.SpaceClosed, errs.NotPermitted for a reader, and those of
 // objectdb; after any of them nothing has changed.
 func (sp *Space) Edit(ops []byte) error {
-	now := sp.s.c.ports.Env.UnixMilli()
+	return sp.EditAt(ops, sp.s.c.ports.Env.UnixMilli())
+}
+
+// EditAt is Edit at a time in milliseconds since 1970.
+func (sp *Space) EditAt(ops []byte, now int64) error {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	err := sp.mayEdit()

@@ -79,8 +79,12 @@ func (db *DB) localOps(ops []byte, timeMs int64, message []byte, remote bool) er
 		return nil
 	}, func(first uint32) {
 		u := &db.undo
-		db.capture(u.step(none, timeMs, message), first)
-		u.undo = u.limit(u.undo)
+		step := u.step(none, timeMs, message)
+		db.capture(step, first)
+		if n := step.size(); n >= sumUndo {
+			u.grown += n
+			u.undo = u.limit(u.undo)
+		}
 	})
 }
 

@@ -11,8 +11,10 @@ import (
 // Bounds on the undo stack.
 const (
 	maxSteps = 200 // that can be undone
-	// maxUndo is how many bytes they may take; the last is kept whatever it takes.
+	// maxUndo is how many bytes they may take, and sumUndo after how many more these
+	// are summed; the last is kept whatever it takes.
 	maxUndo = 1 << 20
+	sumUndo = maxUndo / 16
 	// maxJoined is after how many bytes a step takes no more edits.
 	maxJoined = 16 << 10
 	// maxReplaced is how much a step remembers of what was put back into texts.
@@ -38,6 +40,7 @@ type undoStack struct {
 
 	serial  uint64   // of the last step
 	dropped []uint64 // steps whose stored records are to go
+	grown   int      // bytes that came since those of a stack were summed
 	gone    []byte   // scratch
 }
 
@@ -154,23 +157,30 @@ func (u *undoStack) newStep(message []byte, timeMs int64) *undoStep {
 // push puts a step onto a stack.
 func (u *undoStack) push(stack []*undoStep, s *undoStep) []*undoStep {
 	u.version++
+	if n := len(stack); n > 0 {
+		u.grown += stack[n-1].size()
+	}
 	return u.limit(append(stack, s))
 }
 
 // limit has the oldest steps of a stack give way.
 func (u *undoStack) limit(stack []*undoStep) []*undoStep {
-	size, first := 0, 0
-	for i := len(stack) - 1; i >= 0; i-- {
-		size += stack[i].size()
-		if i < len(stack)-1 && (len(stack)-i > maxSteps || size > maxUndo) {
-			first = i + 1
-			break
+	first := max(0, len(stack)-maxSteps)
+	if u.grown >= sumUndo {
+		u.grown = 0
+		size := 0
+		for i := len(stack) - 1; i >= first; i-- {
+			size += stack[i].size()
+			if i < len(stack)-1 && size > maxUndo {
+				first = i + 1
+			}
 		}
 	}
-	for _, old := range stack[:first] {
+	for i, old := range stack[:first] {
 		u.drop(old)
+		stack[i] = nil
 	}
-	return slices.Delete(stack, 0, first)
+	return stack[first:]
 }
 
 // drop has the stored record of a step removed.

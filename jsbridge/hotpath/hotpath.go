@@ -123,16 +123,17 @@ func esOut() unsafe.Pointer { return pointer(door.out) }
 //go:wasmexport es_error
 func esError() int32 { return int32(len(door.out)) }
 
-// esApply applies the operations in the input as one transaction.
+// esApply applies the operations in the input as one transaction, made at a time
+// in milliseconds since 1970.
 //
 //go:wasmexport es_apply
-func esApply(handle, n int32) int32 {
+func esApply(handle, n int32, now float64) int32 {
 	return result(func() ([]byte, error) {
 		sp, ops, err := call(handle, n)
 		if err != nil {
 			return nil, err
 		}
-		return nil, sp.Edit(append([]byte(nil), ops...))
+		return nil, sp.EditAt(append([]byte(nil), ops...), int64(now))
 	})
 }
 

@@ -229,7 +229,7 @@ export class Runtime {
    */
   apply(handle: number, ops: Uint8Array): void {
     const length = this.#put(ops);
-    const status = this.#invoke((e) => e.es_apply(handle, length));
+    const status = this.#invoke((e) => e.es_apply(handle, length, Date.now()));
     if (status !== 0) throw this.#failure();
     for (this.#owed += length + applyBytes; this.#owed >= yieldBytes; this.#owed -= yieldBytes)
       this.#invoke((e) => e.es_yield());
