@@ -10,8 +10,8 @@ import (
 
 // formatVersion is the layout of a profile's storage. Version 1: "v" this
 // number; "k/" the keyring; "h/", "b/" feed headers and blocks (package feed);
-// "q/" damaged records, moved aside under their old key; "i/" spaces that are
-// being imported (import.go).
+// "s/" snapshots (snapshot.go); "q/" damaged records, moved aside under their old
+// key; "i/" spaces that are being imported (import.go).
 const formatVersion = 1
 
 var formatKey = []byte("v")

@@ -52,6 +52,8 @@ type profile struct {
 	slots map[uint32]bool
 	tabs  tabHub
 	locks *locks // nil: one engine
+	// snapshots says when they are written; the zero value is the default.
+	snapshots client.Snapshots
 }
 
 func newProfile() *profile {
@@ -105,6 +107,8 @@ func (w *world) client(p *profile) *client.Client {
 		Direct: direct,
 		Slot:   p.slot,
 		Tabs:   p.tabs.join(),
+
+		Snapshots: p.snapshots,
 	}
 	if p.locks != nil {
 		ports.Lock = p.locks.lock

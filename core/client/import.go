@@ -70,7 +70,7 @@ func (c *Client) ImportSpace(ctx context.Context, archive []byte) (*Space, error
 		}
 		return nil, err
 	}
-	sp, err := s.addSpace(core)
+	sp, err := s.addSpace(core, &snapshot{})
 	if err != nil {
 		return nil, err
 	}

@@ -379,6 +379,7 @@ func (sp *Space) commit(r *runtime, in *space.Intake) bool {
 		sp.s.c.ports.Env.Log.Error("a stored run does not link", "space", id.Short(sp.key), "err", err)
 		return false
 	}
+	r.news.add(in)
 	r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), nil)
 	return true
 }

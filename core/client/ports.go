@@ -36,6 +36,8 @@ type Ports struct {
 	// each change, until release. Nil where there is no page: then the engine is
 	// always on the network.
 	Visible func(fn func(visible bool)) (release func())
+	// Snapshots says when snapshots of spaces are written.
+	Snapshots Snapshots
 	// Yield lets the platform handle other events during long work; nil where
 	// threads do that.
 	Yield func(ctx context.Context)
@@ -48,6 +50,8 @@ type Ports struct {
 type Storage struct {
 	Store storage.Store
 	Keys  keys.KeyStore
+	// Bulk is the cipher of snapshots; nil is keys.PlainBulk.
+	Bulk keys.Bulk
 	// Destroy closes the store and removes everything of the profile.
 	Destroy func(ctx context.Context) error
 	// Persist asks the platform to keep the data and tells whether it promised

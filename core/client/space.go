@@ -62,6 +62,7 @@ type Space struct {
 	// waiting; not again before they were drained.
 	onChange func()
 	told     bool
+	snapshot *snapshot // in storage, as it was when core was read
 	listens  map[string][]*listener
 	readonly bool
 }
@@ -79,6 +80,7 @@ type runtime struct {
 	talk  *mesh.Gossip
 	store *storeQueue
 	link  *link
+	news  news
 
 	sessions map[mesh.SessionID]mesh.PeerInfo
 	runs     []heldRun
@@ -105,8 +107,8 @@ type storing struct {
 // dirty is what observers are to be told after a step.
 type dirty struct{ members, sync, network bool }
 
-func newSpace(s *session, core *space.Space) *Space {
-	sp := &Space{s: s, key: core.Key(), core: core, listens: map[string][]*listener{}}
+func newSpace(s *session, core *space.Space, known *snapshot) *Space {
+	sp := &Space{s: s, key: core.Key(), core: core, snapshot: known, listens: map[string][]*listener{}}
 	sp.State.Set(SpaceOpening)
 	sp.Invitations.Set([]*Invitation{})
 	sp.Members.Set([]Member{})
@@ -123,7 +125,10 @@ func (sp *Space) start() error {
 		wake:     make(chan struct{}, 1),
 		sessions: map[mesh.SessionID]mesh.PeerInfo{},
 		busy:     map[id.FeedID]*storing{},
+		news:     news{wake: make(chan struct{}, 1)},
 	}
+	tail := sp.core.Tail()
+	r.news.bytes, r.news.blocks = tail.Bytes, tail.Blocks
 	r.ctx, r.cancel = context.WithCancel(sp.s.ctx)
 	sp.mu.Lock()
 	sp.run = r
@@ -146,6 +151,9 @@ func (sp *Space) start() error {
 	// Before the mutex is given back, and with it the right to shut.
 	r.spawn(sp.loop)
 	r.spawn(r.store.run)
+	known := sp.snapshot
+	sp.snapshot = nil
+	r.spawn(func(ctx context.Context) { sp.snapshots(ctx, r, known) })
 	sp.mu.Unlock()
 	sp.s.net.attach(r.link)
 	sp.tellMembers()
@@ -232,13 +240,13 @@ func (sp *Space) Open(ctx context.Context) error {
 		return err
 	}
 	sp.State.Set(SpaceOpening)
-	core, err := sp.s.readSpace(ctx, me, rec)
+	core, known, err := sp.s.readSpace(ctx, me, rec)
 	if err != nil {
 		sp.State.Set(SpaceClosed)
 		return err
 	}
 	sp.mu.Lock()
-	sp.core = core
+	sp.core, sp.snapshot = core, known
 	sp.told = false
 	sp.mu.Unlock()
 	return sp.start()

@@ -38,7 +38,7 @@ func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 	if err := core.EnsureWriter(ctx); err != nil {
 		return nil, err
 	}
-	sp, err := s.addSpace(core)
+	sp, err := s.addSpace(core, &snapshot{})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err
 	if err != nil {
 		return false, err
 	}
-	core, err := s.readSpace(ctx, me, a.Record)
+	core, stored, err := s.readSpace(ctx, me, a.Record)
 	if err != nil {
 		return false, err
 	}
@@ -73,7 +73,7 @@ func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err
 	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
 		return false, err
 	}
-	if _, err := s.addSpace(core); err != nil {
+	if _, err := s.addSpace(core, stored); err != nil {
 		return false, err
 	}
 	s.postTabs(tabSpace, a.Key[:])
@@ -104,19 +104,57 @@ func (s *session) loadSpace(ctx context.Context, rec space.Record) (*Space, erro
 	if err != nil {
 		return nil, err
 	}
-	core, err := s.readSpace(ctx, me, rec)
+	core, known, err := s.readSpace(ctx, me, rec)
 	if err != nil {
 		return nil, err
 	}
-	return s.addSpace(core)
+	return s.addSpace(core, known)
 }
 
-func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*space.Space, error) {
-	store := s.storage.Store
-	core := space.Open(s.c.ports.Env, me.forSpace(s.slot), rec)
-	headers, err := store.Scan(ctx, storage.Prefix(feed.HeaderPrefix(rec.Key)), 0)
+// readSpace makes a Space of what is stored: of its snapshot and what came after
+// it, or, if there is none that fits, of its feeds.
+func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*space.Space, *snapshot, error) {
+	core, known, err := s.restoreSpace(ctx, me, rec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if core != nil {
+		fits, err := s.readFeeds(ctx, core, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		if fits {
+			s.c.ports.Env.Log.Debug("a space is made of its snapshot", "space", id.Short(rec.Key), "blocks behind it", core.Tail().Blocks)
+			return core, known, s.settleSpace(ctx, core)
+		}
+		s.c.ports.Env.Log.Warn("a snapshot does not fit what is stored; the feeds are read", "space", id.Short(rec.Key))
+	}
+	core = space.Open(s.c.ports.Env, me.forSpace(s.slot), rec)
+	if _, err := s.readFeeds(ctx, core, false); err != nil {
+		return nil, nil, err
+	}
+	return core, &snapshot{}, s.settleSpace(ctx, core)
+}
+
+// settleSpace applies what was read, and takes up the undo stack.
+func (s *session) settleSpace(ctx context.Context, core *space.Space) error {
+	for done := false; !done; s.yield() {
+		_, done = core.Settle(s.sliced())
+	}
+	core.Ready()
+	if err := core.EnsureWriter(ctx); err != nil {
+		return err
+	}
+	return s.readUndo(ctx, core)
+}
+
+// readFeeds loads the feeds of a space, from where its snapshot ends. Damaged
+// records are set aside, but with a snapshot it is that which does not fit then.
+func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot bool) (fits bool, err error) {
+	store := s.storage.Store
+	headers, err := store.Scan(ctx, storage.Prefix(feed.HeaderPrefix(core.Key())), 0)
+	if err != nil {
+		return false, err
 	}
 	var repairs storage.Batch
 	for _, h := range headers {
@@ -124,33 +162,30 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 		if !ok {
 			continue
 		}
-		blocks, err := store.Scan(ctx, feed.BlockRange(fid, 1, 0), 0)
+		blocks, err := store.Scan(ctx, feed.BlockRange(fid, core.From(fid), 0), 0)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		for _, d := range core.Load(h, blocks) {
 			if d.Mended != nil {
-				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(rec.Key), "feed", id.Short(fid), "err", d.Err)
+				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
 				repairs.Put(d.Key, d.Mended)
 				continue
 			}
-			s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(rec.Key), "feed", id.Short(fid), "err", d.Err)
+			if snapshot {
+				return false, nil
+			}
+			s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
 			setAside(&repairs, d.Key, h, blocks)
 		}
 	}
+	if !core.Fits() {
+		return false, nil
+	}
 	if repairs.Len() > 0 {
-		if err := store.Apply(ctx, &repairs, storage.Strict); err != nil {
-			return nil, err
-		}
+		return true, store.Apply(ctx, &repairs, storage.Strict)
 	}
-	for done := false; !done; s.yield() {
-		_, done = core.Settle(s.sliced())
-	}
-	core.Ready()
-	if err := core.EnsureWriter(ctx); err != nil {
-		return nil, err
-	}
-	return core, s.readUndo(ctx, core)
+	return true, nil
 }
 
 var quarantinePrefix = []byte("q/")
@@ -167,8 +202,8 @@ func setAside(b *storage.Batch, key []byte, header storage.Entry, blocks []stora
 }
 
 // addSpace starts the runtime of an opened space.
-func (s *session) addSpace(core *space.Space) (*Space, error) {
-	sp := newSpace(s, core)
+func (s *session) addSpace(core *space.Space, known *snapshot) (*Space, error) {
+	sp := newSpace(s, core, known)
 	s.mu.Lock()
 	s.spaces[core.Key()] = sp
 	s.mu.Unlock()

@@ -160,6 +160,7 @@ func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, 
 		}
 		if err == nil && sp.run == r {
 			if err = sp.core.Stored(in); err == nil {
+				r.news.add(in)
 				r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live)
 			}
 			r.dirty.members = r.dirty.members || in.Header.Kind == feed.Control

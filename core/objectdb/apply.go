@@ -76,7 +76,7 @@ func (a *applier) item(index int32) int32 {
 	name := a.p.items[index]
 	i := db.findItem(a.cursor, name)
 	if i == none {
-		i = db.items.Append(item{list: a.cursor, field: none, shown: none, at: crdt.Stamp{Node: a.node, Index: a.index}, name: name})
+		i = db.items.Append(item{list: a.cursor, field: none, shown: none, place: none, at: crdt.Stamp{Node: a.node, Index: a.index}, name: name})
 	}
 	a.items[index] = i
 	return i

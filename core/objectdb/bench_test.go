@@ -184,3 +184,55 @@ func BenchmarkEditText(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkImage takes an image of 100,000 objects of 300 bytes, and makes a
+// database of it.
+func BenchmarkImage(b *testing.B) {
+	s := newSite(b, 1)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range benchObjects {
+		note := make([]byte, 215)
+		for k := range note {
+			note[k] = "0123456789abcdefghijklmnopqrstuvwxyz "[rng.IntN(37)]
+		}
+		s.do(opCreate(objID(i), map[string][]byte{
+			"kind": vStr("task"), "title": vStr(fmt.Sprintf("task %d", i)), "rank": vInt(int64(i)), "done": wire.AppendBool(nil, i%2 == 0), "note": vStr(string(note)),
+		}))
+	}
+	s.flush()
+	var pages map[PageName][]byte
+	b.Run("take", func(b *testing.B) {
+		for b.Loop() {
+			pages = imageOf(b, s.db)
+		}
+		rows, values := 0, 0
+		for name, p := range pages {
+			if int(name>>32) == sectionValues {
+				values += len(p)
+			} else {
+				rows += len(p)
+			}
+		}
+		b.ReportMetric(float64(rows), "row-bytes")
+		b.ReportMetric(float64(values), "value-bytes")
+		b.ReportMetric(float64(len(pages)), "pages")
+	})
+	b.Run("restore", func(b *testing.B) {
+		if pages == nil {
+			pages = imageOf(b, s.db)
+		}
+		for b.Loop() {
+			mustRestore(b, pages, 1)
+		}
+	})
+	b.Run("apply", func(b *testing.B) {
+		for b.Loop() {
+			db := New(Options{})
+			for _, blk := range s.sent {
+				if err := db.Apply(blk); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+}

@@ -28,6 +28,7 @@ type Burst struct {
 // follow another branch of its own feed.
 func (db *DB) SetWriter(f id.FeedID, head feed.Ref) {
 	db.closeBurst()
+	db.epoch++
 	prev := crdt.Node(none)
 	db.writerErr = nil
 	if head.Seq > 0 {
@@ -65,6 +66,7 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 	if len(db.bursts) == 0 || db.bursts[0] != b || db.cut == 0 {
 		return
 	}
+	db.epoch++
 	forked := db.graph.Forked(b.node)
 	if forked { // ties with the other branch are broken by the hash
 		db.detachCreatedBy([]crdt.Node{b.node})
@@ -86,6 +88,7 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 
 // openBurst begins a burst that follows everything.
 func (db *DB) openBurst() {
+	db.epoch++
 	b := &builder{cursor: none, edited: none, before: db.head, tips: db.graph.Tips()}
 	b.node, b.whole = db.graph.Begin(db.writer, db.head)
 	b.past = db.graph.PastOf(b.node)

@@ -71,6 +71,7 @@ type DB struct {
 	byItem     flat.Index
 	source     uint64
 	madeItems  uint64 // how many items were made here
+	epoch      uint64 // counts changes of the state, in groups
 
 	// Writing.
 	writer    id.FeedID
@@ -105,9 +106,15 @@ type DB struct {
 
 // New makes an empty database.
 func New(o Options) *DB {
+	db := blank(o)
+	db.object(PropertiesID)
+	return db
+}
+
+// blank is a database without a row.
+func blank(o Options) *DB {
 	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source}
 	db.order = db.compareCreated
-	db.object(PropertiesID)
 	return db
 }
 
@@ -144,6 +151,7 @@ func (db *DB) Apply(b Block) error {
 		return errs.New("objectdb.Apply", errs.Malformed, "block %d of feed %s says %d ops and holds %d", b.Ref.Seq, id.Short(b.Ref.Feed), b.Ops, p.count)
 	}
 	db.closeBurst()
+	db.epoch++
 	n := db.graph.Add(b.Ref, parents, b.Ops)
 	db.advance(b, n)
 	db.applyOps(n, p)

@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -142,6 +143,28 @@ func FuzzIndex(f *testing.F) {
 		}
 		if err := s.db.DropIndex(b); err != nil || len(s.db.indexes.all) != 0 {
 			t.Fatalf("it cannot be dropped: %v", err)
+		}
+	})
+}
+
+// FuzzRestore puts an arbitrary page into the place of one of an image: it is
+// refused by name, or taken without a panic.
+func FuzzRestore(f *testing.F) {
+	pages := imageOf(f, small(f).db)
+	var names []PageName
+	for name := range pages {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		f.Add(byte(i), pages[name])
+	}
+	f.Fuzz(func(t *testing.T, at byte, raw []byte) {
+		name := names[int(at)%len(names)]
+		changed := maps.Clone(pages)
+		changed[name] = raw
+		if _, err := restore(changed, 1); err != nil {
+			named(t, err)
 		}
 	})
 }

@@ -33,7 +33,7 @@ type item struct {
 	list  int32      // container
 	field int32      // the register of its value; none once it was removed
 	shown int32      // the slot that counts, or none
-	place int32      // in the open burst's table, if it is there
+	place int32      // in the open burst's table, if it is there; none if nobody inserted it
 	at    crdt.Stamp // the op that inserted it
 	name  itemName
 }

@@ -18,6 +18,7 @@ func (db *DB) Skip(b Block) error {
 		return err
 	}
 	db.closeBurst()
+	db.epoch++
 	db.advance(b, db.graph.Add(b.Ref, parents, b.Ops))
 	return nil
 }

@@ -56,9 +56,16 @@ func (f *fleet) newFeed() id.FeedID {
 }
 
 func (f *fleet) newReplica() *replica {
-	r := &replica{f: f, db: New(Options{Source: uint64(f.feeds)}), feed: f.newFeed(), known: twin{}, mirror: newMirror()}
+	r := &replica{f: f, db: New(Options{Source: uint64(f.feeds)}), feed: f.newFeed(), known: twin{}}
 	r.head = feed.Ref{Feed: r.feed}
 	r.db.SetWriter(r.feed, r.head)
+	r.look()
+	return r
+}
+
+// look opens the queries.
+func (r *replica) look() {
+	r.mirror = newMirror()
 	r.all = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 1))
 	r.some = r.query(queryOf(filterOf([]string{"a"}, greaterEqual, vInt(2)), 0))
 	r.hidden = r.query(append(wire.AppendNil(wire.AppendArray(nil, 2)), 2))
@@ -69,7 +76,6 @@ func (f *fleet) newReplica() *replica {
 	} {
 		r.sorted[r.query(q)] = q
 	}
-	return r
 }
 
 // by is an order by one property.
@@ -372,12 +378,13 @@ func (r *replica) checkQuery(n uint32, want []string) {
 // transactions, deliveries in any causal order, forks and moves of feeds, and
 // compares each with a twin that evaluates the set of ops from scratch.
 func TestDB_O09_O10_O17_replicasAgreeWithTwin(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { runProgram(t) })
+	rapid.Check(t, func(t *rapid.T) { runProgram(t, 0) })
 }
 
 // runProgram runs one drawn program, with all its checks, until the replicas
-// have converged.
-func runProgram(t *rapid.T) *fleet {
+// have converged. Of as many as restarts steps beside 16 others one has a replica
+// go on from an image of its database.
+func runProgram(t *rapid.T, restarts int) *fleet {
 	f := &fleet{t: t, slots: slots{}}
 	for range 2 + f.pick(4, "replicas") {
 		f.replicas = append(f.replicas, f.newReplica())
@@ -387,7 +394,7 @@ func runProgram(t *rapid.T) *fleet {
 	}
 	for range f.pick(50, "steps") {
 		r := f.replicas[f.pick(len(f.replicas), "replica")]
-		switch f.pick(16, "step") {
+		switch f.pick(16+restarts, "step") {
 		case 0, 1, 2, 3, 4:
 			r.transact()
 		case 5, 6, 7, 8:
@@ -402,6 +409,8 @@ func runProgram(t *rapid.T) *fleet {
 			} else {
 				r.move(f.newFeed(), feed.Ref{})
 			}
+		default:
+			r.restart()
 		}
 	}
 	for _, r := range f.replicas {

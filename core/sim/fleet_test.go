@@ -72,7 +72,7 @@ func newFleet(t *testing.T, seed uint64, n int) *fleet {
 	f.hub.SetFaults(memsignal.Faults{MinDelay: time.Millisecond, MaxDelay: 30 * time.Millisecond})
 	var log env.Logger = env.NoLog{}
 	if os.Getenv("ECHOSPACE_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	var key [32]byte
 	key[0], key[1], key[2] = byte(seed), byte(seed>>8), byte(seed>>16)
@@ -172,6 +172,8 @@ func (p *peer) open() {
 		},
 		Direct: p.f.net.Direct(p.name),
 		Slot:   func(context.Context) (uint32, func(), error) { return 0, func() {}, nil },
+		// So often that restarts and copies of disks come to lie anywhere around one.
+		Snapshots: client.Snapshots{Idle: 300 * time.Millisecond, Bytes: 1, Blocks: 1},
 	})
 	p.f.ok(p.c.Initialize(ctx))
 	if p.sp != nil {

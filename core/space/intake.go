@@ -2,6 +2,7 @@ package space
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/echospace/echospace/core/errs"
@@ -17,6 +18,7 @@ type Intake struct {
 	Blocks []*feed.Block
 	isNew  bool // the header is not stored yet
 	shown  bool // see Show
+	branch bool // it begins another branch of its feed
 	// bursts of own data blocks, each with the block that it ends at.
 	bursts []written
 }
@@ -33,6 +35,9 @@ func (in *Intake) AddTo(b *storage.Batch) {
 	}
 	for _, blk := range in.Blocks {
 		b.Put(feed.BlockKey(blk.Ref()), blk.Encode())
+	}
+	if in.branch {
+		b.Delete(SnapshotKey(in.Header.Space))
 	}
 }
 
@@ -90,7 +95,24 @@ func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte, after *Intake) (*Int
 	if err := feed.VerifyRun(h, prev, blocks); err != nil {
 		return nil, err
 	}
-	return &Intake{Header: h, Blocks: blocks, isNew: !known || !f.kept}, nil
+	in := &Intake{Header: h, Blocks: blocks, isNew: !known || !f.kept, branch: branches(log, prev, after)}
+	if in.branch {
+		s.branches++
+	}
+	return in, nil
+}
+
+// branches reports whether a run behind prev begins a branch of what is stored, or
+// is being stored.
+func branches(log *feed.Log, prev feed.Ref, after *Intake) bool {
+	if after != nil && after.end() == prev {
+		return false
+	}
+	heads := log.Heads()
+	if prev.Seq == 0 {
+		return len(heads) > 0 || after != nil
+	}
+	return !slices.Contains(heads, prev)
 }
 
 func decodeBlocks(f id.FeedID, raw [][]byte) ([]*feed.Block, error) {

@@ -19,7 +19,7 @@ type Damage struct {
 }
 
 // Load takes one feed from storage: its header record and its block records
-// in key order. A record that is damaged is left out and reported. What follows
+// from From on in key order. A record that is damaged is left out and reported. What follows
 // it is kept until the feed is whole again, by Commit or the next time. Call
 // Ready after the last feed.
 func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Damage) {
@@ -50,6 +50,8 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 		}
 		blocks = append(blocks, b)
 	}
+	s.takeRestored(f, blocks, f.damaged)
+	s.count(f, blocks)
 	f.orphans = f.link(blocks)
 	s.unsettled = true
 	f.damaged = f.damaged || len(f.orphans) > 0
@@ -58,6 +60,22 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 	}
 	return damage
 }
+
+// count counts what no image holds.
+func (s *Space) count(f *feedState, blocks []*feed.Block) {
+	for _, b := range blocks {
+		if f.header.Kind == feed.Data && !f.log.Has(b.Ref()) {
+			s.tail.Blocks++
+			s.tail.Bytes += len(b.Ciphertext)
+		}
+	}
+}
+
+// Tail is how many data blocks were loaded that no image holds.
+func (s *Space) Tail() Tail { return s.tail }
+
+// Tail is blocks of data feeds, and the bytes in them.
+type Tail struct{ Blocks, Bytes int }
 
 // checkEnd verifies the signature of a feed's last block, by which everybody
 // else takes in the run that ends there. The hashes do not cover it, and a

@@ -49,6 +49,10 @@ type Space struct {
 	untold    Effects
 	leftOut   map[id.Hash]bool // changes whose content is, by their last block
 	db        *objectdb.DB
+	restored  map[id.FeedID]*restored // what an image has of feeds that are not loaded yet
+	tail      Tail
+	unfit     bool   // the image does not fit what is stored
+	branches  uint64 // counts received runs that begin a branch
 
 	control, data writer
 	flights       map[id.FeedID]int  // Intakes of own feeds that are being stored
@@ -83,13 +87,18 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		flights:     map[id.FeedID]int{},
 		leftOut:     map[id.Hash]bool{},
 		leaving:     map[id.FeedID]bool{},
-		db:          objectdb.New(objectdb.Options{Source: binary.BigEndian.Uint64(e.Bytes(8))}),
 	}
+	s.db = objectdb.New(s.options())
 	s.control.kind, s.data.kind = feed.Control, feed.Data
 	s.setSecrets(rec.Secrets)
 	s.evaluate()
 	s.trustProof(rec.Proof)
 	return s
+}
+
+// options are those of a database, each of which is to have a source of its own.
+func (s *Space) options() objectdb.Options {
+	return objectdb.Options{Source: binary.BigEndian.Uint64(s.env.Bytes(8))}
 }
 
 // Create founds a space owned by self. It gives the record for the keyring and

@@ -34,3 +34,11 @@ func (c *Column[T]) Append(v T) int32 {
 
 // Truncate drops the rows from n on.
 func (c *Column[T]) Truncate(n int) { c.n = n }
+
+// Grow adds n rows of zeros.
+func (c *Column[T]) Grow(n int) {
+	c.n += n
+	for c.n > len(c.chunks)<<chunkBits {
+		c.chunks = append(c.chunks, new([chunkSize]T))
+	}
+}

@@ -21,12 +21,14 @@ type Heap struct {
 	sparse   []int32 // segments that are less than half in use
 	current  int32
 	started  bool
+	born     uint64
 }
 
 type segment struct {
 	data   []byte
 	live   int
-	queued bool // is in sparse
+	queued bool   // is in sparse
+	born   uint64 // tells it from others that had its number
 }
 
 // Put copies b and gives its Ref: segment<<32 | offset.
@@ -56,13 +58,15 @@ func (h *Heap) Put(owner int32, b []byte) uint64 {
 
 // take finds or makes an empty segment.
 func (h *Heap) take(size int) int32 {
+	h.born++
+	fresh := segment{data: make([]byte, 0, size), born: h.born}
 	if n := len(h.vacant); n > 0 {
 		at := h.vacant[n-1]
 		h.vacant = h.vacant[:n-1]
-		h.segments[at] = segment{data: make([]byte, 0, size)}
+		h.segments[at] = fresh
 		return at
 	}
-	h.segments = append(h.segments, segment{data: make([]byte, 0, size)})
+	h.segments = append(h.segments, fresh)
 	return int32(len(h.segments) - 1)
 }
 

@@ -10,6 +10,7 @@ async function fill(count) {
   const db = await library.objects();
   db.addAll(Array.from({ length: count }, (_, i) => record(i)));
   await db.stored();
+  await new Promise((resolve) => setTimeout(resolve, 10_000)); // for what a library does in idle time
 }
 
 /** When what was there, in ms from the navigation: libraries with wasm inside of them load longer. */

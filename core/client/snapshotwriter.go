@@ -1,0 +1,296 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+)
+
+// news counts what has come since the last snapshot. It belongs to a runtime.
+type news struct {
+	bytes, blocks int
+	total         uint64 // of blocks, for good
+	wake          chan struct{}
+}
+
+// add counts stored blocks. It never blocks.
+func (n *news) add(in *space.Intake) {
+	for _, b := range in.Blocks {
+		n.bytes += len(b.Ciphertext)
+	}
+	n.blocks += len(in.Blocks)
+	n.total += uint64(len(in.Blocks))
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// enough reports whether a snapshot would be worth it, after one of so many bytes
+// that are written anew each time.
+func (n *news) enough(o Snapshots, last int) bool {
+	return n.bytes >= max(o.Bytes, last/16) || n.blocks >= o.Blocks
+}
+
+// snapshotter writes the snapshots of one open space.
+type snapshotter struct {
+	sp    *Space
+	r     *runtime
+	known *snapshot
+	rows  int // bytes of the pages of the last one that have no stamp
+	moved uint64
+}
+
+// snapshots writes a snapshot whenever the space was left alone for a while and
+// there is enough that is new, until ctx is done.
+func (sp *Space) snapshots(ctx context.Context, r *runtime, known *snapshot) {
+	w := &snapshotter{sp: sp, r: r, known: known}
+	options := sp.s.c.ports.Snapshots.withDefaults()
+	timer := time.NewTimer(options.Idle)
+	defer timer.Stop()
+	armed := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.news.wake:
+			if !armed {
+				timer.Reset(options.Idle)
+				armed = true
+			}
+			continue
+		case <-timer.C:
+			armed = false
+		}
+		if w.calm() {
+			err := w.write(ctx, options)
+			if err != nil && ctx.Err() == nil && !errs.Is(err, errs.Cancelled) {
+				sp.s.c.ports.Env.Log.Warn("no snapshot was written", "space", id.Short(sp.key), "err", err)
+			}
+			if armed = errs.Is(err, errs.Cancelled); !armed {
+				continue
+			}
+		}
+		timer.Reset(options.Idle)
+		armed = true
+	}
+}
+
+// calm reports whether nothing has happened since it was asked last.
+func (w *snapshotter) calm() bool {
+	w.sp.mu.Lock()
+	defer w.sp.mu.Unlock()
+	moved := w.r.edits + w.r.news.total
+	same := moved == w.moved && w.r.edits == w.r.stored
+	w.moved = moved
+	return same
+}
+
+// write writes a snapshot if there is enough that is new. It fails with Cancelled
+// if the space changed meanwhile.
+func (w *snapshotter) write(ctx context.Context, o Snapshots) error {
+	w.sp.mu.Lock()
+	enough := w.r.news.enough(o, w.rows)
+	w.sp.mu.Unlock()
+	if !enough {
+		return nil
+	}
+	s := w.sp.s
+	if s.c.ports.Lock != nil {
+		release, err := s.c.ports.Lock(ctx, "snapshot "+w.sp.key.String())
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := w.meet(ctx); err != nil {
+		return err
+	}
+	im, pages, counted, err := w.take(ctx)
+	if err != nil {
+		return err
+	}
+	dir, batch, err := w.store(ctx, pages)
+	if err == nil {
+		err = w.switchTo(ctx, im, dir, batch)
+	}
+	if err != nil {
+		return err
+	}
+	s.c.ports.Env.Log.Debug("a snapshot is written", "space", id.Short(w.sp.key), "pages", len(dir.pages))
+	w.sp.mu.Lock()
+	defer w.sp.mu.Unlock()
+	w.r.news.bytes -= counted.bytes
+	w.r.news.blocks -= counted.blocks
+	return nil
+}
+
+// meet looks whether the directory in storage is the one that is known. Another
+// tab may have written: then nothing that is there can be used again.
+func (w *snapshotter) meet(ctx context.Context) error {
+	at := space.SnapshotKey(w.sp.key)
+	sealed, err := w.sp.s.storage.Store.Get(ctx, at)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	if err == nil && w.known.dir != nil {
+		plain, err := w.sp.s.keyring.Open(sealed, at)
+		if err == nil {
+			if dir, err := decodeDirectory(plain); err == nil && dir.generation == w.known.dir.generation {
+				return nil
+			}
+		}
+	}
+	w.known = &snapshot{}
+	return nil
+}
+
+// take takes all pages of an image that can change, as long as nothing does, and
+// those that cannot.
+func (w *snapshotter) take(ctx context.Context) (*space.Image, []objectdb.Page, news, error) {
+	sp := w.sp
+	rest := sp.s.rest()
+	sp.mu.Lock()
+	counted := w.r.news
+	im, ok := sp.core.Image()
+	sp.mu.Unlock()
+	if !ok {
+		return nil, nil, counted, errs.New("client.snapshot", errs.Cancelled, "something is not stored yet")
+	}
+	var pages []objectdb.Page
+	for {
+		sp.mu.Lock()
+		page, more, err := im.Next()
+		sp.mu.Unlock()
+		if err != nil || !more {
+			return im, pages, counted, err
+		}
+		pages = append(pages, page)
+		if rest(); ctx.Err() != nil {
+			return nil, nil, counted, ctx.Err()
+		}
+	}
+}
+
+// store stores the pages that are not in storage, and gives the directory of all,
+// and the pages that are to be stored with it.
+func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*directory, *storage.Batch, error) {
+	env := w.sp.s.c.ports.Env
+	dir := &directory{cipher: w.sp.s.bulk().Cipher(), generation: binary.BigEndian.Uint64(env.Bytes(8))}
+	byStamp, bySum := map[uint64]pageKey{}, map[id.Hash]pageKey{}
+	if old := w.known.dir; old != nil && old.cipher == dir.cipher {
+		dir.key = old.key
+		for _, q := range old.pages {
+			if q.stamp != 0 {
+				byStamp[q.stamp] = q.at
+			} else {
+				bySum[q.sum] = q.at
+			}
+		}
+	} else {
+		w.known = &snapshot{}
+		dir.key = keys.NewSecret(env)
+	}
+	var fresh []keys.BulkPiece
+	batch := &storage.Batch{}
+	rest := w.sp.s.rest()
+	w.rows = 0
+	size := 0
+	for i, page := range pages {
+		q := storedPage{name: page.Name, stamp: page.Stamp}
+		var stored bool
+		if q.stamp != 0 {
+			q.at, stored = byStamp[q.stamp]
+		} else {
+			w.rows += len(page.Bytes)
+			q.sum = keys.Sum(page.Bytes)
+			q.at, stored = bySum[q.sum]
+		}
+		if !stored {
+			q.at = pageKey{dir.generation, uint32(i)}
+			fresh = append(fresh, keys.BulkPiece{Nonce: q.at.nonce(), Data: page.Bytes})
+			size += len(page.Bytes)
+			w.known.litter = append(w.known.litter, q.at) // until a directory names it
+		}
+		dir.pages = append(dir.pages, q)
+		if rest(); size < maxSnapshotBatch && i < len(pages)-1 {
+			continue
+		}
+		if err := w.storeBatch(ctx, batch); err != nil {
+			return nil, nil, err
+		}
+		sealed, err := w.sp.s.bulk().Seal(ctx, dir.key, fresh)
+		if err != nil {
+			return nil, nil, err
+		}
+		for k, b := range sealed {
+			batch.Put(readPageKey(fresh[k].Nonce[:]).key(w.sp.key), b)
+		}
+		fresh, size = fresh[:0], 0
+	}
+	return dir, batch, nil
+}
+
+func (w *snapshotter) storeBatch(ctx context.Context, b *storage.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	err := w.sp.s.storage.Store.Apply(ctx, b, storage.Relaxed)
+	b.Reset()
+	return err
+}
+
+// switchTo makes the directory the one that counts, and removes every page that
+// it does not name.
+func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *directory, batch *storage.Batch) error {
+	s, key := w.sp.s, w.sp.key
+	named := map[pageKey]bool{}
+	for _, q := range dir.pages {
+		named[q.at] = true
+	}
+	if w.known.dir == nil { // no page of another generation is named
+		all, own := pagesRange(key), storage.Prefix(binary.BigEndian.AppendUint64(space.SnapshotKey(key), dir.generation))
+		batch.DeleteRange(storage.Range{Start: all.Start, End: own.Start})
+		if own.End != nil {
+			batch.DeleteRange(storage.Range{Start: own.End, End: all.End})
+		}
+	} else {
+		for _, q := range w.known.dir.pages {
+			if !named[q.at] {
+				batch.Delete(q.at.key(key))
+			}
+		}
+		for _, k := range w.known.litter {
+			if !named[k] {
+				batch.Delete(k.key(key))
+			}
+		}
+	}
+	at := space.SnapshotKey(key)
+	batch.Put(at, s.keyring.Seal(dir.encode(), at))
+	if w.void(im) {
+		return errs.New("client.snapshot", errs.Cancelled, "a feed has another branch")
+	}
+	if err := s.storage.Store.Apply(ctx, batch, storage.Relaxed); err != nil {
+		return err
+	}
+	w.known = &snapshot{dir: dir}
+	if w.void(im) { // it may have been stored just before
+		s.dropSnapshot(key)
+		w.known = &snapshot{}
+	}
+	return nil
+}
+
+func (w *snapshotter) void(im *space.Image) bool {
+	w.sp.mu.Lock()
+	defer w.sp.mu.Unlock()
+	return im.Void()
+}

@@ -1,0 +1,184 @@
+package flat
+
+import "encoding/binary"
+
+// Pack writes columns of integers and bytes as Unpack reads them. What it makes
+// is for this device's own storage, not for others: there is one reader, of the
+// same version.
+//
+// A column is runs of one difference to the value before, the first to 0:
+// zigzag(difference)<<1 and, with the lowest bit set, how often. Rows that were
+// made together differ by the same from one to the next.
+type Pack struct{ Bytes []byte }
+
+// Uint writes a number.
+func (p *Pack) Uint(v uint64) { p.Bytes = binary.AppendUvarint(p.Bytes, v) }
+
+// Raw writes bytes with their length.
+func (p *Pack) Raw(b []byte) {
+	p.Uint(uint64(len(b)))
+	p.Bytes = append(p.Bytes, b...)
+}
+
+// maxRun bounds a run, and with it what a few bytes can make a reader make room
+// for.
+const maxRun = 1 << 12
+
+// maxStep bounds the difference in a run, so that no sum of them overflows.
+const maxStep = 1 << 48
+
+// Ints writes a column. Its values are between -1<<61 and 1<<61.
+func (p *Pack) Ints(column []int64) {
+	last := int64(0)
+	for i := 0; i < len(column); {
+		d := column[i] - last
+		last = column[i]
+		n := 1
+		for n < maxRun && d >= -maxStep && d <= maxStep && i+n < len(column) && column[i+n]-last == d {
+			last = column[i+n]
+			n++
+		}
+		head := uint64(d)<<2 ^ uint64(d>>63)<<1
+		if n > 1 {
+			p.Uint(head | 1)
+			p.Uint(uint64(n))
+		} else {
+			p.Uint(head)
+		}
+		i += n
+	}
+}
+
+// Unpack reads what Pack wrote. After something that is not of the form it
+// gives zeros, and Done reports false.
+type Unpack struct {
+	rest []byte
+	bad  bool
+}
+
+// NewUnpack reads b, which must not change.
+func NewUnpack(b []byte) *Unpack { return &Unpack{rest: b} }
+
+// Fail has Done report false.
+func (u *Unpack) Fail() { u.bad, u.rest = true, nil }
+
+// Done reports whether everything was of the form and read to the end.
+func (u *Unpack) Done() bool { return !u.bad && len(u.rest) == 0 }
+
+// Bad reports whether something was not of the form.
+func (u *Unpack) Bad() bool { return u.bad }
+
+// Uint reads a number up to most.
+func (u *Unpack) Uint(most uint64) uint64 {
+	v, n := binary.Uvarint(u.rest)
+	if n <= 0 || v > most {
+		u.Fail()
+		return 0
+	}
+	u.rest = u.rest[n:]
+	return v
+}
+
+// Count reads how many of something follow, each of which takes at least size
+// bytes, so that no more is made than there is.
+func (u *Unpack) Count(size int) int { return int(u.Uint(uint64(len(u.rest) / size))) }
+
+// Raw reads bytes with their length, in place.
+func (u *Unpack) Raw() []byte { return u.Next(int(u.Uint(uint64(len(u.rest))))) }
+
+// Next reads n bytes, in place; nil if they are not there.
+func (u *Unpack) Next(n int) []byte {
+	if n < 0 || n > len(u.rest) {
+		u.Fail()
+		return nil
+	}
+	b := u.rest[:n:n]
+	u.rest = u.rest[n:]
+	return b
+}
+
+// Column makes room for a column of n values; none if what is left cannot be so
+// long.
+func (u *Unpack) Column(n int) []int64 {
+	if u.bad || n/maxRun > len(u.rest) || n > 0 && len(u.rest) == 0 {
+		u.Fail()
+		return nil
+	}
+	return make([]int64, n)
+}
+
+// Ints reads a column, whose values must be from least to most.
+func (u *Unpack) Ints(column []int64, least, most int64) {
+	n, rest := ints(u.rest, column, least, most)
+	if u.bad || n < len(column) {
+		u.Fail()
+		clear(column)
+		return
+	}
+	u.rest = rest
+}
+
+// ints reads as much of a column as is in range, and gives how many values that
+// are and what follows them.
+func ints(rest []byte, column []int64, least, most int64) (i int, behind []byte) {
+	last := int64(0)
+	for i < len(column) {
+		var head uint64
+		if len(rest) > 0 && rest[0] < 0x80 {
+			head, rest = uint64(rest[0]), rest[1:]
+		} else {
+			v, n := binary.Uvarint(rest)
+			if n <= 0 {
+				break
+			}
+			head, rest = v, rest[n:]
+		}
+		d := int64(head>>2) ^ -int64(head>>1&1)
+		if head&1 == 0 {
+			if last += d; last < least || last > most {
+				break
+			}
+			column[i] = last
+			i++
+			continue
+		}
+		n, size := binary.Uvarint(rest)
+		if size <= 0 || n > maxRun || n > uint64(len(column)-i) || n == 0 || d < -maxStep || d > maxStep {
+			break
+		}
+		rest = rest[size:]
+		// A run is steady: between two values in the range all are.
+		if first, end := last+d, last+d*int64(n); first < least || first > most || end < least || end > most {
+			break
+		}
+		part := column[i : i+int(n)]
+		for k := range part {
+			last += d
+			part[k] = last
+		}
+		i += int(n)
+	}
+	return i, rest
+}
+
+// Int reads a number with a sign, as binary.AppendVarint writes it.
+func (u *Unpack) Int() int64 {
+	v, n := binary.Varint(u.rest)
+	if n <= 0 {
+		u.Fail()
+		return 0
+	}
+	u.rest = u.rest[n:]
+	return v
+}
+
+// Byte reads one byte.
+func (u *Unpack) Byte() byte {
+	if len(u.rest) == 0 {
+		u.Fail()
+		return 0
+	}
+	c := u.rest[0]
+	u.rest = u.rest[1:]
+	return c
+}

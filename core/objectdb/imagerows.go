@@ -1,0 +1,343 @@
+package objectdb
+
+import (
+	"encoding/binary"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/flat"
+	"github.com/echospace/echospace/core/id"
+)
+
+// A page of rows is columns, one after the other, and then what is no number.
+
+// packColumns writes n rows of k numbers as columns.
+func packColumns(p *flat.Pack, n, k int, row func(i int, to []int64)) {
+	columns := make([]int64, n*k)
+	to := make([]int64, k)
+	for i := range n {
+		row(i, to)
+		for c, v := range to {
+			columns[c*n+i] = v
+		}
+	}
+	for c := range k {
+		p.Ints(columns[c*n : (c+1)*n])
+	}
+}
+
+// span64 is what values a column may have.
+type span64 struct{ least, most int64 }
+
+// unpackColumns reads columns of n values each; nil if they are not whole.
+func unpackColumns(u *flat.Unpack, n int, spans ...span64) [][]int64 {
+	columns := make([][]int64, len(spans))
+	for i, s := range spans {
+		columns[i] = u.Column(n)
+		u.Ints(columns[i], s.least, s.most)
+	}
+	if u.Bad() {
+		return nil
+	}
+	return columns
+}
+
+// link is a row as seen from another: rows that were made together are as far
+// from each other.
+func link(from, to int32) int64 {
+	if to == none {
+		return 0
+	}
+	return int64(to) - int64(from) + maxRows
+}
+
+func unlink(from int32, l int64) int32 {
+	if l == 0 {
+		return none
+	}
+	return int32(l - maxRows + int64(from))
+}
+
+// links are the links between any two rows.
+func links() span64 { return span64{0, 2 * maxRows} }
+
+func below(n int) span64  { return span64{0, int64(n) - 1} }
+func orNone(n int) span64 { return span64{int64(none), int64(n) - 1} }
+
+// nodes spans the nodes that items and slots may name. What a transaction made
+// that was refused may name the one that was taken back.
+func (r *Restoring) nodes() span64 { return orNone(r.rows[sectionNodes] + 1) }
+
+func (db *DB) packContainers(p *flat.Pack, from, to int) {
+	packColumns(p, to-from, 11, func(i int, v []int64) {
+		c := int32(from + i)
+		row := db.containers.At(c)
+		v[0], v[1] = int64(row.created.Node), int64(row.created.Index)
+		v[2], v[3] = link(c, row.parent), int64(row.key)
+		v[4], v[5] = int64(row.first), int64(row.last)
+		v[6], v[7] = int64(row.count), int64(row.life)
+		v[8], v[9] = int64(row.flags&flagAlive), int64(row.kind)
+		v[10] = int64(row.seen.feed)
+	})
+	for c := from; c < to; c++ {
+		p.Bytes = append(p.Bytes, db.containers.At(int32(c)).id[:]...)
+		if row := db.containers.At(int32(c)); row.kind != typeMap {
+			p.Bytes = binary.AppendVarint(p.Bytes, row.number)
+		}
+		if s := db.containers.At(int32(c)).seen; s.feed != none {
+			p.Uint(s.lamport)
+		}
+	}
+}
+
+func (r *Restoring) unpackContainers(u *flat.Unpack, n int) {
+	db := r.db
+	from := int32(db.containers.Len())
+	fields := orNone(r.rows[sectionFields])
+	keys := span64{-1 - int64(r.rows[sectionItems]), int64(db.keys.Len()) - 1}
+	v := unpackColumns(u, n,
+		orNone(r.rows[sectionNodes]), span64{0, 1<<32 - 1}, links(), keys, fields, fields, span64{0, maxRows}, fields,
+		span64{0, flagAlive}, span64{0, 255}, orNone(db.graph.Feeds()))
+	if v == nil {
+		return
+	}
+	db.containers.Grow(n)
+	for i := range n {
+		c := from + int32(i)
+		row := db.containers.At(c)
+		row.created = crdt.Stamp{Node: crdt.Node(v[0][i]), Index: uint32(v[1][i])}
+		row.parent, row.key = unlink(c, v[2][i]), int32(v[3][i])
+		row.first, row.last, row.count, row.life = int32(v[4][i]), int32(v[5][i]), int32(v[6][i]), int32(v[7][i])
+		row.flags, row.kind = uint8(v[8][i]), uint8(v[9][i])
+		row.seen.feed = int32(v[10][i])
+		b := u.Next(id.ShortSize)
+		if b == nil || row.parent < none || row.parent >= c || !r.number(u, row) {
+			u.Fail()
+			return
+		}
+		row.id = id.ObjectID(b)
+		if row.seen.feed != none {
+			row.seen.lamport = u.Uint(1<<64 - 1)
+		}
+		db.byID.Insert(db.idHash(row), c)
+	}
+}
+
+// number reads the number of a container.
+func (r *Restoring) number(u *flat.Unpack, row *container) bool {
+	switch row.kind {
+	case typeMap:
+		return true
+	case typeCounter:
+		row.number = u.Int()
+		return true
+	case typeText:
+		row.number = u.Int()
+		return row.number >= 0 && row.number < int64(r.rows[sectionTexts])
+	case typeList:
+		row.number = u.Int()
+		return row.number >= 0 && row.number < int64(r.rows[sectionLists])
+	}
+	return false
+}
+
+func (db *DB) packFields(p *flat.Pack, from, to int) {
+	packColumns(p, to-from, 6, func(i int, v []int64) {
+		f := int32(from + i)
+		e := db.fields.At(f)
+		v[0], v[1] = int64(e.At.Node), int64(e.At.Index)
+		v[2], v[3] = link(f, e.Other), int64(e.Owner)
+		v[4], v[5] = int64(e.Tag), link(f, e.Link)
+	})
+	last := int64(0)
+	for f := from; f < to; f++ {
+		w := db.fields.At(int32(f)).Value
+		tag := byte(w >> 56)
+		p.Bytes = append(p.Bytes, tag)
+		switch {
+		case tag == tagHeap || tag == tagChild:
+			v := int64(w & flat.RefMask)
+			p.Bytes = binary.AppendVarint(p.Bytes, v-last)
+			last = v
+		case tag&tagInline != 0:
+			for n := tag & 0x0f; n > 0; n-- {
+				p.Bytes = append(p.Bytes, byte(w))
+				w >>= 8
+			}
+		}
+	}
+}
+
+func (r *Restoring) unpackFields(u *flat.Unpack, n int) {
+	db := r.db
+	from := int32(db.fields.Len())
+	v := unpackColumns(u, n,
+		orNone(r.rows[sectionNodes]), span64{0, 1<<32 - 1}, links(), orNone(r.rows[sectionContainers]),
+		span64{-1 - int64(r.rows[sectionItems]), int64(db.keys.Len()) - 1}, links())
+	if v == nil {
+		return
+	}
+	db.fields.Grow(n)
+	rows := int32(r.rows[sectionFields])
+	last := int64(0)
+	for i := range n {
+		f := from + int32(i)
+		e := db.fields.At(f)
+		e.At = crdt.Stamp{Node: crdt.Node(v[0][i]), Index: uint32(v[1][i])}
+		e.Other, e.Owner, e.Tag, e.Link = unlink(f, v[2][i]), int32(v[3][i]), int32(v[4][i]), unlink(f, v[5][i])
+		if e.Other < none || e.Other >= rows || e.Link < none || e.Link >= rows {
+			u.Fail()
+			return
+		}
+		tag := u.Byte()
+		w := uint64(tag) << 56
+		switch {
+		case tag == tagHeap || tag == tagChild:
+			last += u.Int()
+			if w |= uint64(last) & flat.RefMask; last < 0 || tag == tagHeap && !db.values.Holds(uint64(last)) || tag == tagChild && last >= int64(r.rows[sectionContainers]) {
+				u.Fail()
+				return
+			}
+		case tag&tagInline != 0 && tag&0x0f <= maxInline:
+			for k, c := range u.Next(int(tag & 0x0f)) {
+				w |= uint64(c) << (8 * k)
+			}
+		case tag != 0:
+			u.Fail()
+			return
+		}
+		e.Value = w
+	}
+}
+
+func (db *DB) packItems(p *flat.Pack, from, to int) {
+	packColumns(p, to-from, 6, func(i int, v []int64) {
+		row := db.items.At(int32(from + i))
+		v[0], v[1], v[2] = int64(row.list), int64(row.field), int64(row.shown)
+		v[3], v[4] = int64(row.at.Node), int64(row.at.Index)
+		v[5] = 1
+		if row.place == none {
+			v[5] = 0
+		}
+	})
+	last := itemName{}
+	for i := from; i < to; i++ {
+		n := db.items.At(int32(i)).name
+		p.Uint(n.source ^ last.source)
+		p.Bytes = binary.AppendVarint(p.Bytes, int64(n.index-last.index))
+		last = n
+	}
+}
+
+func (r *Restoring) unpackItems(u *flat.Unpack, n int) {
+	db := r.db
+	from := int32(db.items.Len())
+	v := unpackColumns(u, n,
+		below(r.rows[sectionContainers]), orNone(r.rows[sectionFields]), orNone(r.rows[sectionSlots]),
+		r.nodes(), span64{0, 1<<32 - 1}, span64{0, 1})
+	if v == nil {
+		return
+	}
+	db.items.Grow(n)
+	last := itemName{}
+	for i := range n {
+		at := from + int32(i)
+		row := db.items.At(at)
+		row.list, row.field, row.shown = int32(v[0][i]), int32(v[1][i]), int32(v[2][i])
+		row.at = crdt.Stamp{Node: crdt.Node(v[3][i]), Index: uint32(v[4][i])}
+		last = itemName{u.Uint(1<<64-1) ^ last.source, last.index + uint64(u.Int())}
+		row.name = last
+		if v[5][i] == 0 {
+			row.place = none
+			continue
+		}
+		db.byItem.Insert(db.itemHash(row.list, row.name), at)
+	}
+}
+
+func (db *DB) packSlots(p *flat.Pack, from, to int) {
+	packColumns(p, to-from, 3, func(i int, v []int64) {
+		row := db.slotRows.At(int32(from + i))
+		v[0], v[1], v[2] = int64(row.item), int64(row.at.Node), int64(row.at.Index)
+	})
+}
+
+func (r *Restoring) unpackSlots(u *flat.Unpack, n int) {
+	db := r.db
+	from := int32(db.slotRows.Len())
+	v := unpackColumns(u, n, below(r.rows[sectionItems]), r.nodes(), span64{0, 1<<32 - 1})
+	if v == nil {
+		return
+	}
+	db.slotRows.Grow(n)
+	for i := range n {
+		*db.slotRows.At(from + int32(i)) = slot{int32(v[0][i]), crdt.Stamp{Node: crdt.Node(v[1][i]), Index: uint32(v[2][i])}}
+	}
+}
+
+func packNumbers(p *flat.Pack, list []int32) {
+	column := make([]int64, len(list))
+	for i, v := range list {
+		column[i] = int64(v)
+	}
+	p.Uint(uint64(len(list)))
+	p.Ints(column)
+}
+
+// unpackNumbers reads numbers below a bound.
+func unpackNumbers(u *flat.Unpack, bound int) []int32 {
+	column := u.Column(int(u.Uint(maxRows)))
+	u.Ints(column, 0, int64(bound)-1)
+	out := make([]int32, len(column))
+	for i, v := range column {
+		out[i] = int32(v)
+	}
+	return out
+}
+
+func (s *sequence) pack(p *flat.Pack) {
+	s.history.Pack(p)
+	packNumbers(p, s.nodes)
+}
+
+func (r *Restoring) unpackSequence(u *flat.Unpack, s *sequence) {
+	s.history.Unpack(u)
+	s.nodes = unpackNumbers(u, r.rows[sectionNodes])
+	if len(s.nodes) != s.history.Len() {
+		u.Fail()
+	}
+}
+
+func (db *DB) packText(p *flat.Pack, x *textState) {
+	x.pack(p)
+	p.Raw(db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content)))
+}
+
+func (r *Restoring) unpackText(u *flat.Unpack) {
+	db := r.db
+	x := &textState{content: db.ropes.New()}
+	r.unpackSequence(u, &x.sequence)
+	if b := u.Raw(); len(b) > 0 {
+		db.ropes.Insert(x.content, 0, b)
+	}
+	if db.ropes.Len(x.content) != x.history.Length() {
+		u.Fail()
+	}
+	db.texts = append(db.texts, x)
+}
+
+func (db *DB) packList(p *flat.Pack, l *listState) {
+	l.pack(p)
+	packNumbers(p, l.slots)
+	p.Uint(uint64(l.hidden))
+}
+
+func (r *Restoring) unpackList(u *flat.Unpack) {
+	l := &listState{}
+	r.unpackSequence(u, &l.sequence)
+	l.slots = unpackNumbers(u, r.rows[sectionSlots])
+	l.hidden = int(u.Uint(uint64(len(l.slots))))
+	if len(l.slots) != l.history.Length() {
+		u.Fail()
+	}
+	r.db.lists = append(r.db.lists, l)
+}

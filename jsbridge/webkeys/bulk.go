@@ -1,0 +1,108 @@
+//go:build js
+
+package webkeys
+
+import (
+	"context"
+
+	"github.com/hack-pad/safejs"
+
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/jsbridge/jsval"
+)
+
+// Bulk implements keys.Bulk by WebCrypto: AES-256-GCM (NIST SP 800-38D) on the
+// browser's own threads. 30 MB in pieces of 128 KiB take 50 ms there, and 500 ms
+// by ChaCha20-Poly1305 on the page's thread.
+type Bulk struct{}
+
+var _ keys.Bulk = Bulk{}
+
+// Cipher implements keys.Bulk.
+func (Bulk) Cipher() uint8 { return 2 }
+
+// Seal implements keys.Bulk.
+func (Bulk) Seal(ctx context.Context, key keys.Secret, pieces []keys.BulkPiece) ([][]byte, error) {
+	return runAll(ctx, "encrypt", key, pieces)
+}
+
+// Open implements keys.Bulk.
+func (Bulk) Open(ctx context.Context, key keys.Secret, pieces []keys.BulkPiece) ([][]byte, error) {
+	out, err := runAll(ctx, "decrypt", key, pieces)
+	if jsval.ErrorName(err) == "OperationError" { // all that WebCrypto says
+		return nil, errs.New("webkeys.Bulk", errs.DecryptFailed, "a piece was not sealed under the key: %w", err)
+	}
+	return out, err
+}
+
+// runAll begins all calls before it waits for the first, so that they run at once.
+func runAll(ctx context.Context, method string, key keys.Secret, pieces []keys.BulkPiece) ([][]byte, error) {
+	const op = "webkeys.Bulk"
+	subtle, ok := jsval.Global("crypto", "subtle")
+	if !ok {
+		return nil, errs.New(op, errs.InsecureContext, "the page has no crypto.subtle; serve it over https or from localhost")
+	}
+	imported, err := importKey(ctx, subtle, key)
+	if err != nil {
+		return nil, err
+	}
+	promises := make([]safejs.Value, len(pieces))
+	for i, p := range pieces {
+		nonce, err := jsval.Uint8Array(p.Nonce[:])
+		if err != nil {
+			return nil, err
+		}
+		data, err := jsval.Uint8Array(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		if promises[i], err = subtle.Call(method, map[string]any{"name": "AES-GCM", "iv": nonce}, imported, data); err != nil {
+			return nil, jsval.Error(op, errs.KeyUnavailable, err)
+		}
+	}
+	return awaitAll(ctx, op, promises)
+}
+
+// awaitAll waits for all, so that no rejection goes unheard.
+func awaitAll(ctx context.Context, op string, promises []safejs.Value) ([][]byte, error) {
+	list := make([]any, len(promises))
+	for i, p := range promises {
+		list[i] = safejs.Unsafe(p)
+	}
+	constructor, ok := jsval.Global("Promise")
+	if !ok {
+		return nil, errs.New(op, errs.UnsupportedBrowser, "there are no promises")
+	}
+	all, err := constructor.Call("all", list)
+	if err != nil {
+		return nil, jsval.Error(op, errs.UnsupportedBrowser, err)
+	}
+	results, err := jsval.Await(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(promises))
+	for i := range out {
+		v, err := results.Index(i)
+		if err == nil {
+			out[i], err = jsval.Bytes(v)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func importKey(ctx context.Context, subtle safejs.Value, key keys.Secret) (safejs.Value, error) {
+	raw, err := jsval.Uint8Array(key[:])
+	if err != nil {
+		return raw, err
+	}
+	promise, err := subtle.Call("importKey", "raw", raw, "AES-GCM", false, []any{"encrypt", "decrypt"})
+	if err != nil {
+		return promise, jsval.Error("webkeys.Bulk", errs.UnsupportedBrowser, err)
+	}
+	return jsval.Await(ctx, promise)
+}
