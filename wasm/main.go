@@ -74,6 +74,9 @@ func ports(o bind.Options) client.Ports {
 		Tabs:       &siblings{name: name, log: e.Log},
 		Visible:    visible,
 	}
+	if o.SnapshotAfter > 0 {
+		p.Snapshots = client.Snapshots{Idle: time.Duration(o.SnapshotAfter) * time.Millisecond, Bytes: 1, Blocks: 1}
+	}
 	if _, ok := jsval.Global("RTCPeerConnection"); ok {
 		p.Direct = rtc.New(rtc.Options{Clock: e.Clock, Log: e.Log})
 	}

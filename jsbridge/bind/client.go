@@ -24,6 +24,9 @@ type Options struct {
 	Persistent  bool
 	Passphrase  string
 	LogLevel    string
+	// SnapshotAfter, if it is not 0, is how many milliseconds a space is left alone
+	// before whatever is new goes into a snapshot.
+	SnapshotAfter int
 }
 
 // Make gives the api object: version, createClient(options), and functions(),
@@ -78,6 +81,8 @@ func readOptions(o safejs.Value) Options {
 		Passphrase:  jsval.String(o, "passphrase"),
 		LogLevel:    jsval.String(o, "log"),
 		Relays:      stringsAt(o, "relay"),
+
+		SnapshotAfter: jsval.Int(o, "snapshotAfter"),
 	}
 	for _, v := range itemsAt(o, "iceServers") {
 		opts.ICEServers = append(opts.ICEServers, transport.ICEServer{

@@ -115,3 +115,5 @@ func TestNew_insecureContext(t *testing.T) {
 		t.Fatalf("New: %v", err)
 	}
 }
+
+func TestBulk(t *testing.T) { keystoretest.RunBulk(t, webkeys.Bulk{}) }

@@ -315,6 +315,7 @@ function rawOptions({ config = {} }: ClientOptions): Parameters<Runtime['api']['
     storageName: storage.name ?? 'default',
     persistent: storage.persistent ?? true,
     ...(storage.passphrase !== undefined && { passphrase: storage.passphrase }),
+    ...(storage.snapshotAfter !== undefined && { snapshotAfter: storage.snapshotAfter }),
     log: config.log ?? 'warn',
   };
 }

@@ -17,6 +17,7 @@ export interface RawApi {
     storageName: string;
     persistent: boolean;
     passphrase?: string;
+    snapshotAfter?: number;
     log: string;
   }): RawClient;
 }

@@ -21,6 +21,11 @@ export interface ClientOptions {
        * `initialize()` refuses it with UNSUPPORTED until the core can do this.
        */
       passphrase?: string;
+      /**
+       * After how many milliseconds without a change a snapshot of a space is written, from which it opens
+       * at once. By default that is after 3,000, and only when there is enough that is new.
+       */
+      snapshotAfter?: number;
     };
     /** Where `echospace.wasm` is; by default beside the module that this code is in. */
     wasmUrl?: string | URL;

@@ -54,7 +54,9 @@ class Lives {
     await tab.page.exposeFunction('acknowledge', (batch) => {
       for (const mark of batch) this.acknowledged.add(mark);
     });
-    await tab.open({ identity: 'Ada' });
+    // Half of them write a snapshot whenever they can.
+    const config = this.number % 2 === 1 ? { storage: { snapshotAfter: 1 } } : {};
+    await tab.open({ config, identity: 'Ada' });
     await tab.run(async () => {
       globalThis.space = client.spaces.get()[0] ?? (await client.createSpace());
       await space.waitUntilReady();
