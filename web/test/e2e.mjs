@@ -25,6 +25,7 @@ const files = [
   'undo',
   'network',
   'storage',
+  'snapshots',
   'profiles',
   'loading',
   'plain',
