@@ -47,9 +47,8 @@ func (o Snapshots) withDefaults() Snapshots {
 
 const (
 	directoryVersion = 1
-	// maxSnapshotBatch bounds the bytes of pages that are sealed, opened or stored
-	// at once.
-	maxSnapshotBatch = 2 << 20
+	// maxSnapshotBatch bounds the bytes of pages that are sealed and stored at once.
+	maxSnapshotBatch = 1 << 20
 )
 
 // storedPage is where a page is.
@@ -167,14 +166,10 @@ func (s *session) bulk() keys.Bulk {
 	return keys.PlainBulk{}
 }
 
-// restoreSpace makes a Space of its snapshot, which it reads at once and takes in
-// whole; nil if there is none that is good. Load is to follow.
+// restoreSpace makes a Space of its snapshot, which it takes in whole; nil if there
+// is none that is good. Load is to follow.
 func (s *session) restoreSpace(ctx context.Context, me *self, rec space.Record) (*space.Space, *snapshot, error) {
-	records, err := s.storage.Store.Scan(ctx, storage.Prefix(space.SnapshotKey(rec.Key)), 0)
-	if err != nil || len(records) == 0 || len(records[0].Key) != len(space.SnapshotKey(rec.Key)) {
-		return nil, nil, err // without a directory pages count for nothing
-	}
-	core, known, err := s.takeSnapshot(ctx, me, rec, records)
+	core, known, err := s.takeSnapshot(ctx, me, rec)
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
@@ -185,9 +180,17 @@ func (s *session) restoreSpace(ctx context.Context, me *self, rec space.Record) 
 	return core, known, nil
 }
 
-// takeSnapshot makes a Space of the records of its snapshot, the directory first.
-func (s *session) takeSnapshot(ctx context.Context, me *self, rec space.Record, records []storage.Entry) (*space.Space, *snapshot, error) {
-	plain, err := s.keyring.Open(records[0].Value, records[0].Key)
+// takeSnapshot makes a Space of its snapshot; nil if there is none.
+func (s *session) takeSnapshot(ctx context.Context, me *self, rec space.Record) (*space.Space, *snapshot, error) {
+	at := space.SnapshotKey(rec.Key)
+	sealed, err := s.storage.Store.Get(ctx, at)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil, nil // without a directory pages count for nothing
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, err := s.keyring.Open(sealed, at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,7 +198,7 @@ func (s *session) takeSnapshot(ctx context.Context, me *self, rec space.Record, 
 	if known.dir, err = decodeDirectory(plain); err != nil {
 		return nil, nil, err
 	}
-	pages, err := s.openPages(ctx, known, records)
+	pages, err := s.readPages(ctx, rec.Key, known)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,45 +215,89 @@ func (s *session) takeSnapshot(ctx context.Context, me *self, rec space.Record, 
 	return core, known, err
 }
 
-// openPages opens every page that the directory names, which tells that each is
-// what was written.
-func (s *session) openPages(ctx context.Context, known *snapshot, records []storage.Entry) (map[objectdb.PageName][]byte, error) {
+// readPages reads and opens every page that the directory names, which tells that
+// each is what was written. While some are opened the next are read. It notes
+// those that are not named as litter.
+func (s *session) readPages(ctx context.Context, key id.SpaceKey, known *snapshot) (map[objectdb.PageName][]byte, error) {
 	const op = "client.snapshot"
-	dir := known.dir
-	if dir.cipher != s.bulk().Cipher() {
-		return nil, errs.New(op, errs.VersionUnsupported, "the snapshot is under cipher %d, not %d", dir.cipher, s.bulk().Cipher())
+	dir, bulk := known.dir, s.bulk()
+	if dir.cipher != bulk.Cipher() {
+		return nil, errs.New(op, errs.VersionUnsupported, "the snapshot is under cipher %d, not %d", dir.cipher, bulk.Cipher())
 	}
-	sealed := make(map[pageKey][]byte, len(records))
-	for _, rec := range records[1:] {
-		sealed[readPageKey(rec.Key[len(records[0].Key):])] = rec.Value
+	names := make(map[pageKey][]objectdb.PageName, len(dir.pages))
+	for _, q := range dir.pages { // several that are alike may be one record
+		names[q.at] = append(names[q.at], q.name)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	parts := s.scanAhead(ctx, pagesRange(key))
+	defer func() {
+		cancel()
+		for range parts { // until its goroutine has ended
+		}
+	}()
 	pages := make(map[objectdb.PageName][]byte, len(dir.pages))
-	var names []objectdb.PageName
-	var pieces []keys.BulkPiece
-	size := 0
-	for i, q := range dir.pages {
-		b, ok := sealed[q.at]
-		if !ok {
-			return nil, errs.New(op, errs.StorageCorrupt, "page %x is missing", uint64(q.name))
+	for read := range parts {
+		if read.err != nil {
+			return nil, read.err
 		}
-		delete(sealed, q.at)
-		names, pieces = append(names, q.name), append(pieces, keys.BulkPiece{Nonce: q.at.nonce(), Data: b})
-		if size += len(b); size < maxSnapshotBatch && i < len(dir.pages)-1 {
-			continue
+		var pieces []keys.BulkPiece
+		var opened [][]objectdb.PageName
+		for _, rec := range read.entries {
+			place := readPageKey(rec.Key[len(space.SnapshotKey(key)):])
+			if list := names[place]; len(list) > 0 {
+				opened, pieces = append(opened, list), append(pieces, keys.BulkPiece{Nonce: place.nonce(), Data: rec.Value})
+			} else {
+				known.litter = append(known.litter, place)
+			}
 		}
-		opened, err := s.bulk().Open(ctx, dir.key, pieces)
+		plain, err := bulk.Open(ctx, dir.key, pieces)
 		if err != nil {
 			return nil, err
 		}
-		for k, name := range names {
-			pages[name] = opened[k]
+		for i, list := range opened {
+			for _, name := range list {
+				pages[name] = plain[i]
+			}
 		}
-		names, pieces, size = names[:0], pieces[:0], 0
 	}
-	for at := range sealed {
-		known.litter = append(known.litter, at)
+	if len(pages) != len(dir.pages) {
+		return nil, errs.New(op, errs.StorageCorrupt, "%d of %d pages are there", len(pages), len(dir.pages))
 	}
-	return pages, nil
+	return pages, ctx.Err()
+}
+
+// scanned is a part of a range.
+type scanned struct {
+	entries []storage.Entry
+	err     error
+}
+
+// scanAhead reads a range in parts, each while the one before is looked at, until
+// ctx is done. Whoever calls it takes parts until there are no more. What is read
+// at once is handed to the page in one task.
+func (s *session) scanAhead(ctx context.Context, r storage.Range) <-chan scanned {
+	const part = 32 // pages, of 128 KiB at most
+	parts := make(chan scanned)
+	go func() {
+		defer s.c.rescue()
+		defer close(parts)
+		for {
+			list, err := s.storage.Store.Scan(ctx, r, part)
+			if err == nil && len(list) == 0 {
+				return
+			}
+			select {
+			case parts <- scanned{list, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+			r = r.After(list[len(list)-1].Key)
+		}
+	}()
+	return parts
 }
 
 // dropSnapshot has the snapshot of a space count no more, soon.

@@ -137,6 +137,9 @@ func (g *Graph) UnpackNodes(u *flat.Unpack, n int) {
 // Grow adds n rows, which are to be filled in.
 func (r *Registers) Grow(n int) { r.rows.Grow(n) }
 
+// Rows is row i and some of those behind it, in place.
+func (r *Registers) Rows(i int32) []Entry { return r.rows.Rows(i) }
+
 // Vacant is the first of the rows to use again, or None; SetVacant restores it.
 func (r *Registers) Vacant() int32 { return r.vacant - 1 }
 

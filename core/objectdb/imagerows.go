@@ -50,13 +50,6 @@ func link(from, to int32) int64 {
 	return int64(to) - int64(from) + maxRows
 }
 
-func unlink(from int32, l int64) int32 {
-	if l == 0 {
-		return none
-	}
-	return int32(l - maxRows + int64(from))
-}
-
 // links are the links between any two rows.
 func links() span64 { return span64{0, 2 * maxRows} }
 
@@ -101,32 +94,37 @@ func (r *Restoring) unpackContainers(u *flat.Unpack, n int) {
 		return
 	}
 	db.containers.Grow(n)
-	for i := range n {
-		c := from + int32(i)
-		row := db.containers.At(c)
-		row.created = crdt.Stamp{Node: crdt.Node(v[0][i]), Index: uint32(v[1][i])}
-		row.parent, row.key = unlink(c, v[2][i]), int32(v[3][i])
-		row.first, row.last, row.count, row.life = int32(v[4][i]), int32(v[5][i]), int32(v[6][i]), int32(v[7][i])
-		row.flags, row.kind = uint8(v[8][i]), uint8(v[9][i])
-		row.seen.feed = int32(v[10][i])
-		b := u.Next(id.ShortSize)
-		if b == nil || row.parent < none || row.parent >= c || !r.number(u, row) {
-			u.Fail()
-			return
+	for i := 0; i < n; {
+		rows := db.containers.Rows(from + int32(i))
+		for k := range rows {
+			c, at := from+int32(i+k), i+k
+			row := &rows[k]
+			row.created = crdt.Stamp{Node: crdt.Node(v[0][at]), Index: uint32(v[1][at])}
+			row.parent, row.key = none, int32(v[3][at])
+			if l := v[2][at]; l != 0 {
+				row.parent = int32(l - maxRows + int64(c))
+			}
+			row.first, row.last, row.count, row.life = int32(v[4][at]), int32(v[5][at]), int32(v[6][at]), int32(v[7][at])
+			row.flags, row.kind = uint8(v[8][at]), uint8(v[9][at])
+			row.seen.feed = int32(v[10][at])
+			b := u.Next(id.ShortSize)
+			if b == nil || row.parent < none || row.parent >= c || row.kind != typeMap && !r.number(u, row) {
+				u.Fail()
+				return
+			}
+			row.id = id.ObjectID(b)
+			if row.seen.feed != none {
+				row.seen.lamport = u.Uint(1<<64 - 1)
+			}
+			db.byID.Insert(db.idHash(row), c)
 		}
-		row.id = id.ObjectID(b)
-		if row.seen.feed != none {
-			row.seen.lamport = u.Uint(1<<64 - 1)
-		}
-		db.byID.Insert(db.idHash(row), c)
+		i += len(rows)
 	}
 }
 
-// number reads the number of a container.
+// number reads the number of a container that is no map.
 func (r *Restoring) number(u *flat.Unpack, row *container) bool {
 	switch row.kind {
-	case typeMap:
-		return true
 	case typeCounter:
 		row.number = u.Int()
 		return true
@@ -141,32 +139,19 @@ func (r *Restoring) number(u *flat.Unpack, row *container) bool {
 }
 
 func (db *DB) packFields(p *flat.Pack, from, to int) {
+	words := make([]uint64, 0, to-from)
 	packColumns(p, to-from, 6, func(i int, v []int64) {
 		f := int32(from + i)
 		e := db.fields.At(f)
 		v[0], v[1] = int64(e.At.Node), int64(e.At.Index)
 		v[2], v[3] = link(f, e.Other), int64(e.Owner)
 		v[4], v[5] = int64(e.Tag), link(f, e.Link)
+		words = append(words, e.Value)
 	})
-	last := int64(0)
-	for f := from; f < to; f++ {
-		w := db.fields.At(int32(f)).Value
-		tag := byte(w >> 56)
-		p.Bytes = append(p.Bytes, tag)
-		switch {
-		case tag == tagHeap || tag == tagChild:
-			v := int64(w & flat.RefMask)
-			p.Bytes = binary.AppendVarint(p.Bytes, v-last)
-			last = v
-		case tag&tagInline != 0:
-			for n := tag & 0x0f; n > 0; n-- {
-				p.Bytes = append(p.Bytes, byte(w))
-				w >>= 8
-			}
-		}
-	}
+	p.Words(words)
 }
 
+// unpackFields is the longest part of a restore: its loops call nothing.
 func (r *Restoring) unpackFields(u *flat.Unpack, n int) {
 	db := r.db
 	from := int32(db.fields.Len())
@@ -176,36 +161,41 @@ func (r *Restoring) unpackFields(u *flat.Unpack, n int) {
 	if v == nil {
 		return
 	}
+	words := make([]uint64, n)
+	if u.Words(words); u.Bad() {
+		return
+	}
 	db.fields.Grow(n)
-	rows := int32(r.rows[sectionFields])
-	last := int64(0)
-	for i := range n {
-		f := from + int32(i)
-		e := db.fields.At(f)
-		e.At = crdt.Stamp{Node: crdt.Node(v[0][i]), Index: uint32(v[1][i])}
-		e.Other, e.Owner, e.Tag, e.Link = unlink(f, v[2][i]), int32(v[3][i]), int32(v[4][i]), unlink(f, v[5][i])
-		if e.Other < none || e.Other >= rows || e.Link < none || e.Link >= rows {
-			u.Fail()
-			return
-		}
-		tag := u.Byte()
-		w := uint64(tag) << 56
-		switch {
-		case tag == tagHeap || tag == tagChild:
-			last += u.Int()
-			if w |= uint64(last) & flat.RefMask; last < 0 || tag == tagHeap && !db.values.Holds(uint64(last)) || tag == tagChild && last >= int64(r.rows[sectionContainers]) {
-				u.Fail()
-				return
+	fields, containers := int32(r.rows[sectionFields]), uint64(r.rows[sectionContainers])
+	ok := true
+	for i := 0; i < n; {
+		rows := db.fields.Rows(from + int32(i))
+		nodes, indices, others, owners, tags, links := v[0][i:], v[1][i:], v[2][i:], v[3][i:], v[4][i:], v[5][i:]
+		values := words[i:]
+		for k := range rows {
+			e := &rows[k]
+			f := from + int32(i+k)
+			e.At = crdt.Stamp{Node: crdt.Node(nodes[k]), Index: uint32(indices[k])}
+			e.Owner, e.Tag, e.Value = int32(owners[k]), int32(tags[k]), values[k]
+			e.Other, e.Link = none, none
+			if l := others[k]; l != 0 {
+				e.Other = int32(l - maxRows + int64(f))
 			}
-		case tag&tagInline != 0 && tag&0x0f <= maxInline:
-			for k, c := range u.Next(int(tag & 0x0f)) {
-				w |= uint64(c) << (8 * k)
+			if l := links[k]; l != 0 {
+				e.Link = int32(l - maxRows + int64(f))
 			}
-		case tag != 0:
-			u.Fail()
-			return
+			ok = ok && e.Other >= none && e.Other < fields && e.Link >= none && e.Link < fields
+			switch e.Value >> 56 {
+			case tagHeap:
+				ok = ok && db.values.Holds(e.Value&flat.RefMask)
+			case tagChild:
+				ok = ok && e.Value&flat.RefMask < containers
+			}
 		}
-		e.Value = w
+		i += len(rows)
+	}
+	if !ok {
+		u.Fail()
 	}
 }
 

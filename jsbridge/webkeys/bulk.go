@@ -64,7 +64,9 @@ func runAll(ctx context.Context, method string, key keys.Secret, pieces []keys.B
 	return awaitAll(ctx, op, promises)
 }
 
-// awaitAll waits for all, so that no rejection goes unheard.
+// awaitAll gives the bytes of all, each as soon as it and those before it are there,
+// while the browser works on the rest. Whatever fails, all are waited for, so that
+// no rejection goes unheard.
 func awaitAll(ctx context.Context, op string, promises []safejs.Value) ([][]byte, error) {
 	list := make([]any, len(promises))
 	for i, p := range promises {
@@ -74,21 +76,18 @@ func awaitAll(ctx context.Context, op string, promises []safejs.Value) ([][]byte
 	if !ok {
 		return nil, errs.New(op, errs.UnsupportedBrowser, "there are no promises")
 	}
-	all, err := constructor.Call("all", list)
+	all, err := constructor.Call("allSettled", list)
 	if err != nil {
 		return nil, jsval.Error(op, errs.UnsupportedBrowser, err)
 	}
-	results, err := jsval.Await(ctx, all)
-	if err != nil {
-		return nil, err
-	}
 	out := make([][]byte, len(promises))
-	for i := range out {
-		v, err := results.Index(i)
-		if err == nil {
+	for i, p := range promises {
+		var v safejs.Value
+		if v, err = jsval.Await(ctx, p); err == nil {
 			out[i], err = jsval.Bytes(v)
 		}
 		if err != nil {
+			_, _ = jsval.Await(ctx, all) // the first error says enough
 			return nil, err
 		}
 	}

@@ -35,6 +35,13 @@ func (c *Column[T]) Append(v T) int32 {
 // Truncate drops the rows from n on.
 func (c *Column[T]) Truncate(n int) { c.n = n }
 
+// Rows is row i and those behind it in its chunk, in place: long loops over rows
+// cost no call each.
+func (c *Column[T]) Rows(i int32) []T {
+	rows := c.chunks[uint32(i)>>chunkBits][i&chunkMask:]
+	return rows[:min(len(rows), c.n-int(i))]
+}
+
 // Grow adds n rows of zeros.
 func (c *Column[T]) Grow(n int) {
 	c.n += n

@@ -172,13 +172,61 @@ func (u *Unpack) Int() int64 {
 	return v
 }
 
-// Byte reads one byte.
-func (u *Unpack) Byte() byte {
-	if len(u.rest) == 0 {
-		u.Fail()
-		return 0
+// Words writes words whose upper byte says what is in them: of 0x80|n, the n lower
+// bytes count; of any other the 56 bits below, as the difference to the last of
+// these; 0 stands for 0.
+func (p *Pack) Words(words []uint64) {
+	last := int64(0)
+	for _, w := range words {
+		tag := byte(w >> 56)
+		p.Bytes = append(p.Bytes, tag)
+		switch {
+		case tag&0x80 != 0:
+			for n := tag & 0x0f; n > 0; n-- {
+				p.Bytes = append(p.Bytes, byte(w))
+				w >>= 8
+			}
+		case tag != 0:
+			v := int64(w & RefMask)
+			p.Bytes = binary.AppendVarint(p.Bytes, v-last)
+			last = v
+		}
 	}
-	c := u.rest[0]
-	u.rest = u.rest[1:]
-	return c
+}
+
+// Words reads what Words wrote.
+func (u *Unpack) Words(words []uint64) {
+	rest := u.rest
+	last := int64(0)
+	for i := range words {
+		if len(rest) == 0 {
+			u.Fail()
+			return
+		}
+		tag := rest[0]
+		w := uint64(tag) << 56
+		rest = rest[1:]
+		switch {
+		case tag&0x80 != 0:
+			n := int(tag & 0x0f)
+			if n > 7 || n > len(rest) {
+				u.Fail()
+				return
+			}
+			for k, c := range rest[:n] {
+				w |= uint64(c) << (8 * k)
+			}
+			rest = rest[n:]
+		case tag != 0:
+			v, n := binary.Varint(rest)
+			if last += v; n <= 0 || last < 0 || last > RefMask {
+				u.Fail()
+				return
+			}
+			w |= uint64(last)
+			rest = rest[n:]
+		}
+		words[i] = w
+	}
+	u.rest = rest
 }

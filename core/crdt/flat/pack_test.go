@@ -36,6 +36,35 @@ func TestPack_readsWhatItWrote(t *testing.T) {
 	})
 }
 
+func TestPack_words(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.Custom(func(t *rapid.T) uint64 {
+			v := rapid.Uint64().Draw(t, "word")
+			switch n := rapid.Uint64Range(0, 7).Draw(t, "bytes"); rapid.IntRange(0, 2).Draw(t, "kind") {
+			case 0:
+				return 0
+			case 1:
+				return (0x80|n)<<56 | v&(1<<(8*n)-1)
+			}
+			return 0x20<<56 | v&RefMask
+		})
+		words := rapid.SliceOf(word).Draw(t, "words")
+		var p Pack
+		p.Words(words)
+		got := make([]uint64, len(words))
+		u := NewUnpack(p.Bytes)
+		if u.Words(got); !u.Done() || !slices.Equal(got, words) {
+			t.Fatalf("read %x, want %x", got, words)
+		}
+		for at := range p.Bytes {
+			u := NewUnpack(p.Bytes[:at])
+			if u.Words(make([]uint64, len(words))); u.Done() {
+				t.Fatalf("cut at %d reads", at)
+			}
+		}
+	})
+}
+
 func TestPack_runsOfOneDifferenceAreShort(t *testing.T) {
 	c := make([]int64, 10_000)
 	for i := range c {
