@@ -2,8 +2,10 @@ package objectdb
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
 	"github.com/echospace/echospace/core/crdt/flat"
 	"github.com/echospace/echospace/core/id"
 )
@@ -300,6 +302,58 @@ func (r *Restoring) unpackSequence(u *flat.Unpack, s *sequence) {
 func (db *DB) packText(p *flat.Pack, x *textState) {
 	x.pack(p)
 	p.Raw(db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content)))
+	x.marks.pack(p)
+}
+
+// pack writes marks, or that there are none.
+func (m *marks) pack(p *flat.Pack) {
+	if m == nil {
+		p.Uint(0)
+		return
+	}
+	p.Uint(1)
+	p.Uint(uint64(len(m.rows)))
+	packColumns(p, len(m.rows), 5, func(i int, v []int64) {
+		row := &m.rows[i]
+		v[0], v[1], v[2], v[3], v[4] = int64(row.name), int64(row.ends), int64(row.at.Node), int64(row.at.Index), int64(row.end-row.value)
+	})
+	p.Raw(m.values)
+	p.Uint(uint64(len(m.bounds)))
+	packColumns(p, len(m.bounds), 3, func(i int, v []int64) {
+		b := &m.bounds[i]
+		v[0], v[1], v[2] = int64(b.at), int64(b.mark), int64(b.side)
+	})
+}
+
+// unpackMarks reads marks of a text of so many units; nil if there are none.
+func (r *Restoring) unpackMarks(u *flat.Unpack, units int) *marks {
+	if u.Uint(1) == 0 {
+		return nil
+	}
+	m := &marks{}
+	n := int(u.Uint(maxRows))
+	v := unpackColumns(u, n, below(r.db.keys.Len()), span64{-128, 127}, r.nodes(), span64{0, 1<<32 - 1}, span64{0, 1<<32 - 1})
+	m.values = slices.Clone(u.Raw())
+	bounds := int(u.Uint(maxRows))
+	b := unpackColumns(u, bounds, span64{0, int64(units)}, span64{noMark, 2*int64(n) - 1}, span64{0, 255})
+	if v == nil || b == nil {
+		return m
+	}
+	m.rows, m.bounds = make([]mark, n), make([]boundary, bounds)
+	from := int64(0)
+	for i := range m.rows {
+		end := from + v[4][i]
+		if end > int64(len(m.values)) {
+			u.Fail()
+			return m
+		}
+		m.rows[i] = mark{int32(v[0][i]), int8(v[1][i]), crdt.Stamp{Node: crdt.Node(v[2][i]), Index: uint32(v[3][i])}, uint32(from), uint32(end)}
+		from = end
+	}
+	for i := range m.bounds {
+		m.bounds[i] = boundary{int32(b[0][i]), int32(b[1][i]), egwalker.Kind(b[2][i])}
+	}
+	return m
 }
 
 func (r *Restoring) unpackText(u *flat.Unpack) {
@@ -309,7 +363,12 @@ func (r *Restoring) unpackText(u *flat.Unpack) {
 	if b := u.Raw(); len(b) > 0 {
 		db.ropes.Insert(x.content, 0, b)
 	}
-	if db.ropes.Len(x.content) != x.history.Length() {
+	x.marks = r.unpackMarks(u, db.ropes.Len(x.content))
+	length := db.ropes.Len(x.content)
+	if x.marks != nil {
+		length += len(x.marks.bounds)
+	}
+	if length != x.history.Length() {
 		u.Fail()
 	}
 	db.texts = append(db.texts, x)

@@ -55,7 +55,7 @@ func (s *Sequence) Unpack(u *flat.Unpack) {
 	parentCounts, opCounts, lengths := column(n, 0, int64(n)), column(n, 0, int64(opCount)), column(n, 0, MaxLength)
 	parents := column(parentCount, 1, int64(n))
 	tips := column(frontier, 0, int64(n)-1)
-	kinds, pos, lens := column(opCount, 0, int64(Delete)), column(opCount, 0, MaxLength), column(opCount, 1, MaxLength)
+	kinds, pos, lens := column(opCount, 0, int64(lastKind)), column(opCount, 0, MaxLength), column(opCount, 1, MaxLength)
 	if u.Bad() {
 		return
 	}
