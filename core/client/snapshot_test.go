@@ -77,8 +77,8 @@ func directoryOf(t *testing.T, p *profile, key id.SpaceKey) []byte {
 	return list[0].Value
 }
 
-// same opens a profile and holds its objects against those that it had.
-func same(t *testing.T, w *world, p *profile, key id.SpaceKey, objects map[id.ObjectID][]byte, where string) {
+// stillHas opens a profile and holds its objects against those that it had.
+func stillHas(t *testing.T, w *world, p *profile, key id.SpaceKey, objects map[id.ObjectID][]byte, where string) {
 	t.Helper()
 	c := w.open(p)
 	sp := c.Space(key)
@@ -104,7 +104,7 @@ func TestSnapshot_opensWithoutTheBlocks(t *testing.T) {
 	key, objects := aged(t, w, p, 100)
 	counted := &counting{Store: p.store}
 	p.store = counted
-	same(t, w, p, key, objects, "from the snapshot")
+	stillHas(t, w, p, key, objects, "from the snapshot")
 	if n := counted.blocks.Load(); n > 30 {
 		t.Errorf("%d of 100 blocks were read", n)
 	}
@@ -140,7 +140,7 @@ func TestSnapshot_R11_damage(t *testing.T) {
 				b.Delete(e.Key)
 			}
 			ok(t, sick.store.Apply(context.Background(), &b, storage.Strict))
-			same(t, w, sick, key, objects, fmt.Sprintf("record %x, %s", e.Key[len(space.SnapshotKey(key)):], what))
+			stillHas(t, w, sick, key, objects, fmt.Sprintf("record %x, %s", e.Key[len(space.SnapshotKey(key)):], what))
 		}
 	}
 }
@@ -188,13 +188,13 @@ func TestSnapshot_isNotTrustedAboveTheFeeds(t *testing.T) {
 	}
 }
 
-// failing refuses writes after so many.
-type failing struct {
+// refusing refuses writes after so many.
+type refusing struct {
 	storage.Store
 	left atomic.Int64
 }
 
-func (s *failing) Apply(ctx context.Context, b *storage.Batch, d storage.Durability) error {
+func (s *refusing) Apply(ctx context.Context, b *storage.Batch, d storage.Durability) error {
 	for _, c := range b.Changes {
 		if strings.HasPrefix(string(c.Key), "s/") && s.left.Add(-1) < 0 {
 			return errors.New("no more")
@@ -212,7 +212,7 @@ func TestSnapshot_thatEndsHalfway(t *testing.T) {
 	for writes := range 12 {
 		sick := snapshot(t, p)
 		sick.snapshots = often
-		limited := &failing{Store: sick.store}
+		limited := &refusing{Store: sick.store}
 		limited.left.Store(int64(writes))
 		sick.store = limited
 		was := directoryOf(t, sick, key)
@@ -261,6 +261,6 @@ func TestSnapshot_T02_tabsWriteTheSame(t *testing.T) {
 		}
 		ok(t, one.Destroy(ctx))
 		ok(t, two.Destroy(ctx))
-		same(t, w, p, a.Key(), objects, fmt.Sprint("with locks: ", locked))
+		stillHas(t, w, p, a.Key(), objects, fmt.Sprint("with locks: ", locked))
 	}
 }

@@ -27,7 +27,7 @@ const maxRun = 1 << 12
 // maxStep bounds the difference in a run, so that no sum of them overflows.
 const maxStep = 1 << 48
 
-// Ints writes a column. Its values are between -1<<61 and 1<<61.
+// Ints writes a column. Its values are between -1<<60 and 1<<60.
 func (p *Pack) Ints(column []int64) {
 	last := int64(0)
 	for i := 0; i < len(column); {
