@@ -230,8 +230,24 @@ func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
 	if sp.run != r {
 		return
 	}
-	r.sync.ReadDone(rd, sp.core.Vouch(rd.Feed, blocks))
+	vouched := sp.core.Vouch(rd.Feed, blocks)
+	if path, _ := sp.core.Log(rd.Feed).Path(rd.From, rd.To); err == nil && len(vouched) < len(path) {
+		sp.lacks(r, rd.Feed)
+	}
+	r.sync.ReadDone(rd, vouched)
 	r.poke()
+}
+
+// lacks notes that a block of a feed, which a snapshot spared from being read, is
+// missing or damaged in storage. The next start is to read the feeds, set the
+// record aside, and have peers bring the block. sp.mu is held.
+func (sp *Space) lacks(r *runtime, f id.FeedID) {
+	if r.spoiled {
+		return
+	}
+	r.spoiled = true
+	sp.s.c.ports.Env.Log.Error("a stored block is missing or damaged; the next start looks for it", "space", id.Short(sp.key), "feed", id.Short(f))
+	sp.s.dropSnapshot(sp.key)
 }
 
 // stored reads the encoded blocks of a feed behind from (the empty feed if its

@@ -264,3 +264,32 @@ func TestSnapshot_T02_tabsWriteTheSame(t *testing.T) {
 		stillHas(t, w, p, a.Key(), objects, fmt.Sprint("with locks: ", locked))
 	}
 }
+
+// TestSnapshot_T04_damageBehindIt: a block that a snapshot spared from being read is
+// found damaged when a peer asks for it; the next start reads the feeds again.
+func TestSnapshot_T04_damageBehindIt(t *testing.T) {
+	ctx := context.Background()
+	w, p := newWorld(t), newProfile()
+	p.snapshots = often
+	key, _ := aged(t, w, p, 30)
+	headers, err := p.store.Scan(ctx, storage.Prefix(feed.HeaderPrefix(key)), 0)
+	ok(t, err)
+	for _, h := range headers {
+		header, err := feed.DecodeHeader(h.Value)
+		ok(t, err)
+		if header.Kind == feed.Data {
+			list, err := p.store.Scan(ctx, feed.BlockRange(header.ID(), 5, 6), 0)
+			ok(t, err)
+			var b storage.Batch
+			b.Put(list[0].Key, flipped(list[0].Value, 8*len(list[0].Value)/2))
+			ok(t, p.store.Apply(ctx, &b, storage.Strict))
+		}
+	}
+	c := w.open(p)
+	if n := count(c.Space(key)); n != 30 {
+		t.Fatalf("%d objects are shown, the snapshot has 30", n)
+	}
+	join(t, c.Space(key), w.person("Bob"))
+	eventually(t, "the snapshot is dropped", func() bool { return directoryOf(t, p, key) == nil })
+	ok(t, c.Destroy(ctx))
+}

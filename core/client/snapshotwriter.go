@@ -97,7 +97,7 @@ func (w *snapshotter) calm() bool {
 // if the space changed meanwhile.
 func (w *snapshotter) write(ctx context.Context, o Snapshots) error {
 	w.sp.mu.Lock()
-	enough := w.r.news.enough(o, w.rows)
+	enough := !w.r.spoiled && w.r.news.enough(o, w.rows)
 	w.sp.mu.Unlock()
 	if !enough {
 		return nil

@@ -82,6 +82,8 @@ type runtime struct {
 	link  *link
 	news  news
 
+	spoiled bool // a stored block is damaged: no snapshot is written
+
 	sessions map[mesh.SessionID]mesh.PeerInfo
 	runs     []heldRun
 	busy     map[id.FeedID]*storing

@@ -22,8 +22,8 @@ func (s *Space) Vouch(f id.FeedID, blocks [][]byte) [][]byte {
 	size := 0
 	for i, raw := range blocks {
 		b, err := feed.DecodeBlock(raw)
-		if err != nil {
-			break // its record was spoiled since it was read first
+		if err != nil || !known.log.Has(b.Ref()) {
+			break // its record was spoiled since it was read first, or indexed by an image
 		}
 		size += len(raw)
 		if wanted := size >= vouched || i == len(blocks)-1; wanted && b.Sig != nil && b.VerifySig(known.header) == nil {
