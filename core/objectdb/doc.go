@@ -18,6 +18,7 @@
 //     a DB to which these are applied is the past. Reader tells the changes of a
 //     payload, Plain and Difference how two states differ, RestoreOps what leads
 //     back, TextRuns who wrote what.
+//   - Image and Restore: the state page by page, and a database made of it.
 //
 // # Objects
 //
