@@ -124,6 +124,8 @@ type site struct {
 	feed id.FeedID
 	head feed.Ref
 	sent []Block
+
+	images bool // it reloads from images of its database
 }
 
 // sources are what the databases of sites name their items by.

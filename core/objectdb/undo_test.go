@@ -494,6 +494,9 @@ func undoProgram(t *testing.T, seed uint64) {
 	one := objID(1)
 	alone := seed%2 == 0
 	sites := []*site{newSite(t, 1), newSite(t, 2), newSite(t, 3)}
+	for _, s := range sites {
+		s.images = seed%4 > 1
+	}
 	sites[0].do(opCreate(one, map[string][]byte{"t": vText("0123456789"), "n": vTyped(valueCounter, vInt(0)), "a": vInt(0), "l": vList(vInt(0), vInt(1), vInt(2))}))
 	sites[0].db.ClearUndo()
 	sync(sites...)

@@ -42,7 +42,11 @@ func (s *site) reload(stored undoRecords, all ...*site) (bad []uint64) {
 	s.store(stored)
 	before := s.db
 	sources++
-	s.db = New(Options{Source: sources})
+	if s.images {
+		s.db, all = mustRestore(s.t, imageOf(s.t, before), sources), nil
+	} else {
+		s.db = New(Options{Source: sources})
+	}
 	for applied := true; applied; {
 		applied = false
 		for _, from := range all {
@@ -64,8 +68,15 @@ func (s *site) reload(stored undoRecords, all ...*site) (bad []uint64) {
 
 // TestUndo_O12_survivesReload: what was done before a reload is taken back after.
 func TestUndo_O12_survivesReload(t *testing.T) {
+	for name, images := range map[string]bool{"blocks": false, "an image": true} {
+		t.Run("of "+name, func(t *testing.T) { undoAcrossReloads(t, images) })
+	}
+}
+
+func undoAcrossReloads(t *testing.T, images bool) {
 	one := objID(1)
 	a, b := newSite(t, 1), newSite(t, 2)
+	a.images = images
 	a.do(opCreate(one, map[string][]byte{
 		"a": vInt(1), "n": vTyped(valueCounter, vInt(0)), "t": vText("hello"), "m": vMap(map[string][]byte{"x": vInt(1)}),
 		"l": vList(vMap(map[string][]byte{"x": vInt(1)}), vInt(2), vInt(3)),
