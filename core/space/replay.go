@@ -163,6 +163,7 @@ func (r *Replay) take(l *replayLine, in *Intake, payload []byte, leftOut bool) e
 	l.head = at.Ref
 	r.refs = append(r.refs, at.Ref)
 	if leftOut {
+		r.s.leftOut[at.Ref.Hash] = true
 		return r.s.db.Skip(at)
 	}
 	return r.s.db.Apply(at)

@@ -103,6 +103,9 @@ func TestReplay_S12_forksAndWhatWasLeftOut(t *testing.T) {
 	if leftOut != 1 {
 		t.Errorf("%d changes were left out, want 1", leftOut)
 	}
+	if _, leftOut = out.replayed(); leftOut != 1 {
+		t.Errorf("%d changes of the copy are left out, want 1", leftOut)
+	}
 	same := func() {
 		t.Helper()
 		out.shows(objects...)

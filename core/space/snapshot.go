@@ -1,6 +1,7 @@
 package space
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
@@ -89,8 +90,9 @@ func (im *Image) Next() (page objectdb.Page, more bool, err error) {
 func (im *Image) Void() bool { return im.space.branches != im.branches }
 
 // packFeeds makes the pages of the feeds: [version, feeds, (feed, from, branches,
-// (parent+1, base, hashes, those behind the last page)...)...], and pages of
-// hashes. from is the place from which on blocks are to be read.
+// (parent+1, base, hashes, those behind the last page)...)..., changes whose content
+// is left out, (hash)...], and pages of hashes. from is the place from which on
+// blocks are to be read.
 func (im *Image) packFeeds() {
 	s := im.space
 	var p flat.Pack
@@ -122,6 +124,9 @@ func (im *Image) packFeeds() {
 			p.Bytes = joinHashes(p.Bytes, b.Hashes)
 		}
 	}
+	leftOut := slices.SortedFunc(maps.Keys(s.leftOut), id.Compare[id.Hash])
+	p.Uint(uint64(len(leftOut)))
+	p.Bytes = joinHashes(p.Bytes, leftOut)
 	im.pages = append(im.pages, objectdb.Page{Name: pageName(sectionFeeds, 0), Bytes: p.Bytes})
 }
 
@@ -230,6 +235,9 @@ func (r *Restoring) unpackFeeds(open func(objectdb.PageName) []byte) error {
 			break
 		}
 		r.feeds[fid] = &restored{log, from}
+	}
+	for n := u.Count(id.HashSize); n > 0 && !u.Bad(); n-- {
+		r.space.leftOut[id.Hash(u.Next(id.HashSize))] = true
 	}
 	if !u.Done() {
 		return errs.New("space.Restore", errs.StorageCorrupt, "an image does not read: the page of its feeds is not whole")

@@ -136,6 +136,19 @@ func TestImage_leavesWhatWaits(t *testing.T) {
 	b.shows(first, second, third, fourth)
 }
 
+// TestImage_O13_leftOut: what counts for nothing is none of the past either.
+func TestImage_O13_leftOut(t *testing.T) {
+	a := found(t)
+	made := []id.ObjectID{a.write()}
+	a.nonsense(3)
+	made = append(made, a.write())
+	a.mustRestore(a.image())
+	a.shows(made...)
+	if _, leftOut := a.replayed(); leftOut != 1 {
+		t.Errorf("%d changes are left out, want 1", leftOut)
+	}
+}
+
 // TestImage_isOfWhatIsStored and of nothing that may be lost.
 func TestImage_isOfWhatIsStored(t *testing.T) {
 	a := found(t)
