@@ -213,11 +213,14 @@ var testIndexes = [][]byte{
 func TestQuery_O05_indexesGiveWhatAScanGives(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s, other := newSite(t, 1), newSite(t, 2)
-		for _, x := range testIndexes {
-			if err := s.db.CreateIndex(x); err != nil {
-				rt.Fatal(err)
+		declare := func() {
+			for _, x := range testIndexes {
+				if err := s.db.CreateIndex(x); err != nil {
+					rt.Fatal(err)
+				}
 			}
 		}
+		declare()
 		edit := func(s *site) {
 			n := rapid.IntRange(0, 12).Draw(rt, "object")
 			v := objID(n)
@@ -245,17 +248,21 @@ func TestQuery_O05_indexesGiveWhatAScanGives(t *testing.T) {
 			s.db.Local(op, 1)
 		}
 		var live []uint32
-		m := newMirror()
+		var m *mirror
 		queries := [][]byte{drawQuery(rt), drawQuery(rt)}
-		for _, q := range queries {
-			n, ids, err := s.db.OpenQuery(q)
-			if err != nil {
-				rt.Fatal(err)
+		look := func() {
+			live, m = nil, newMirror()
+			for _, q := range queries {
+				n, ids, err := s.db.OpenQuery(q)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				live, m.lists[n] = append(live, n), splitIDs(ids)
 			}
-			live, m.lists[n] = append(live, n), splitIDs(ids)
 		}
+		look()
 		for range rapid.IntRange(0, 40).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 12).Draw(rt, "step") {
+			switch rapid.IntRange(0, 13).Draw(rt, "step") {
 			case 0:
 				checkSources(rt, s.db, drawQuery(rt))
 			case 1:
@@ -269,6 +276,13 @@ func TestQuery_O05_indexesGiveWhatAScanGives(t *testing.T) {
 				s.leave(rapid.IntRange(3, 9).Draw(rt, "feed"))
 			case 5, 6, 7:
 				edit(other)
+			case 8: // a reload from an image
+				other.apply(s.flush()...)
+				sources++
+				s.db = mustRestore(rt, imageOf(rt, s.db), sources)
+				s.db.SetWriter(s.feed, s.head)
+				declare()
+				look()
 			default:
 				edit(s)
 			}
