@@ -1,7 +1,6 @@
 package space
 
 import (
-	"maps"
 	"slices"
 	"sort"
 
@@ -124,7 +123,11 @@ func (im *Image) packFeeds() {
 			p.Bytes = joinHashes(p.Bytes, b.Hashes)
 		}
 	}
-	leftOut := slices.SortedFunc(maps.Keys(s.leftOut), id.Compare[id.Hash])
+	leftOut := make([]id.Hash, 0, len(s.leftOut))
+	for h := range s.leftOut {
+		leftOut = append(leftOut, h)
+	}
+	sort.Slice(leftOut, func(i, j int) bool { return id.Compare(leftOut[i], leftOut[j]) < 0 })
 	p.Uint(uint64(len(leftOut)))
 	p.Bytes = joinHashes(p.Bytes, leftOut)
 	im.pages = append(im.pages, objectdb.Page{Name: pageName(sectionFeeds, 0), Bytes: p.Bytes})

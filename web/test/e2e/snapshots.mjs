@@ -106,6 +106,36 @@ test('C02 a reload from a snapshot shows the same objects, and goes on', async (
   const after = await ada.run(contents);
   assert.notEqual(after, before);
   assert.equal(await reopened(ada, often), after);
+  const behind = await ada.run(async () => {
+    const { db } = client.spaces.get()[0];
+    await Promise.all([db.createIndex('n'), db.createIndex({ search: ['title'] })]);
+    const [object] = db.query({ n: 2000 }).objects;
+    const changes = await db.history(object);
+    const blame = await db.blame(object.text);
+    const undone = [db.undo.undo(), db.undo.undo()];
+    return {
+      changes: changes.length,
+      newest: changes[0].objects[0].kind,
+      some: db.query({ n: { $lt: 3 } }).objects.length,
+      found: db.search('title 1999', { in: ['title'] }).objects.length,
+      used: db.query({ n: 7 }).explain().indexes.length,
+      blamed: blame.at(-1).to,
+      undone,
+      text: object.text.toString(),
+      list: object.list.length,
+    };
+  });
+  assert.deepEqual(behind, {
+    changes: 4,
+    newest: 'edit',
+    some: 3,
+    found: 1,
+    used: 1,
+    blamed: 'after a reload: some more text'.length,
+    undone: [true, true],
+    text: 'some text',
+    list: 3,
+  });
 });
 
 test('T04 a damaged snapshot is made again from the feeds', async () => {
