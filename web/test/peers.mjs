@@ -1,7 +1,7 @@
 // The second half of `make bench`: Echospace beside its peers, in the same
 // Chromium and the same run. Rounds interleave the libraries.
 //
-//   node web/test/peers.mjs [--rounds 5] [--only text,merge,objects,latency,cold]
+//   node web/test/peers.mjs [--rounds 5] [--only text,merge,objects,latency,cold,memory]
 //     [--objects 100000] [--cap 60] [--libraries echospace,yjs]
 //
 // `--objects` is how many go in at once, a tenth of it one by one; `--cap` is
@@ -14,12 +14,13 @@ import { bundle } from './peers/build.mjs';
 import * as cold from './peers/cold.mjs';
 import * as latency from './peers/latency.mjs';
 import { libraries, versions } from './peers/libraries.mjs';
+import * as memory from './peers/memory.mjs';
 import * as merge from './peers/merge.mjs';
 import * as storing from './peers/objects.mjs';
 import { Table } from './peers/table.mjs';
 import * as text from './peers/text.mjs';
 
-const scenarios = { text, merge, objects: storing, latency, cold };
+const scenarios = { text, merge, objects: storing, latency, cold, memory };
 
 const { values } = parseArgs({
   options: {

@@ -31,14 +31,14 @@ export const libraries = [
     name: 'Echospace',
     file: 'echospace',
     packages: [],
-    does: ['text', 'merge', 'objects', 'latency', 'cold'],
+    does: ['text', 'merge', 'objects', 'latency', 'cold', 'memory'],
   },
   { name: 'raw IndexedDB', file: 'raw', packages: [], does: ['objects', 'cold'] },
   {
     name: 'Yjs',
     file: 'yjs',
     packages: ['yjs', 'y-indexeddb'],
-    does: ['text', 'merge', 'objects', 'latency', 'cold'],
+    does: ['text', 'merge', 'objects', 'latency', 'cold', 'memory'],
   },
   { name: 'Yjs, in memory', file: 'yjsmemory', packages: [], does: ['text'] },
   {
@@ -49,19 +49,19 @@ export const libraries = [
       '@automerge/automerge-repo',
       '@automerge/automerge-repo-storage-indexeddb',
     ],
-    does: ['text', 'objects', 'latency', 'cold'],
+    does: ['text', 'objects', 'latency', 'cold', 'memory'],
   },
-  { name: 'Loro', file: 'loro', packages: ['loro-crdt'], does: ['text', 'merge'] },
-  { name: 'diamond-types', file: 'diamondtypes', packages: ['diamond-types-web'], does: ['text'] },
+  { name: 'Loro', file: 'loro', packages: ['loro-crdt'], does: ['text', 'merge', 'memory'] },
+  { name: 'diamond-types', file: 'diamondtypes', packages: ['diamond-types-web'], does: ['text', 'memory'] },
   { name: 'diamond-types, no updates', file: 'diamondtypesquiet', packages: [], does: ['text'] },
   {
     name: 'TinyBase',
     file: 'tinybase',
     packages: ['tinybase'],
     remark: 'one save() in the end',
-    does: ['objects', 'latency', 'cold'],
+    does: ['objects', 'latency', 'cold', 'memory'],
   },
-  { name: 'RxDB', file: 'rxdb', packages: ['rxdb'], does: ['objects', 'latency', 'cold'] },
+  { name: 'RxDB', file: 'rxdb', packages: ['rxdb'], does: ['objects', 'latency', 'cold', 'memory'] },
 ];
 
 /** The versions that are installed, for the line above the tables. */
