@@ -18,6 +18,7 @@ import (
 	"github.com/echospace/echospace/core/signal/wssignal"
 	"github.com/echospace/echospace/core/transport/rtc"
 	"github.com/echospace/echospace/jsbridge/bind"
+	"github.com/echospace/echospace/jsbridge/collector"
 	"github.com/echospace/echospace/jsbridge/idbstore"
 	"github.com/echospace/echospace/jsbridge/jsval"
 	"github.com/echospace/echospace/jsbridge/tabs"
@@ -33,6 +34,7 @@ const readyName = "__echospace_ready"
 const crashed = 2
 
 func main() {
+	collector.Limit()
 	log := logger("")
 	yielder, err := tabs.NewYielder()
 	if err != nil {

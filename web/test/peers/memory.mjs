@@ -18,6 +18,7 @@ async function fill(count) {
   const db = await library.objects();
   db.addAll(Array.from({ length: count }, (_, i) => record(i)));
   await db.stored();
+  await new Promise((resolve) => setTimeout(resolve, 10_000)); // for what a library does in idle time
 }
 
 /** Opens what was stored and reads half of it. Gives the bytes of all of it as JSON. */
