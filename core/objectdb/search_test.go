@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -193,4 +195,33 @@ func TestQuery_O03_references(t *testing.T) {
 	if _, err := s.db.Query(queryOf(bad, 0)); !errs.Is(err, errs.Malformed) {
 		t.Errorf("a reference of one byte: %v", err)
 	}
+}
+
+// TestEachWordOf_inPlace: what is taken in place is what comes character by character.
+func TestEachWordOf_inPlace(t *testing.T) {
+	words := func(read func(yield func(word []byte, kind wordKind) bool) bool) (list []string) {
+		read(func(word []byte, kind wordKind) bool {
+			list = append(list, fmt.Sprint(string(word), kind))
+			return true
+		})
+		return list
+	}
+	alphabet := []rune("abz09 .-AZéßœ\u0301京都ก\x00")
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom(alphabet), 0, 40, -1).Draw(t, "text")
+		text += strings.Repeat(rapid.SampledFrom([]string{"", "a", "aB"}).Draw(t, "long"), maxTerm)
+		got := words(func(yield func([]byte, wordKind) bool) bool { return eachWordOf([]byte(text), yield) })
+		want := words(func(yield func([]byte, wordKind) bool) bool {
+			w := wordReader{yield: yield}
+			for _, r := range text {
+				if !w.take(r) {
+					return false
+				}
+			}
+			return w.endWord() && w.endRun()
+		})
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q has the words %q, want %q", text, got, want)
+		}
+	})
 }

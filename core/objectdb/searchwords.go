@@ -34,6 +34,15 @@ func eachWordOf(text []byte, yield func(word []byte, kind wordKind) bool) bool {
 	var room [2][maxTerm]byte
 	w := wordReader{yield: yield, word: room[0][:0], last: room[1][:0]}
 	for len(text) > 0 {
+		if len(w.word) == 0 && w.run == 0 && asciiKinds[text[0]] != asciiOther {
+			n, ok := w.takeLower(text)
+			if !ok {
+				return false
+			}
+			if text = text[n:]; n > 0 {
+				continue
+			}
+		}
 		r, n := rune(text[0]), 1
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRune(text)
@@ -44,6 +53,41 @@ func eachWordOf(text []byte, yield func(word []byte, kind wordKind) bool) bool {
 		}
 	}
 	return w.endWord() && w.endRun()
+}
+
+// What a byte is to takeLower.
+const (
+	asciiOther byte = iota // upper case, or not ASCII
+	asciiSpace             // between words
+	asciiLower             // a small letter or a digit
+)
+
+var asciiKinds = func() (kinds [256]byte) {
+	for c := range kinds[:utf8.RuneSelf] {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			kinds[c] = asciiLower
+		case c < 'A' || c > 'Z':
+			kinds[c] = asciiSpace
+		}
+	}
+	return kinds
+}()
+
+// takeLower takes what begins a text between words: what stands before a word, or
+// a word of small letters and digits, which most are, in place. It gives how many
+// bytes that is, none if the word is another.
+func (w *wordReader) takeLower(text []byte) (n int, ok bool) {
+	kind := asciiKinds[text[0]]
+	for n = 1; n < len(text) && asciiKinds[text[n]] == kind; n++ {
+	}
+	if kind == asciiSpace {
+		return n, true
+	}
+	if n < len(text) && asciiKinds[text[n]] == asciiOther {
+		return 0, true
+	}
+	return n, w.yield(text[:min(n, maxTerm)], wordWhole)
 }
 
 func (w *wordReader) take(r rune) bool {
