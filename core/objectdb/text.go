@@ -194,7 +194,7 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	cols := &b.columns
 	x := db.textOf(b.edited)
-	if x.marks != nil || x.history.Full() || len(cols.chars) >= maxBurst/2 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
+	if x.marks != nil || x.history.Full() || b.size() >= maxBurst-1 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
 		return false
 	}
 	last := &cols.runs[len(cols.runs)-1]
