@@ -175,6 +175,9 @@ func (r *runtime) spawn(f func(ctx context.Context)) {
 
 // poke makes the loop take another turn soon. It never blocks.
 func (r *runtime) poke() {
+	if len(r.wake) > 0 { // as for all edits of a task but the first
+		return
+	}
 	select {
 	case r.wake <- struct{}{}:
 	default:

@@ -35,6 +35,7 @@ type builder struct {
 	typed    bool
 	message  []byte // of the last change
 	edited   int32  // the text that the last element edits, or none
+	room     int    // up to how many characters goOn goes on
 }
 
 // savepoint is what a failing transaction goes back to.

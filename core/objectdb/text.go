@@ -63,7 +63,7 @@ func (c *textChange) join(o *textChange) bool {
 	case c.units > 0:
 		cut := -1
 		if pos+deleted == end && deleted <= c.units {
-			cut = rope.Offset(c.inserted, int(c.units-deleted))
+			cut = c.offset(c.units - deleted)
 		}
 		if cut < 0 {
 			return false
@@ -77,6 +77,14 @@ func (c *textChange) join(o *textChange) bool {
 		return false
 	}
 	return true
+}
+
+// offset is the byte at which unit k of what was inserted begins, or -1.
+func (c *textChange) offset(k int32) int {
+	if len(c.inserted) == int(c.units) { // all of one byte
+		return int(k)
+	}
+	return rope.Offset(c.inserted, int(k))
 }
 
 // textOf is the state of a container that is a text.
@@ -181,7 +189,9 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 	db.undo.text(db.undo.step(c, timeMs, nil), x, c, b.node, first, gone, join)
 	db.graph.Extend(b.node, uint64(b.ops))
 	db.touch(c, false)
-	if b.size() >= maxBurst {
+	size := b.size()
+	b.room = len(b.columns.chars) + maxBurst - 1 - size
+	if size >= maxBurst {
 		db.closeBurst()
 	}
 	return nil
@@ -194,7 +204,7 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	cols := &b.columns
 	x := db.textOf(b.edited)
-	if x.marks != nil || x.history.Full() || b.size() >= maxBurst-1 || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
+	if x.marks != nil || x.history.Full() || len(cols.chars) >= b.room || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
 		return false
 	}
 	last := &cols.runs[len(cols.runs)-1]
@@ -220,10 +230,41 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	if len(x.anchors) > 0 {
 		x.moveAnchors(int32(pos), int32(deleted), int32(len(inserted)))
 	}
-	if x.watched {
+	if x.watched && !x.logTyped(int32(pos), inserted) {
 		db.log(x, b.edited, textChange{pos: int32(pos), deleted: int32(deleted), inserted: inserted, units: int32(len(inserted)), local: true})
 	}
 	db.touch(b.edited, false)
+	return true
+}
+
+// logTyped makes an edit of goOn, which inserts one byte or, with none, takes one
+// unit away, a part of the last change that was noted, as textChange.join does. It
+// reports false for what that has to look at.
+func (x *textState) logTyped(pos int32, inserted []byte) bool {
+	if len(x.log) == 0 {
+		return false
+	}
+	c := &x.log[len(x.log)-1]
+	if !c.local || c.formats || c.attributes != nil || len(c.inserted) != int(c.units) {
+		return false
+	}
+	switch {
+	case len(inserted) == 1 && pos == c.pos+c.units:
+		c.inserted = append(c.inserted, inserted[0])
+		c.units++
+	case len(inserted) == 1:
+		return false
+	case c.units > 0 && pos+1 == c.pos+c.units:
+		c.units--
+		c.inserted = c.inserted[:c.units]
+	case c.units == 0 && pos == c.pos:
+		c.deleted++
+	case c.units == 0 && pos+1 == c.pos:
+		c.pos--
+		c.deleted++
+	default:
+		return false
+	}
 	return true
 }
 
