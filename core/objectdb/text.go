@@ -197,23 +197,24 @@ func (db *DB) EditText(t Text, pos, deleted int, inserted []byte, timeMs int64) 
 	return nil
 }
 
-// goOn makes an edit that only makes the last run of the open burst longer by one
-// ASCII character, as nearly all edits of somebody who types do: everything else
-// that EditText looks at is as it was for the edit before. It reports false, with
-// nothing changed, for any other edit.
+// goOn makes an edit that only makes the last run of the open burst longer, by ASCII
+// characters or by taking one away, as nearly all edits of somebody who types do:
+// everything else that EditText looks at is as it was for the edit before. It
+// reports false, with nothing changed, for any other edit.
 func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	cols := &b.columns
 	x := db.textOf(b.edited)
-	if x.marks != nil || x.history.Full() || len(cols.chars) >= b.room || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
+	if x.marks != nil || len(inserted) > db.limits.Value || !x.history.Takes(len(inserted)+deleted) || len(cols.chars)+len(inserted) > b.room || len(cols.runs) == 0 || cols.counts[len(cols.counts)-1] == 0 {
 		return false
 	}
 	last := &cols.runs[len(cols.runs)-1]
+	n := int32(1)
 	switch {
-	case deleted == 0 && len(inserted) == 1 && inserted[0] < utf8.RuneSelf && last.Kind == egwalker.Insert && pos == int(last.Pos+last.Len):
-		if !db.ropes.InsertByte(x.content, pos, inserted[0]) {
+	case deleted == 0 && last.Kind == egwalker.Insert && pos == int(last.Pos+last.Len):
+		if n = int32(len(inserted)); !db.ropes.InsertASCII(x.content, pos, inserted) {
 			return false
 		}
-		cols.chars = append(cols.chars, inserted[0])
+		cols.chars = append(cols.chars, inserted...)
 	case deleted == 1 && len(inserted) == 0 && last.Kind == egwalker.Delete && (pos == int(last.Pos) || pos+1 == int(last.Pos)):
 		gone, ok := db.ropes.DeleteByte(x.content, pos)
 		if !ok {
@@ -224,9 +225,9 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	default:
 		return false
 	}
-	last.Len++
+	last.Len += n
 	x.edits++
-	x.history.Continue(int32(pos))
+	x.history.Continue(int32(pos), n)
 	if len(x.anchors) > 0 {
 		x.moveAnchors(int32(pos), int32(deleted), int32(len(inserted)))
 	}
@@ -237,7 +238,7 @@ func (db *DB) goOn(b *builder, pos, deleted int, inserted []byte) bool {
 	return true
 }
 
-// logTyped makes an edit of goOn, which inserts one byte or, with none, takes one
+// logTyped makes an edit of goOn, which inserts ASCII or, with nothing, takes one
 // unit away, a part of the last change that was noted, as textChange.join does. It
 // reports false for what that has to look at.
 func (x *textState) logTyped(pos int32, inserted []byte) bool {
@@ -249,10 +250,10 @@ func (x *textState) logTyped(pos int32, inserted []byte) bool {
 		return false
 	}
 	switch {
-	case len(inserted) == 1 && pos == c.pos+c.units:
-		c.inserted = append(c.inserted, inserted[0])
-		c.units++
-	case len(inserted) == 1:
+	case len(inserted) > 0 && pos == c.pos+c.units:
+		c.inserted = append(c.inserted, inserted...)
+		c.units += int32(len(inserted))
+	case len(inserted) > 0:
 		return false
 	case c.units > 0 && pos+1 == c.pos+c.units:
 		c.units--

@@ -1,5 +1,5 @@
 import { defineGo } from 'wasm_exec';
-import { EchospaceError, errorOfKind, toEchospaceError } from './errors.js';
+import { EchospaceError, errorOfKind, reportUncaught, toEchospaceError } from './errors.js';
 import { fetchModule } from './loader.js';
 import type { RawApi, RawExports } from './raw.js';
 import { Reader, type Writer } from './wire.js';
@@ -49,11 +49,24 @@ function crashOf(cause: unknown): EchospaceError {
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
-/** A running module: its API, its hot path, and what happens when it dies. */
 /** After how many bytes of operations the core's goroutines get a turn, and what a transaction counts for besides. */
 const yieldBytes = 64 << 10;
 const applyBytes = 256;
 
+/** How much of what is typed is kept back at most, in code units. */
+const maxTyped = 256;
+
+/** Characters that go on where the last edit of a text ended, and that the core has not been given. */
+interface Typed {
+  readonly handle: number;
+  readonly text: number;
+  readonly from: number;
+  readonly now: number;
+  end: number;
+  content: string;
+}
+
+/** A running module: its API, its hot path, and what happens when it dies. */
 export class Runtime {
   readonly #exports: RawExports;
   readonly #rejecters = new Set<(error: EchospaceError) => void>();
@@ -64,6 +77,8 @@ export class Runtime {
   #memory = new Uint8Array(0);
   /** What was applied since the core's goroutines had their turn, in bytes. */
   #owed = 0;
+  /** Undefined unless nothing of the module has run since the last edit of a text, an insert. */
+  #typed: Typed | undefined;
 
   private constructor(exports: RawExports, forget: () => void) {
     this.#exports = exports;
@@ -102,6 +117,7 @@ export class Runtime {
     go._resume = () => {
       if (this.#crash) throw this.#crash;
       try {
+        this.#handOver();
         resume();
       } catch (error) {
         this.crash(error);
@@ -179,6 +195,7 @@ export class Runtime {
   #invoke(f: (exports: RawExports) => number): number {
     if (this.#crash) throw this.#crash;
     try {
+      this.#handOver();
       return f(this.#exports);
     } catch (error) {
       this.crash(error);
@@ -351,27 +368,63 @@ export class Runtime {
     this.#number((e) => e.es_text_anchor_release(handle, text, anchor));
   }
 
-  /** Replaces code units of a text by a well-formed string, as a transaction of its own. */
+  /**
+   * Replaces code units of a text by a well-formed string, as a transaction of its
+   * own. What goes on where the last edit ended, in the same millisecond and before
+   * anything of the module has run, cannot be refused and is one change with it: it
+   * is kept back until then.
+   */
   editText(handle: number, text: number, pos: number, deleted: number, inserted: string): void {
     if (this.#crash) throw this.#crash;
-    let status: number;
-    try {
-      const now = Date.now();
-      if (deleted === 0 && inserted.length === 1) {
-        status = this.#exports.es_text_type(handle, text, pos, inserted.charCodeAt(0), now);
-      } else {
-        const length = inserted.length > 0 ? this.#putText(inserted) : 0;
-        status = this.#exports.es_text_edit(handle, text, pos, deleted, length, now);
-      }
-    } catch (error) {
-      this.crash(error);
-      throw this.#crash ?? error;
+    const now = Date.now();
+    const t = this.#typed;
+    if (
+      t !== undefined &&
+      deleted === 0 &&
+      pos === t.end &&
+      now === t.now &&
+      text === t.text &&
+      handle === t.handle &&
+      t.content.length + inserted.length <= maxTyped
+    ) {
+      t.content += inserted;
+      t.end += inserted.length;
+      return;
     }
+    const status = this.#invoke((e) => this.#edit(e, handle, text, pos, deleted, inserted, now));
     if (status !== 0) throw this.#failure();
+    if (inserted.length === 0) return;
+    const end = pos + inserted.length;
+    this.#typed = { handle, text, from: end, now, end, content: '' };
+  }
+
+  #edit(
+    e: RawExports,
+    handle: number,
+    text: number,
+    pos: number,
+    deleted: number,
+    inserted: string,
+    now: number,
+  ): number {
+    if (deleted === 0 && inserted.length === 1)
+      return e.es_text_type(handle, text, pos, inserted.charCodeAt(0), now);
+    return e.es_text_edit(handle, text, pos, deleted, this.#putText(inserted), now);
+  }
+
+  /** Gives the core what was kept back, before anything else of it runs. */
+  #handOver(): void {
+    const t = this.#typed;
+    if (t === undefined) return;
+    this.#typed = undefined;
+    if (t.content.length === 0) return;
+    const status = this.#edit(this.#exports, t.handle, t.text, t.from, 0, t.content, t.now);
+    if (status !== 0) reportUncaught(this.#failure()); // the text can count no more
   }
 
   /** Puts a string into the input buffer as UTF-8, and gives its length in bytes. */
   #putText(content: string): number {
+    if (content.length === 0) return 0;
     const size = 3 * content.length;
     const at = this.#exports.es_buffer(size);
     return utf8Encoder.encodeInto(content, this.#bytes().subarray(at, at + size)).written;

@@ -12,25 +12,25 @@ func (s *Sequence) Ops(e Event) []Op {
 // Elements is how many elements the ops of an event insert and take away.
 func (s *Sequence) Elements(e Event) int32 { return s.end(e) - s.events[e].first }
 
-// Continue makes the last op, an insert or a delete at pos, longer by one element:
+// Continue makes the last op, an insert or a delete at pos, longer by n elements:
 // behind those that it inserted, or at either end of those that it took away. It
 // is what Extend does with such an op, without a look at anything else; the
 // caller knows that the op fits.
-func (s *Sequence) Continue(pos int32) {
+func (s *Sequence) Continue(pos, n int32) {
 	last := &s.ops[len(s.ops)-1]
-	last.Len++
-	s.count++
+	last.Len += n
+	s.count += n
 	if last.Kind == Insert {
-		s.length++
+		s.length += n
 	} else {
-		s.length--
+		s.length -= n
 		last.Pos = pos
 	}
 	s.events[len(s.events)-1].length = s.length
 }
 
-// Full reports whether no more elements can be counted.
-func (s *Sequence) Full() bool { return s.count >= MaxLength }
+// Takes reports whether so many more elements can be counted.
+func (s *Sequence) Takes(n int) bool { return n <= MaxLength-int(s.count) }
 
 // Mark is a point to which appended ops can be taken back.
 type Mark struct {

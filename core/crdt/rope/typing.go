@@ -1,23 +1,30 @@
 package rope
 
-// InsertByte puts an ASCII character in front of position pos, if that is in the
-// piece of the last edit, which holds nothing but such and has room. Else it
-// reports false, and Insert does it.
-func (s *Store) InsertByte(t Text, pos int, c byte) bool {
+import "unicode/utf8"
+
+// InsertASCII puts ASCII characters in front of position pos, if that is in the piece
+// of the last edit, which holds nothing but such and has room. Else, and if there are
+// none or others among them, it reports false, and Insert does it.
+func (s *Store) InsertASCII(t Text, pos int, b []byte) bool {
 	p, off := s.under(t, pos)
-	if p == nil {
+	if p == nil || len(b) == 0 {
 		return false
 	}
 	buf := s.slabs.at(p.class, p.slab)
 	n := int(p.n)
-	if n == len(buf) || off > n {
+	if n+len(b) > len(buf) || off > n {
 		return false
 	}
-	copy(buf[off+1:n+1], buf[off:n])
-	buf[off] = c
-	p.n++
-	p.units++
-	s.change(t, s.last, 1, 1)
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	copy(buf[off+len(b):], buf[off:n])
+	copy(buf[off:], b)
+	p.n += int16(len(b))
+	p.units += int16(len(b))
+	s.change(t, s.last, int32(len(b)), int32(len(b)))
 	return true
 }
 

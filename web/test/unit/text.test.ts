@@ -198,6 +198,66 @@ describe('Text', () => {
     await client.destroy();
   });
 
+  test('what is typed in one go is there for whatever asks, in order', async () => {
+    const { client, space } = await makeSpace();
+    const object = space.db.add<{ t: Text; u: Text; n: number }>({ t: new Text(), u: new Text(), n: 0 });
+    const { t, u } = object;
+    await settled();
+    let mirror = '';
+    t.observe((event) => {
+      mirror = applied(mirror, event.delta);
+    });
+    const { first, random } = drawing();
+    const twins = new Map([
+      [t, ''],
+      [u, ''],
+    ]);
+    let at = 0;
+    let text = t;
+    const looks: (() => unknown)[] = [
+      () => assert.equal(text.length, twins.get(text)?.length),
+      () => assert.equal(text.slice(0, at), twins.get(text)?.slice(0, at)),
+      () => assert.equal(space.db.query({ t: twins.get(t) as string }).objects.length, 1),
+      () => assert.throws(() => text.insert(text.length + 1, 'x'), { code: 'INVALID_ARGUMENT' }),
+      () => assert.throws(() => text.delete(text.length), { code: 'INVALID_ARGUMENT' }),
+      () => object.n++,
+      () => text.anchor(at).release(),
+      () => settled(),
+      () => space.db.flush(),
+    ];
+    for (let i = 0; i < 3000; i++) {
+      let twin = twins.get(text) as string;
+      const kind = random(24);
+      if (kind === 0) {
+        text = random(2) === 0 ? t : u;
+        at = (twins.get(text) as string).length;
+      } else if (kind === 1) {
+        text.insert(at, '😀');
+        twin = `${twin.slice(0, at)}😀${twin.slice(at)}`;
+        twins.set(text, twin);
+        at += 2;
+        assert.throws(() => text.insert(at - 1, 'x'), { code: 'INVALID_ARGUMENT' });
+      } else if (kind < 5 && at > 0 && twin.charCodeAt(at - 1) < 128) {
+        text.delete(--at);
+        twins.set(text, twin.slice(0, at) + twin.slice(at + 1));
+      } else if (kind === 5) {
+        await looks[random(looks.length - 1)]?.();
+      } else {
+        const typed = 'abcdé'.charAt(random(5)).repeat(kind === 6 ? 100 : 1);
+        text.insert(at, typed);
+        twins.set(text, twin.slice(0, at) + typed + twin.slice(at));
+        at += typed.length;
+      }
+    }
+    await space.db.flush();
+    for (const [kept, twin] of twins) assert.equal(kept.toString(), twin, `seed ${first}`);
+    assert.equal(mirror, twins.get(t), `seed ${first}`);
+    await space.close();
+    await space.open();
+    for (const [kept, twin] of twins) assert.equal(kept.toString(), twin, `seed ${first}`);
+    await client.destroy();
+  });
+
   test('an object and its queries change with their texts', async () => {
     const { client, space } = await makeSpace();
     const object = space.db.add<{ t: Text }>({ t: new Text('') });
@@ -227,13 +287,19 @@ function applied(text: string, delta: readonly TextOp[]): string {
   return out + text.slice(at);
 }
 
-test('deltas compose to what one replacement after the other does', () => {
-  let seed = Date.now() % 2 ** 31;
-  const first = seed;
+/** Draws numbers, and says the seed of them. */
+function drawing(): { first: number; random: (below: number) => number } {
+  const first = Date.now() % 2 ** 31;
+  let seed = first;
   const random = (below: number) => {
     seed = (Math.imul(seed, 48271) >>> 0) % 0x7fffffff;
     return seed % below;
   };
+  return { first, random };
+}
+
+test('deltas compose to what one replacement after the other does', () => {
+  const { first, random } = drawing();
   for (let run = 0; run < 500; run++) {
     const before = 'abcdefghij'.slice(0, random(11));
     let now = before;
