@@ -121,7 +121,7 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, e
 	if len(payload) > MaxPayload {
 		return nil, errs.New(op, errs.TooLarge, "a payload of %d bytes, the limit is %d", len(payload), MaxPayload)
 	}
-	packed := pack(payload)
+	packed := Pack(payload)
 	if len(packed)+keys.Overhead > MaxBlock {
 		return nil, errs.New(op, errs.TooLarge, "a block of %d bytes, the limit is %d: span parts", len(packed)+keys.Overhead, MaxBlock)
 	}
@@ -233,7 +233,7 @@ func (b *Block) Open(key keys.Secret) ([]byte, error) {
 	if b.Parts > 1 {
 		limit = partSize
 	}
-	payload, err := unpack(packed, limit)
+	payload, err := Unpack(packed, limit)
 	if err != nil {
 		return nil, errs.New("feed.Block.Open", errs.CorruptBlock, "block %d of feed %v: %w", b.Seq, b.Feed, err)
 	}

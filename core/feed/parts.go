@@ -18,7 +18,7 @@ func mayFit(payload []byte) bool {
 	if len(payload) <= 2*partSize {
 		return true
 	}
-	return len(payload) <= MaxPayload && len(pack(payload[:partSize]))*(len(payload)/partSize) < 2*MaxBlock
+	return len(payload) <= MaxPayload && len(Pack(payload[:partSize]))*(len(payload)/partSize) < 2*MaxBlock
 }
 
 // MaxChange is how long a payload may be that BuildParts takes.

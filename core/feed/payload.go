@@ -22,8 +22,8 @@ var deflaters, coders, inflaters sync.Pool
 // minDeflate is below what deflate ever shrinks enough to be worth a try.
 const minDeflate = 64
 
-// pack puts the form in front of the payload.
-func pack(payload []byte) []byte {
+// Pack gives the form that a payload is sealed in: deflated if that is shorter.
+func Pack(payload []byte) []byte {
 	if len(payload) >= minDeflate {
 		if out := deflate(payload); out != nil {
 			return out
@@ -78,8 +78,9 @@ func compress(pool *sync.Pool, level int, payload []byte) []byte {
 	return buf.Bytes()
 }
 
-// unpack reverses pack; the result is at most limit bytes.
-func unpack(packed []byte, limit int) ([]byte, error) {
+// Unpack reverses Pack; the result is at most limit bytes, and may share memory
+// with packed.
+func Unpack(packed []byte, limit int) ([]byte, error) {
 	if len(packed) == 0 {
 		return nil, errors.New("the payload has no form byte")
 	}

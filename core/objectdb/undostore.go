@@ -4,32 +4,44 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"sort"
 	"unicode/utf8"
 
 	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
+	"github.com/echospace/echospace/core/crdt/rope"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
 
-// A step is kept in storage as
+// A step is kept in storage in the form of a block's payload (feed.Pack), of
 //
-//	[1, redo bool, time, message nil|str, blocks bin, containers bin, [parent...], [key str...],
+//	[2, redo bool, time, message nil|str, blocks bin, [further...], containers bin, [parent...], [key str...],
 //	 sources bin, [list index...], [record...], [replacement...]]
 //	record = [kind, container, key, before, index, after, index, value nil|bin, left, right, place, run, child]
 //	replacement = [text, gone, index, by, index, count]
 //
-// The tables are of 72-byte blocks (feed, number, hash), of 16-byte ids of
-// containers with the place of their parent in the table plus 1, or 0, and of items
-// with their 8-byte source, the place of their list, and their index. before, after,
-// gone and by are places of blocks; these, left, right and child are one more, or 0
-// for none. key is 0 for none, 2k+1 for key k and 2i+2 for item i. A value of nil is
-// the container left.
+// The tables are of blocks, of 16-byte ids of containers with the place of their
+// parent in the table plus 1, or 0, and of items with their 8-byte source, the place
+// of their list, and their index. Blocks of one feed that follow each other are
+// named by the last of them, in 72 bytes (feed, number, hash), and how many further
+// ones there are. before, after, gone and by are places of blocks; these, left,
+// right and child are one more, or 0 for none. key is 0 for none, 2k+1 for key k and
+// 2i+2 for item i. A value of nil is the container left. What a step took away of a
+// text that it had inserted itself in the same block is never put back: the value
+// has zeros for it.
+//
+// Version 1 was not packed, had no zeros, and named every block by itself, without
+// further.
 const (
-	undoVersion = 1
-	blockSize   = 2*id.HashSize + 8
+	undoVersion      = 2
+	undoVersionPlain = 1
+	blockSize        = 2*id.HashSize + 8
+	// minOwn is from how many bytes on it is looked at what a step took away itself.
+	minOwn = 32
 )
 
 // UndoRecord is one step as it is to be stored under its number; one without bytes
@@ -85,6 +97,8 @@ func (db *DB) CutUndo(written ...WrittenBurst) (out []UndoRecord) {
 					continue
 				}
 				b = nil
+			} else {
+				b = feed.Pack(b)
 			}
 			s.stored = b != nil
 			out = append(out, UndoRecord{s.serial, b})
@@ -118,7 +132,8 @@ type stepEncoder struct {
 	written                         []WrittenBurst
 	blocks, containers, keys, items table
 	refs                            []byte
-	unknown                         bool // a block has no name yet
+	further                         []uint64 // of each of refs
+	unknown                         bool     // a block has no name yet
 	out                             []byte
 }
 
@@ -139,6 +154,7 @@ func (e *stepEncoder) stamp(at crdt.Stamp) {
 	e.uint(int(at.Index))
 }
 
+// block names a block, which is the last in the table.
 func (e *stepEncoder) block(n crdt.Node) {
 	r := e.db.graph.Ref(n)
 	for _, w := range e.written {
@@ -147,6 +163,12 @@ func (e *stepEncoder) block(n crdt.Node) {
 		}
 	}
 	e.unknown = e.unknown || id.IsZero(r.Hash)
+	if at := len(e.blocks.rows) - 2; at >= 0 && e.db.graph.Predecessor(n) == e.blocks.rows[at] {
+		e.refs = e.refs[:len(e.refs)-blockSize]
+		e.further[len(e.further)-1]++
+	} else {
+		e.further = append(e.further, 0)
+	}
 	e.refs = append(e.refs, r.Feed[:]...)
 	e.refs = binary.BigEndian.AppendUint64(e.refs, r.Seq)
 	e.refs = append(e.refs, r.Hash[:]...)
@@ -201,6 +223,8 @@ func (e *stepEncoder) record(s *undoStep, r *undoRecord) {
 		left = e.container(r.left) + 1
 	case r.kind == recLife:
 		e.out = wire.AppendBytes(e.out, make([]byte, r.n))
+	case r.kind == recText:
+		e.out = wire.AppendBytes(e.out, e.db.foreign(s, r))
 	default:
 		e.out = wire.AppendBytes(e.out, s.value(r))
 	}
@@ -217,6 +241,37 @@ func (e *stepEncoder) record(s *undoStep, r *undoRecord) {
 	for _, v := range [...]int{left, right, int(place), int(run), child} {
 		e.uint(v)
 	}
+}
+
+// foreign is what a record of a text took away, with zeros for what it had inserted
+// itself.
+func (db *DB) foreign(s *undoStep, r *undoRecord) []byte {
+	value := s.value(r)
+	x := db.textOf(r.container)
+	ev := x.event(r.after.Node)
+	if len(value) < minOwn || ev < 0 {
+		return value
+	}
+	out := make([]byte, 0, len(value))
+	of := egwalker.Range{Event: ev, First: int32(r.after.Index), Len: db.elementsOf(r)}
+	rest := value
+	x.history.TakenAway(of, func(own bool, n int32) {
+		size := rope.Offset(rest, int(n))
+		if size < 0 {
+			rest = nil // a stored record that is not of this text
+			return
+		}
+		if own {
+			out = append(out, make([]byte, n)...)
+		} else {
+			out = append(out, rest[:size]...)
+		}
+		rest = rest[size:]
+	})
+	if rest == nil || len(rest) > 0 {
+		return value
+	}
+	return out
 }
 
 // encodeStep gives false if a block of it has no name yet.
@@ -238,7 +293,7 @@ func (db *DB) encodeStep(s *undoStep, redo bool, written []WrittenBurst) ([]byte
 		return nil, false
 	}
 	records := e.out
-	b := wire.AppendArray(nil, 12)
+	b := wire.AppendArray(nil, 13)
 	b = wire.AppendUint(b, undoVersion)
 	b = wire.AppendBool(b, redo)
 	b = wire.AppendInt(b, s.time)
@@ -247,7 +302,10 @@ func (db *DB) encodeStep(s *undoStep, redo bool, written []WrittenBurst) ([]byte
 	} else {
 		b = wire.AppendString(b, string(s.message))
 	}
-	b = wire.AppendBytes(b, e.refs)
+	b = wire.AppendArray(wire.AppendBytes(b, e.refs), len(e.further))
+	for _, n := range e.further {
+		b = wire.AppendUint(b, n)
+	}
 	var ids []byte
 	for _, c := range e.containers.rows {
 		ids = append(ids, db.containers.At(c).id[:]...)
@@ -286,7 +344,7 @@ func (db *DB) RestoreUndo(records []UndoRecord) (bad []uint64) {
 	sort.Slice(records, func(i, j int) bool { return records[i].Serial < records[j].Serial })
 	for _, r := range records {
 		u.serial = max(u.serial, r.Serial)
-		s, redo, err := db.decodeStep(r.Bytes)
+		s, redo, err := db.readStep(r.Bytes)
 		if err != nil {
 			bad = append(bad, r.Serial)
 			u.dropped = append(u.dropped, r.Serial)
@@ -345,12 +403,26 @@ func (d *stepDecoder) stamp() crdt.Stamp {
 	return crdt.Stamp{Node: n, Index: uint32(d.r.Uint(math.MaxInt32))}
 }
 
+// readStep reads a stored step, packed or of the version that was not.
+func (db *DB) readStep(b []byte) (s *undoStep, redo bool, err error) {
+	if len(b) > 0 && b[0] < 0x80 { // no array
+		if b, err = feed.Unpack(b, maxUndo); err != nil {
+			return nil, false, errs.New("objectdb.RestoreUndo", errs.Malformed, "%w", err)
+		}
+	}
+	return db.decodeStep(b)
+}
+
 func (db *DB) decodeStep(raw []byte) (s *undoStep, redo bool, err error) {
 	const op = "objectdb.RestoreUndo"
 	r := wire.NewReader(raw)
-	r.Array(12)
-	if v := r.Uint(math.MaxUint64); r.Err() == nil && v != undoVersion {
+	n := r.ArrayLen(math.MaxInt32)
+	v := r.Uint(math.MaxUint64)
+	if r.Err() == nil && v != undoVersion && v != undoVersionPlain {
 		return nil, false, errs.New(op, errs.VersionUnsupported, "step of version %d; this version reads %d", v, undoVersion)
+	}
+	if r.Err() == nil && n != 11+int(v) {
+		r.Fail(errors.New("a step of another number of elements"))
 	}
 	s = &undoStep{}
 	d := &stepDecoder{db: db, r: r, s: s}
@@ -359,7 +431,7 @@ func (db *DB) decodeStep(raw []byte) (s *undoStep, redo bool, err error) {
 	if !r.SkipNil() {
 		s.message = append([]byte{}, r.StringBytes(maxMessage)...)
 	}
-	d.tables()
+	d.tables(v)
 	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
 		d.record()
 	}
@@ -374,17 +446,40 @@ func (db *DB) decodeStep(raw []byte) (s *undoStep, redo bool, err error) {
 	return s, redo, r.Done(op)
 }
 
-// tables reads the tables, all of which must be of what is here.
-func (d *stepDecoder) tables() {
+// readBlocks reads the table of blocks.
+func (d *stepDecoder) readBlocks(version uint64) {
 	r, db := d.r, d.db
 	blocks := r.Bytes(maxTable)
 	d.need(len(blocks)%blockSize == 0, "table of blocks is not of whole blocks")
+	if version != undoVersionPlain {
+		r.Array(len(blocks) / blockSize)
+	}
 	for ; len(blocks) >= blockSize && r.Err() == nil; blocks = blocks[blockSize:] {
 		ref := feed.Ref{Feed: id.FeedID(blocks[:id.HashSize]), Seq: binary.BigEndian.Uint64(blocks[id.HashSize:]), Hash: id.Hash(blocks[id.HashSize+8 : blockSize])}
+		further := uint64(0)
+		if version != undoVersionPlain {
+			further = r.Uint(maxTable)
+		}
 		n, ok := db.graph.Find(ref)
 		d.need(ok, "a block is not here")
-		d.blocks = append(d.blocks, n)
+		from := len(d.blocks)
+		for ok {
+			d.blocks = append(d.blocks, n)
+			if uint64(len(d.blocks)-from) > further {
+				break
+			}
+			n = db.graph.Predecessor(n)
+			ok = n != none
+			d.need(ok, "a feed is shorter than a step says")
+		}
+		slices.Reverse(d.blocks[from:])
 	}
+}
+
+// tables reads the tables, all of which must be of what is here.
+func (d *stepDecoder) tables(version uint64) {
+	r, db := d.r, d.db
+	d.readBlocks(version)
 	ids := r.Bytes(maxTable)
 	n := r.ArrayLen(maxTable)
 	d.need(len(ids) == n*id.ShortSize, "table of containers is not of whole ids")

@@ -2,6 +2,10 @@ package objectdb
 
 import (
 	"bytes"
+	_ "embed"
+	"encoding/hex"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -191,8 +195,8 @@ func TestUndo_O12_damagedRecords(t *testing.T) {
 		}
 	}
 	s := undoSite(t)
-	if _, _, err := s.db.decodeStep(append([]byte{0x9c, 0x02}, undoSeeds(t)[0][2:]...)); errs.KindOf(err) != errs.VersionUnsupported {
-		t.Errorf("of version 2: %v", err)
+	if _, _, err := s.db.readStep(append([]byte{0x9d, 0x03}, undoSeeds(t)[1][2:]...)); errs.KindOf(err) != errs.VersionUnsupported {
+		t.Errorf("of version 3: %v", err)
 	}
 }
 
@@ -212,21 +216,57 @@ func undoSite(t testing.TB) *site {
 	return s
 }
 
-// undoSeeds are records of steps of undoSite.
+// undoSeeds are records of steps of undoSite, packed and not, and of version 1.
 func undoSeeds(t testing.TB) (out [][]byte) {
 	s := undoSite(t)
-	for _, r := range s.db.CutUndo() {
-		out = append(out, r.Bytes)
+	add := func() {
+		for _, r := range s.db.CutUndo() {
+			if r.Bytes != nil {
+				plain, err := feed.Unpack(r.Bytes, maxUndo)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, r.Bytes, plain)
+			}
+		}
 	}
+	add()
 	s.undo(true)
 	s.undo(true)
 	s.flush()
-	for _, r := range s.db.CutUndo() {
-		if r.Bytes != nil {
-			out = append(out, r.Bytes)
-		}
+	add()
+	for line := range strings.Lines(oldSteps) {
+		out = append(out, unhex(t, line))
 	}
 	return out
+}
+
+// oldSteps are the records of version 1 of the same steps.
+//
+//go:embed testdata/undosteps-1.hex
+var oldSteps string
+
+// TestUndo_O12_oldRecords: steps that were stored in the form of version 1 are taken
+// back as those of today are.
+func TestUndo_O12_oldRecords(t *testing.T) {
+	now := undoSite(t)
+	lines := slices.Collect(strings.Lines(oldSteps))
+	old := undoSite(t)
+	var records []UndoRecord
+	for i, line := range lines[:len(lines)/2] {
+		records = append(records, UndoRecord{uint64(i + 1), unhex(t, line)})
+	}
+	old.db.undo = undoStack{}
+	if bad := old.db.RestoreUndo(records); len(bad) > 0 {
+		t.Fatalf("steps %v do not read", bad)
+	}
+	for now.db.UndoState().Undo > 0 {
+		now.undo(true)
+		old.undo(true)
+		if got, want := showAll(old.db), showAll(now.db); got != want {
+			t.Fatalf("with %d steps left the database holds\n%s\nwant\n%s", now.db.UndoState().Undo, got, want)
+		}
+	}
 }
 
 func tryUndoRecord(t *testing.T, b []byte) {
@@ -271,5 +311,85 @@ func TestUndo_O12_bigStepIsNotStored(t *testing.T) {
 	a.undo(true)
 	if n := len(a.read(objID(1)).contents); n < maxUndo {
 		t.Errorf("the value has %d bytes", n)
+	}
+}
+
+func unhex(t testing.TB, line string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestUndo_O12_ownDeletesAcrossReload: that a stored step leaves out what it took
+// away of what it had inserted itself changes nothing: a reload in between makes no
+// difference to what undo and redo give, whatever others did.
+func TestUndo_O12_ownDeletesAcrossReload(t *testing.T) {
+	run := func(seed uint64, reload bool) (texts []string) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		a, b := twoTexts(t, strings.Repeat("0123456789", 20))
+		a.db.ClearUndo()
+		stored := undoRecords{}
+		for range 30 {
+			s := a
+			if rng.IntN(8) == 0 {
+				s = b
+			}
+			x := s.text(1, "t")
+			length, err := s.db.TextLength(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pos := rng.IntN(length + 1)
+			deleted, inserted := 0, ""
+			if rng.IntN(2) == 0 {
+				deleted = rng.IntN(min(100, length-pos) + 1)
+			}
+			if rng.IntN(3) > 0 {
+				inserted = strings.Repeat([]string{"ab", "é", "😀c"}[rng.IntN(3)], 1+rng.IntN(40))
+			}
+			_ = s.db.EditText(x, pos, deleted, []byte(inserted), 1000) // one that cuts a pair is refused
+			switch rng.IntN(12) {
+			case 0:
+				a.db.EndStep()
+			case 1:
+				a.store(stored)
+			case 2:
+				a.store(stored)
+				sync(a, b)
+			}
+		}
+		a.store(stored)
+		look := func() {
+			if reload {
+				if bad := a.reload(stored, a, b); len(bad) > 0 {
+					t.Fatalf("seed %d: steps %v do not read", seed, bad)
+				}
+			}
+			texts = append(texts, contentOf(t, a.db, a.text(1, "t")))
+		}
+		look()
+		for _, redo := range []bool{false, true, false} {
+			for more := true; more; {
+				step := a.db.Undo
+				if redo {
+					step = a.db.Redo
+				}
+				var err error
+				if more, err = step(2000); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				look()
+			}
+		}
+		return texts
+	}
+	for i := range 60 {
+		seed := rand.Uint64()
+		if kept, reloaded := run(seed, false), run(seed, true); !slices.Equal(kept, reloaded) {
+			t.Fatalf("run %d, seed %d: with reloads the texts are\n%q\nand without\n%q", i, seed, reloaded, kept)
+		}
 	}
 }

@@ -78,6 +78,39 @@ func (s *Sequence) Locate(ranges []Range, replaced []Replacement, order Order) [
 	return l.out
 }
 
+// TakenAway tells of the elements that a range took away, in the order of its ops,
+// whether the range had inserted them itself: runs of n. It replays the event alone.
+func (s *Sequence) TakenAway(r Range, f func(own bool, n int32)) {
+	v := &s.events[r.Event]
+	w := &walker{s: s, base: none, start: v.first}
+	w.tree.moved = w.moved
+	w.tree.reset()
+	if v.first > 0 { // there was no more than that
+		w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: v.first, left: noID, right: noID, event: none, state: 1})
+	}
+	if _, err := w.ops(r.Event, nil); err != nil {
+		panic(err) // it was checked when it was added
+	}
+	first := v.first + r.First
+	l := &locator{w: w}
+	l.elements(r, func(kind Kind, _, id, n int32) {
+		if kind == Insert {
+			return
+		}
+		if id < noID {
+			f(false, n)
+			return
+		}
+		before := min(n, max(0, first-id))
+		behind := min(n-before, max(0, id+n-first-r.Len))
+		for i, k := range [3]int32{before, n - before - behind, behind} {
+			if k > 0 {
+				f(i == 1, k)
+			}
+		}
+	})
+}
+
 // locator is a replay up to the sequence as it is, and what is looked for in it.
 type locator struct {
 	w        *walker

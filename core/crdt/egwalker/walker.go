@@ -61,8 +61,18 @@ func (w *walker) moved(id, n, leaf int32) {
 
 // event replays an event and appends the edits that it comes to.
 func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
+	w.moveTo(w.s.Parents(e))
+	edits, err := w.ops(e, edits)
+	if err == nil {
+		w.s.events[e].length = w.tree.total[cur]
+		w.at = append(w.at[:0], e)
+	}
+	return edits, err
+}
+
+// ops replays the ops of an event in the version that its writer saw.
+func (w *walker) ops(e Event, edits []Edit) ([]Edit, error) {
 	s := w.s
-	w.moveTo(s.Parents(e))
 	v := &s.events[e]
 	first := v.first
 	if need := int(s.end(e) - w.start); need > len(w.refs) {
@@ -86,8 +96,6 @@ func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
 		}
 		first += o.Len
 	}
-	v.length = w.tree.total[cur]
-	w.at = append(w.at[:0], e)
 	return edits, nil
 }
 
