@@ -54,6 +54,20 @@ func (g *Graph) Abandon(n Node, tips []Node) {
 	g.asked, g.known = None, 0
 }
 
+// Before runs f with what will be the past of a block with the parents from Check,
+// once it is added. f adds nothing to the graph.
+func (g *Graph) Before(r feed.Ref, parents []Node, f func(Past)) {
+	tips := g.Tips()
+	n := g.append(g.Feed(r.Feed), r.Seq, parents, 0)
+	f(g.PastOf(n))
+	g.Abandon(n, tips)
+}
+
+// Latest reports whether a block with these parents follows everything.
+func (g *Graph) Latest(parents []Node) bool {
+	return !slices.ContainsFunc(g.tips, func(t Node) bool { return !slices.Contains(parents, t) })
+}
+
 // Tips are the nodes that no other follows. The slice is the caller's.
 func (g *Graph) Tips() []Node { return slices.Clone(g.tips) }
 

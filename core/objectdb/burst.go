@@ -121,6 +121,7 @@ func (db *DB) closeBurst() {
 // Their ops move with their nodes; what they follow only grows, and the positions
 // of their edits of texts are counted anew.
 func (db *DB) rehome(prev crdt.Node) {
+	db.forgetPrepared()
 	old := make([]crdt.Node, len(db.bursts))
 	for i, b := range db.bursts {
 		old[i] = b.node

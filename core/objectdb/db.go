@@ -97,11 +97,15 @@ type DB struct {
 	exports []*Export
 
 	sortKey []byte  // scratch of queries
-	decoded payload // scratch of Apply
+	decoded payload // scratch of Apply and Prepare
 	parents []egwalker.Event
 	edits   []egwalker.Edit
 	list    []int32 // scratch of reading maps
 	plainly bool    // records are read as Plain gives them
+
+	many     int  // manyOps, less in tests
+	long     bool // there was a text or list with as many
+	prepared preparation
 }
 
 // New makes an empty database.
@@ -113,7 +117,7 @@ func New(o Options) *DB {
 
 // blank is a database without a row.
 func blank(o Options) *DB {
-	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source}
+	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source, many: manyOps}
 	db.order = db.compareCreated
 	return db
 }
@@ -143,9 +147,12 @@ func (db *DB) Apply(b Block) error {
 		return err
 	}
 	p := &db.decoded
-	defer p.release()
-	if err := p.decode(b.Payload, db.limits); err != nil {
-		return err
+	defer db.forgetPrepared()
+	if !db.prepared.decoded || db.prepared.of != b.Ref {
+		db.prepared = preparation{decoded: true}
+		if err := p.decode(b.Payload, db.limits); err != nil {
+			return err
+		}
 	}
 	if p.count != b.Ops {
 		return errs.New("objectdb.Apply", errs.Malformed, "block %d of feed %s says %d ops and holds %d", b.Ref.Seq, id.Short(b.Ref.Feed), b.Ops, p.count)

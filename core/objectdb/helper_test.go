@@ -135,6 +135,7 @@ func newSite(t testing.TB, n int) *site {
 	sources++
 	s := &site{t: t, db: New(Options{Source: sources}), feed: feedID(n)}
 	s.db.SetWriter(s.feed, feed.Ref{Feed: s.feed})
+	s.db.many = 3
 	return s
 }
 
@@ -195,9 +196,21 @@ func blockOf(db *DB, f id.FeedID, prev feed.Ref, b *Burst) Block {
 func (s *site) apply(blocks ...Block) {
 	s.t.Helper()
 	for _, b := range blocks {
+		s.prepare(b, int(b.Ref.Hash[0]%6), int(b.Ref.Hash[1]%4))
 		if err := s.db.Apply(b); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+}
+
+// prepare calls Prepare so often, each time for so many events and one.
+func (s *site) prepare(b Block, calls, events int) {
+	for done := false; !done && calls > 0; calls-- {
+		left := events
+		done = s.db.Prepare(b, func() bool {
+			left--
+			return left < 0
+		})
 	}
 }
 

@@ -342,6 +342,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 			"dirty": "process", "drained": "process", "queries": "process", "lastQuery": "process", "textLog": "process",
 			"indexes": "made again", "exports": "process", "undo": "RestoreUndo", "plainly": "of a call",
 			"sortKey": "scratch", "decoded": "scratch", "parents": "scratch", "edits": "scratch", "list": "scratch",
+			"many": "constant", "long": "of texts and lists", "prepared": "of a block that is not applied",
 		},
 		reflect.TypeFor[container](): {
 			"id": "image", "seen": "image", "created": "image", "parent": "image", "key": "image", "first": "image", "last": "image", "count": "image", "life": "image",
@@ -370,7 +371,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 		reflect.TypeFor[crdt.Entry]():     {"Value": "image", "At": "image", "Other": "image", "Owner": "image", "Tag": "image", "Link": "image"},
 		reflect.TypeFor[egwalker.Sequence](): {
 			"events": "image", "parents": "image", "ops": "image", "count": "of ops", "length": "image", "frontier": "image",
-			"walker": "made again", "spare": "scratch", "scratch": "scratch",
+			"walker": "made again", "prepared": "of walker", "spare": "scratch", "scratch": "scratch",
 		},
 		events.Type.Elem(): {"parents": "of parentCount", "parentCount": "image", "ops": "of opCount", "opCount": "image", "first": "of ops", "length": "image"},
 		reflect.TypeFor[flat.Heap](): {

@@ -297,6 +297,7 @@ func (r *Restoring) unpackSequence(u *flat.Unpack, s *sequence) {
 	if len(s.nodes) != s.history.Len() {
 		u.Fail()
 	}
+	r.db.noteLong(s)
 }
 
 func (db *DB) packText(p *flat.Pack, x *textState) {

@@ -42,6 +42,7 @@ func (o byName) Before(a, b egwalker.Event) bool {
 // sequence has taken in all that it can, or holds what the burst cannot follow.
 func (s *sequence) extend(db *DB, ops []egwalker.Op, join bool) error {
 	b := db.open
+	db.noteLong(s)
 	if last := len(s.nodes) - 1; last >= 0 && s.nodes[last] == b.node {
 		return s.history.Extend(ops, join)
 	}
@@ -91,7 +92,7 @@ const (
 // to, until the next call. Ops that do not fit what their writer saw, which only
 // a faulty one makes, are passed over by every replica alike.
 func (s *sequence) merge(db *DB, n crdt.Node, past crdt.Past, ops []egwalker.Op) []egwalker.Edit {
-	db.parents = s.history.Project(func(e egwalker.Event) bool { return past.Has(s.nodes[e]) }, db.parents[:0])
+	db.parents = s.project(past, db.parents[:0])
 	s.nodes = append(s.nodes, n)
 	_, edits, err := s.history.Merge(db.parents, ops, byName{db.graph, s.nodes}, db.edits[:0])
 	db.edits = trim(edits)
@@ -99,7 +100,20 @@ func (s *sequence) merge(db *DB, n crdt.Node, past crdt.Past, ops []egwalker.Op)
 		s.nodes = s.nodes[:len(s.nodes)-1]
 		return nil
 	}
+	db.noteLong(s)
 	return edits
+}
+
+// noteLong has Prepare look at blocks once a replay may take long.
+func (db *DB) noteLong(s *sequence) {
+	if s.history.OpCount() >= db.many {
+		db.long = true
+	}
+}
+
+// project gives the last events that are in a past.
+func (s *sequence) project(past crdt.Past, to []egwalker.Event) []egwalker.Event {
+	return s.history.Project(func(e egwalker.Event) bool { return past.Has(s.nodes[e]) }, to)
 }
 
 // layout is the order of the elements.
@@ -148,6 +162,7 @@ func rearranged(before, after []egwalker.Run) []part {
 // reorder runs f, which changes what block n is called, and with it the order of
 // what it and others insert at one place.
 func (db *DB) reorder(n crdt.Node, f func()) {
+	db.forgetPrepared()
 	var at []int32
 	var before [][]egwalker.Run
 	for c := range int32(db.containers.Len()) {

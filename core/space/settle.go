@@ -21,8 +21,8 @@ func (e *Effects) add(o Effects) {
 }
 
 // Settle applies the changes that wait, control before data, until none can be
-// applied or enough, which may be nil, says so between two of them; done tells
-// which. It is to be called after Show and Commit.
+// applied or enough, which may be nil, says so between two of them or in the middle of
+// what takes long; done tells which. It is to be called after Show and Commit.
 func (s *Space) Settle(enough func() bool) (eff Effects, done bool) {
 	eff, s.untold = s.untold, Effects{}
 	if !s.unsettled {
@@ -67,9 +67,10 @@ func (s *Space) drain(f *feedState, all *Effects, enough func() bool) (applied i
 			stopped = true
 			break
 		}
-		eff, done := s.apply(f, f.waiting[applied])
+		eff, is := s.apply(f, f.waiting[applied], enough)
 		all.add(eff)
-		if !done {
+		if is != applyDone {
+			stopped = is == applyStopped
 			break // what comes after it follows it
 		}
 		f.waiting[applied] = nil
@@ -90,9 +91,14 @@ func (s *Space) drainBranches(f *feedState, all *Effects, enough func() bool) (a
 			stopped = true
 			break
 		}
-		eff, done := s.apply(f, change)
+		eff, is := s.apply(f, change, enough)
 		all.add(eff)
-		if done {
+		if is == applyStopped {
+			kept = append(kept, f.waiting[i:]...)
+			stopped = true
+			break
+		}
+		if is == applyDone {
 			applied++
 		} else {
 			kept = append(kept, change)
@@ -109,40 +115,52 @@ func node(change []*feed.Block) objectdb.Block {
 	return objectdb.Block{Ref: last.Ref(), Prev: first.Prev, Deltas: first.Deltas, Ops: last.Ops}
 }
 
-// apply opens one change and takes its content; false means not yet.
-func (s *Space) apply(f *feedState, change []*feed.Block) (Effects, bool) {
+// applyState is how far the taking in of a change came.
+type applyState uint8
+
+const (
+	applyDone    applyState = iota
+	applyWaits              // for what it follows
+	applyStopped            // it was enough, and goes on
+)
+
+// apply opens one change and takes its content.
+func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (Effects, applyState) {
 	member, ok := s.member(f.header.Device)
 	if !ok && f.header.Kind == feed.Data {
-		return Effects{}, false
+		return Effects{}, applyWaits
 	}
 	key, ok := s.byID[change[0].Epoch]
 	if !ok {
-		return Effects{}, false
+		return Effects{}, applyWaits
 	}
 	at := node(change)
 	if f.header.Kind == feed.Data {
 		if s.db.Has(at.Ref) {
-			return Effects{}, true // another way brought it too
+			return Effects{}, applyDone // another way brought it too
 		}
 		if !s.db.Ready(at) {
-			return Effects{}, false
+			return Effects{}, applyWaits
 		}
 	}
 	payload, err := feed.OpenParts(change, key)
 	if err == nil && f.header.Kind == feed.Control {
-		return s.applyControl(at.Ref, payload), true
+		return s.applyControl(at.Ref, payload), applyDone
 	}
 	if err == nil && member.Role > credential.Editor {
 		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
 	}
 	if err == nil {
 		at.Payload = payload
+		if enough != nil && !s.db.Prepare(at, enough) {
+			return Effects{}, applyStopped
+		}
 		if err = s.db.Apply(at); err == nil {
-			return Effects{Objects: true}, true
+			return Effects{Objects: true}, applyDone
 		}
 	}
 	s.leaveOut(f, at, err)
-	return Effects{}, true
+	return Effects{}, applyDone
 }
 
 // leaveOut drops the content of a block that is its author's but holds what no

@@ -39,14 +39,29 @@ func (x *site) Before(a, b Event) bool {
 	return p.seq < q.seq
 }
 
-// add merges an event of the history.
-func (x *site) add(n int) error {
-	r := x.h.rows[n]
-	var parents []Event
-	for _, p := range r.parents {
+// parents are those of an event of the history, by their numbers here.
+func (x *site) parents(n int) (parents []Event) {
+	for _, p := range x.h.rows[n].parents {
 		parents = append(parents, x.numbers[p])
 	}
 	slices.Sort(parents)
+	return parents
+}
+
+// prepare does a few steps of what adding an event needs, whether or not it is the
+// next to be added.
+func (x *site) prepare(n int, rng *rand.Rand) {
+	steps := rng.IntN(6)
+	x.s.Prepare(x.parents(n), x, func() bool {
+		steps--
+		return steps < 0
+	})
+}
+
+// add merges an event of the history.
+func (x *site) add(n int) error {
+	r := x.h.rows[n]
+	parents := x.parents(n)
 	x.events = append(x.events, n)
 	e, edits, err := x.s.Merge(parents, r.ops, x, x.edits[:0])
 	if err != nil {

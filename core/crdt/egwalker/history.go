@@ -9,6 +9,9 @@ func (s *Sequence) Ops(e Event) []Op {
 	return s.ops[v.ops : v.ops+v.opCount]
 }
 
+// OpCount is how many ops all events have.
+func (s *Sequence) OpCount() int { return len(s.ops) }
+
 // Elements is how many elements the ops of an event insert and take away.
 func (s *Sequence) Elements(e Event) int32 { return s.end(e) - s.events[e].first }
 
@@ -146,4 +149,4 @@ func (s *Sequence) Layout(order Order) []Run {
 }
 
 // Reset ends a replay that is kept: the order of the events has changed.
-func (s *Sequence) Reset() { s.walker, s.spare = nil, nil }
+func (s *Sequence) Reset() { s.walker, s.spare, s.prepared = nil, nil, 0 }

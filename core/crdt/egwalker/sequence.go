@@ -60,7 +60,8 @@ type Sequence struct {
 	count    int32   // of elements inserted and deleted, the number of the next
 	length   int32   // of the sequence as it is
 	frontier []Event // events that no other follows, ascending
-	walker   *walker // nil unless the last event was merged
+	walker   *walker // nil unless the last event was merged, or one is prepared
+	prepared int     // how many more events may be appended until walker is given up
 	spare    *walker // one that was given up, for its memory
 	scratch  struct {
 		heap         heap
@@ -105,7 +106,9 @@ func (s *Sequence) append(ops []Op, join bool) (Event, error) {
 	}
 	e := s.add(s.frontier, ops, join)
 	s.frontier = append(s.frontier[:0], e)
-	s.giveUp() // everything that comes follows e, or is replayed from before
+	if s.prepared--; s.prepared <= 0 {
+		s.giveUp() // everything that comes follows e, or is replayed from before
+	}
 	s.length = length
 	s.events[e].length = length
 	return e, nil
@@ -231,6 +234,7 @@ const maxSpare = 1 << 12
 
 // giveUp ends a replay.
 func (s *Sequence) giveUp() {
+	s.prepared = 0
 	if w := s.walker; w != nil && cap(w.tree.leaves)*leafItems <= maxSpare && cap(w.refs) <= maxSpare {
 		s.spare = w
 	}

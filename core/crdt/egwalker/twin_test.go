@@ -60,6 +60,9 @@ func random(t *testing.T, rng *rand.Rand, replicas, ops int) *history {
 		if rng.IntN(4) == 0 {
 			other := sites[rng.IntN(replicas)]
 			for _, n := range other.events {
+				if _, has := x.numbers[n]; !has && rng.IntN(3) == 0 && x.follows(n) {
+					x.prepare(n, rng)
+				}
 				if _, has := x.numbers[n]; !has && (rng.IntN(20) > 0 || n == other.events[len(other.events)-1]) && x.follows(n) {
 					if err := x.add(n); err != nil {
 						t.Fatal(err)
@@ -163,7 +166,13 @@ func TestTwin(t *testing.T) {
 		want := h.text()
 		for try := range 3 {
 			x := newSite(h)
-			for _, n := range h.shuffled(rng) {
+			order := h.shuffled(rng)
+			for i, n := range order {
+				for k := i; k < len(order) && try > 0 && rng.IntN(3) > 0; k += 1 + rng.IntN(4) {
+					if x.follows(order[k]) { // the next, or one that comes later
+						x.prepare(order[k], rng)
+					}
+				}
 				if err := x.add(n); err != nil {
 					t.Fatalf("seed %d, order %d: %v", seed, try, err)
 				}

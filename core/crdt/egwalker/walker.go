@@ -9,9 +9,13 @@ type walker struct {
 	s     *Sequence
 	order Order
 	base  Event
+	next  Event   // the first event after the base that it has not replayed
 	start int32   // number of the first element after the base
 	at    []Event // the version, ascending
 	tree  tree
+	// While it is on its way to a version: what is to be taken out, and put back in
+	// behind that, the last first.
+	to, away, back []Event
 	// refs says per element number, from start on: of an inserted one the leaf
 	// that it is in, of a deletion the element that it took away.
 	refs []int32
@@ -20,9 +24,22 @@ type walker struct {
 // walk gives a walker that has replayed all events but the last, which follows
 // parents.
 func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
+	w := s.replay(parents, order)
+	s.prepared = 0
+	for int(w.next) < s.Len()-1 {
+		if _, err := w.event(w.next, nil); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// replay gives a walker for an event that follows parents: the one that is kept, or
+// one at the beginning of its replay.
+func (s *Sequence) replay(parents []Event, order Order) *walker {
 	if w := s.walker; w != nil && (w.base == none || len(parents) > 0 && parents[0] >= w.base) {
 		w.s, w.order = s, order // a Sequence may have been copied
-		return w, nil
+		return w
 	}
 	w := s.spare
 	if s.spare = nil; w == nil {
@@ -30,7 +47,9 @@ func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 		w.tree.moved = w.moved
 	}
 	w.s, w.order, w.base, w.start = s, order, s.base(s.frontier, parents), 0
+	w.next = w.base + 1
 	w.at, w.refs = w.at[:0], w.refs[:0]
+	w.away, w.back = w.away[:0], w.back[:0]
 	w.tree.reset()
 	if w.base != none {
 		w.at = append(w.at, w.base)
@@ -40,12 +59,35 @@ func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 		}
 	}
 	s.walker = w
-	for e := w.base + 1; int(e) < s.Len()-1; e++ {
-		if _, err := w.event(e, nil); err != nil {
-			return nil, err
+	return w
+}
+
+// maxPrepared is how many events may be appended before what Prepare did is given up.
+const maxPrepared = 64
+
+// Prepare does a part of what Merge of an event that follows parents would have to do
+// first, which is to replay what is concurrent to it: until enough, which it asks
+// between events, says so. done tells that nothing is left. Events may be added in
+// between. What was prepared is given up if it is not merged soon.
+func (s *Sequence) Prepare(parents []Event, order Order, enough func() bool) (done bool) {
+	if slices.Equal(parents, s.frontier) {
+		return true
+	}
+	w := s.replay(parents, order)
+	s.prepared = maxPrepared
+	for int(w.next) < s.Len() {
+		if !w.move(s.Parents(w.next), enough) {
+			return false
+		}
+		if _, err := w.event(w.next, nil); err != nil {
+			s.giveUp() // it does not fit itself, as Merge will say
+			return true
+		}
+		if enough() {
+			return false
 		}
 	}
-	return w, nil
+	return w.move(parents, enough)
 }
 
 // moved notes the leaf of a run of elements.
@@ -66,6 +108,7 @@ func (w *walker) event(e Event, edits []Edit) ([]Edit, error) {
 	if err == nil {
 		w.s.events[e].length = w.tree.total[cur]
 		w.at = append(w.at[:0], e)
+		w.next = e + 1
 	}
 	return edits, err
 }
@@ -101,6 +144,9 @@ func (w *walker) ops(e Event, edits []Edit) ([]Edit, error) {
 
 // moveTo brings the walker to a version.
 func (w *walker) moveTo(version []Event) {
+	if w.moving() {
+		w.move(w.to, func() bool { return false })
+	}
 	away, back := w.s.diff(w.at, version)
 	for _, e := range away {
 		w.step(e, -1)
@@ -109,6 +155,39 @@ func (w *walker) moveTo(version []Event) {
 		w.step(e, 1)
 	}
 	w.at = append(w.at[:0], version...)
+}
+
+// moving reports whether the walker is between two versions.
+func (w *walker) moving() bool { return len(w.away)+len(w.back) > 0 }
+
+// move brings the walker to a version, event by event until it is enough, and
+// reports whether it is there. It first ends a move to another version.
+func (w *walker) move(version []Event, enough func() bool) bool {
+	for {
+		if !w.moving() {
+			away, back := w.s.diff(w.at, version)
+			w.to = append(w.to[:0], version...)
+			w.away, w.back = append(w.away[:0], away...), append(w.back[:0], back...)
+			slices.Reverse(w.away)
+		}
+		for w.moving() {
+			if last := len(w.away) - 1; last >= 0 {
+				w.step(w.away[last], -1)
+				w.away = w.away[:last]
+			} else {
+				last := len(w.back) - 1
+				w.step(w.back[last], 1)
+				w.back = w.back[:last]
+			}
+			if enough() && w.moving() {
+				return false
+			}
+		}
+		w.at = append(w.at[:0], w.to...)
+		if slices.Equal(w.to, version) {
+			return true
+		}
+	}
 }
 
 // step takes an event out of the walker's version, or puts it back in.

@@ -1,0 +1,134 @@
+package objectdb
+
+import (
+	"slices"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
+	"github.com/echospace/echospace/core/feed"
+)
+
+// manyOps is from how many runs of edits in one text or list on a replay of them may
+// hold up a page.
+const manyOps = 1 << 12
+
+// preparation is what is known of the block that Prepare was last called with.
+type preparation struct {
+	of      feed.Ref
+	targets []target
+	decoded bool // DB.decoded is its payload
+}
+
+// target is a text or list that the block edits, and the events that its edits follow.
+type target struct {
+	container int32
+	parents   []egwalker.Event
+}
+
+// Prepare does a part of what Apply of the block would do at once, until enough,
+// which it asks now and then, says so; done tells that nothing is left that takes
+// long. What is concurrent to edits of a text or list has to be replayed before they
+// are merged, which may be a day's work. Transactions and other blocks may come
+// between two calls and before Apply. It never fails: Apply says what is wrong with
+// a block. An open burst is closed if there is something to do.
+func (db *DB) Prepare(b Block, enough func() bool) (done bool) {
+	if !db.long || db.Has(b.Ref) {
+		return true
+	}
+	p := &db.prepared
+	if p.of != b.Ref {
+		db.forgetPrepared()
+		parents, err := db.graph.Check(b.Ref, b.Prev, b.Deltas)
+		if err != nil || db.graph.Latest(parents) || db.decoded.decode(b.Payload, db.limits) != nil {
+			return true
+		}
+		p.of, p.decoded = b.Ref, true
+		for _, c := range db.edited(&db.decoded) {
+			s := db.sequenceOf(c)
+			if s.history.OpCount() < db.many {
+				continue
+			}
+			t := target{container: c}
+			db.graph.Before(b.Ref, parents, func(past crdt.Past) {
+				t.parents = s.project(past, nil)
+			})
+			p.targets = append(p.targets, t)
+		}
+	}
+	if len(p.targets) > 0 {
+		db.closeBurst()
+	}
+	for len(p.targets) > 0 {
+		t := p.targets[0]
+		s := db.sequenceOf(t.container)
+		if !s.history.Prepare(t.parents, byName{db.graph, s.nodes}, enough) {
+			return false
+		}
+		p.targets = p.targets[1:]
+	}
+	return true
+}
+
+// forgetPrepared forgets the block that Prepare was last called with.
+func (db *DB) forgetPrepared() {
+	if db.prepared.decoded {
+		db.decoded.release()
+	}
+	db.prepared = preparation{}
+}
+
+// edited gives the texts and lists here that a payload edits. It changes nothing.
+func (db *DB) edited(p *payload) (out []int32) {
+	f := finder{db: db, applier: applier{db: db, p: p}, path: []int32{none}}
+	add := func(c int32) {
+		if c != none && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	for i := range p.ops {
+		o := &p.ops[i]
+		switch o.code {
+		case elemSelect, elemCreate:
+			f.path = append(f.path[:0], db.findObject(p.object(int32(o.index))))
+		case elemEnter, elemEnterSeen, elemPut, elemPutSeen:
+			f.path = append(f.path, f.child(o, typeMap))
+		case elemEnterList, elemEnterListSeen, elemList, elemListSeen:
+			f.path = append(f.path, f.child(o, typeList))
+		case elemLeave: // never from an object: decode refuses that
+			f.path = f.path[:len(f.path)-1]
+		case elemText, elemTextSeen, elemEdit, elemEditSeen, elemFormat, elemFormatSeen:
+			add(f.child(o, typeText))
+		case elemInsert, elemRemove, elemMove:
+			add(f.cursor())
+		}
+	}
+	return out
+}
+
+// finder follows the cursor of a payload through what is here already.
+type finder struct {
+	db      *DB
+	applier applier
+	path    []int32 // from an object down to the cursor; none for what is not here
+}
+
+func (f *finder) cursor() int32 { return f.path[len(f.path)-1] }
+
+// child is the container of a kind that o is about, or none.
+func (f *finder) child(o *op, kind uint8) int32 {
+	db, parent := f.db, f.cursor()
+	if parent == none {
+		return none
+	}
+	key := int32(none)
+	if db.containers.At(parent).kind == typeList {
+		i := db.findItem(parent, f.applier.p.items[o.index])
+		if i == none {
+			return none
+		}
+		key = itemKey(i)
+	} else {
+		key = db.internKey(f.applier.p.keys[o.index])
+	}
+	return db.find(db.childID(db.containers.At(parent).id, db.keyBytes(key), f.applier.seen(o), kind), parent)
+}
