@@ -237,11 +237,23 @@ func (s *undoStep) takeAway(r *undoRecord, gone []byte, join joinKind) {
 // edit took away or before it.
 func (u *undoStack) typedByte(c byte, behind bool) {
 	s := u.undo[len(u.undo)-1]
-	join := joinBefore
-	if behind {
-		join = joinBehind
+	r := &s.records[u.typed]
+	if r.n == 0 || int(r.at+r.n) != len(s.buf) {
+		join := joinBefore
+		if behind {
+			join = joinBehind
+		}
+		s.takeAway(r, []byte{c}, join)
+		return
 	}
-	s.takeAway(&s.records[u.typed], []byte{c}, join)
+	s.buf = append(s.buf, c)
+	if end := len(s.buf) - 1; !behind {
+		at := end - int(r.run)
+		copy(s.buf[at+1:], s.buf[at:end])
+		s.buf[at] = c
+	}
+	r.n++
+	r.run++
 }
 
 // EndStep ends the step that edits join: what follows is another.
