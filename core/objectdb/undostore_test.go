@@ -393,3 +393,40 @@ func TestUndo_O12_ownDeletesAcrossReload(t *testing.T) {
 		}
 	}
 }
+
+// TestUndo_O12_typingStoredBitByBit: steps of somebody who types, each character of
+// which is stored before the next one, stay small together.
+func TestUndo_O12_typingStoredBitByBit(t *testing.T) {
+	a, _ := twoTexts(t, "")
+	a.db.ClearUndo()
+	x := a.text(1, "t")
+	stored := undoRecords{}
+	const words = "what is typed here is of no matter, as long as it is typed "
+	now := int64(1000)
+	at, written := 0, 0
+	for i := range 6000 {
+		now += 100
+		if i%50 == 0 {
+			now += captureMs // a pause
+		}
+		deleted, inserted := 0, string(words[i%len(words)])
+		if i%7 == 6 {
+			deleted, inserted = 1, ""
+			at--
+		}
+		if err := a.db.EditText(x, at, deleted, []byte(inserted), now); err != nil {
+			t.Fatal(err)
+		}
+		at += len(inserted)
+		before := len(a.sent)
+		a.store(stored)
+		written += len(a.sent) - before
+	}
+	size := 0
+	for _, b := range stored {
+		size += len(b)
+	}
+	if written != 6000 || len(stored) != 120 || size > 40<<10 {
+		t.Errorf("%d blocks, and %d steps of %d bytes; want 6000, 120, and at most 40 KiB", written, len(stored), size)
+	}
+}
