@@ -19,8 +19,9 @@ const (
 // takes longer, and more memory, than a small block is worth.
 var deflaters, coders, inflaters sync.Pool
 
-// minDeflate is below what deflate ever shrinks enough to be worth a try.
-const minDeflate = 64
+// minDeflate is from what size on deflate is tried: of less it takes off a few dozen
+// bytes at most, for as long as the signature of a block takes.
+const minDeflate = 192
 
 // Pack gives the form that a payload is sealed in: deflated if that is shorter.
 func Pack(payload []byte) []byte {
@@ -29,6 +30,11 @@ func Pack(payload []byte) []byte {
 			return out
 		}
 	}
+	return PackRaw(payload)
+}
+
+// PackRaw is Pack for what is not worth the time of deflate.
+func PackRaw(payload []byte) []byte {
 	out := make([]byte, 0, len(payload)+1)
 	return append(append(out, rawPayload), payload...)
 }

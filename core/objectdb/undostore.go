@@ -73,6 +73,10 @@ func (db *DB) HasUndoRecords() bool {
 	return false
 }
 
+// minPacked is up to what size a step is stored as it is: it makes room for another
+// before long, and deflate takes longer than everything else about it.
+const minPacked = 512
+
 // CutUndo gives what of the undo stack has changed since it was called last: to be
 // stored with the blocks of written, or after them. Steps that have edits in other
 // bursts come with these. A step of more than 1 MiB is not stored.
@@ -92,13 +96,15 @@ func (db *DB) CutUndo(written ...WrittenBurst) (out []UndoRecord) {
 				continue
 			}
 			s.dirty = false
-			if len(b) > maxUndo {
-				if !s.stored {
-					continue
-				}
-				b = nil
-			} else {
+			switch {
+			case len(b) <= minPacked:
+				b = feed.PackRaw(b)
+			case len(b) <= maxUndo:
 				b = feed.Pack(b)
+			case s.stored:
+				b = nil
+			default:
+				continue
 			}
 			s.stored = b != nil
 			out = append(out, UndoRecord{s.serial, b})
