@@ -54,6 +54,7 @@ type clause struct {
 	compare comparison
 	path    []int32 // interned keys
 	value   operand // of filterRefers: bytes is the id
+	word    uint64  // of a comparison whether it is, or is not, a value of one encoding: see exactWord
 	parts   []clause
 	search  *search
 }
@@ -154,7 +155,23 @@ func (p *filterParser) comparison(c *clause) {
 	if r.Err() == nil {
 		raw := before[:len(before)-len(r.Rest())]
 		c.value = readOperand(append(make([]byte, 0, len(raw)), raw...))
+		if c.compare == equal || c.compare == unequal {
+			c.word = exactWord(c.value.kind, raw)
+		}
 	}
+}
+
+// exactWord is the word of a value that only registers with this word equal, apart
+// from containers; 0 if there is none. Numbers have several encodings, and longer
+// values are in the heap.
+func exactWord(kind operandKind, raw []byte) uint64 {
+	switch kind {
+	case operandNil, operandBool, operandString, operandBytes, operandDate, operandReference:
+		if len(raw) <= maxInline {
+			return inlineWord(raw)
+		}
+	}
+	return 0
 }
 
 // matches evaluates a filter on an object.
@@ -181,8 +198,12 @@ func (db *DB) matches(f *clause, c int32) bool {
 	case filterSearch:
 		return db.found(f.search, c)
 	}
+	w, _ := db.wordAt(c, f.path)
+	if f.word != 0 && childWord(w) == none {
+		return (w == f.word) == (f.compare == equal)
+	}
 	var buf [8]byte
-	o := db.property(c, f.path, &buf)
+	o := db.operandOf(w, &buf)
 	if f.compare == contains && o.kind == operandList {
 		return db.listContains(int32(o.bits), f.value)
 	}
@@ -254,7 +275,7 @@ func (db *DB) visible(q *query, c int32) bool {
 
 // readOperand takes an encoded value apart. It was checked when it came in.
 func readOperand(raw []byte) (o operand) {
-	r := wire.NewReader(raw)
+	r := wire.Over(raw)
 	switch r.Peek() {
 	case wire.Nil:
 		o.kind = operandNil

@@ -176,3 +176,39 @@ func TestValues_spaceOfReplacedOnesIsUsedAgain(t *testing.T) {
 		s.want(objID(i), fmt.Sprintf("{k:%q}", fmt.Sprintf("round 399 of object %d %0100d", i, i)))
 	}
 }
+
+// TestQuery_O05_equality: whatever stands in a word or beside it equals what
+// compareOperands says, in a text and a counter too.
+func TestQuery_O05_equality(t *testing.T) {
+	scalars := [][]byte{
+		vNil(), vBool(false), vBool(true), vInt(0), vInt(1), vInt(-1), vInt(1 << 40), vInt(-1 << 60), vFloat(1), vFloat(1.5), vFloat(math.NaN()), vFloat(math.Copysign(0, -1)),
+		vStr(""), vStr("task"), vStr("tasks"), vStr("sevens."), vStr("of eight"), vTyped(valueDate, vInt(5)), vTyped(valueDate, vInt(-5)), vTyped(valueDate, vInt(1<<50)),
+		vTyped(valueBytes, wire.AppendBytes(nil, nil)), vTyped(valueBytes, wire.AppendBytes(nil, []byte("ab"))), vTyped(valueBigInt, vStr("0")), vTyped(valueBigInt, vStr("12")), vTyped(valueBigInt, vStr("-12")),
+		vRef(objID(1)),
+	}
+	held := append(slices.Clone(scalars), vText("task"), vText("of eight"), vText(""), vTyped(valueCounter, vInt(1)), vList(vInt(1)), vMap(nil), nil)
+	s := newSite(t, 1)
+	for i, v := range held {
+		values := map[string][]byte{}
+		if v != nil {
+			values["v"] = v
+		}
+		s.do(opCreate(objID(i), values))
+	}
+	key := s.db.internKey([]byte("v"))
+	for _, with := range scalars {
+		for _, c := range []comparison{equal, unequal} {
+			got := ask(t, s.db, queryOf(filterOf([]string{"v"}, c, with), 0))
+			var want []id.ObjectID
+			for i := range held {
+				var buf [8]byte
+				if c.holds(s.db.property(s.db.find(objID(i), none), []int32{key}, &buf), readOperand(with)) {
+					want = append(want, objID(i))
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("comparison %d with %x gives %v, want %v", c, with, got, want)
+			}
+		}
+	}
+}

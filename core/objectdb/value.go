@@ -54,13 +54,18 @@ func (db *DB) word(owner int32, v content) uint64 {
 	case v.raw == nil:
 		return tagChild<<56 | uint64(uint32(v.child))
 	case len(v.raw) <= maxInline:
-		w := uint64(tagInline|len(v.raw)) << 56
-		for i, c := range v.raw {
-			w |= uint64(c) << (8 * i)
-		}
-		return w
+		return inlineWord(v.raw)
 	}
 	return tagHeap<<56 | db.values.Put(owner, v.raw)
+}
+
+// inlineWord is the word of an encoded value of at most maxInline bytes.
+func inlineWord(raw []byte) uint64 {
+	w := uint64(tagInline|len(raw)) << 56
+	for i, c := range raw {
+		w |= uint64(c) << (8 * i)
+	}
+	return w
 }
 
 func (db *DB) freeWord(w uint64) {

@@ -54,6 +54,9 @@ type Reader struct {
 // NewReader reads b, which must not change meanwhile.
 func NewReader(b []byte) *Reader { return &Reader{buf: b} }
 
+// Over is NewReader for inner loops: a Reader that needs no memory of its own.
+func Over(b []byte) Reader { return Reader{buf: b} }
+
 // Err gives the first error, unwrapped.
 func (r *Reader) Err() error { return r.err }
 
