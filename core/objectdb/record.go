@@ -34,6 +34,7 @@ func (db *DB) Read(object id.ObjectID) (rec []byte, ok bool) {
 // Bytes after the last whole id are passed over.
 func (db *DB) ReadMany(ids []byte) []byte {
 	out := wire.AppendArray(nil, len(ids)/id.ShortSize)
+	all := len(ids)
 	for ; len(ids) >= id.ShortSize; ids = ids[id.ShortSize:] {
 		c := db.findObject(id.ObjectID(ids[:id.ShortSize]))
 		if c == none || !db.exists(c) {
@@ -41,6 +42,9 @@ func (db *DB) ReadMany(ids []byte) []byte {
 			continue
 		}
 		out = db.appendRecord(out, c)
+		if len(ids) == all { // room for others like the first
+			out = slices.Grow(out, min(len(out)*(all/id.ShortSize), 256<<10))
+		}
 	}
 	return out
 }

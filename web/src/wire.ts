@@ -14,6 +14,8 @@ const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * about as fast as a loop. The length fits one byte.
  */
 const shortText = 255;
+/** Likewise when a text is read: one that is put together of many parts stays in parts, 20 bytes for each. */
+const shortRead = 32;
 /** Above this length room for the most bytes that a text can take would be a waste. */
 const longText = 1 << 16;
 
@@ -287,13 +289,26 @@ export class Reader {
   }
 
   str(): string {
+    return this.#text(asciiOf);
+  }
+
+  /** The same of a string that is likely to be read often. */
+  name(): string {
+    return this.#text(nameOf);
+  }
+
+  #text(short: (bytes: Uint8Array, from: number, to: number) => string | undefined): string {
     const tag = this.#expect('str');
-    const bytes = this.#take(tag < 0xc0 ? tag & 0x1f : this.#length(tag - 0xd9));
-    if (bytes.length <= shortText) {
-      const text = asciiOf(bytes);
-      if (text !== undefined) return text;
+    const size = tag < 0xc0 ? tag & 0x1f : this.#length(tag - 0xd9);
+    const end = this.#at + size;
+    if (size <= shortRead && end <= this.#bytes.length) {
+      const text = short(this.#bytes, this.#at, end);
+      if (text !== undefined) {
+        this.#at = end;
+        return text;
+      }
     }
-    return utf8Decoder.decode(bytes);
+    return utf8Decoder.decode(this.#take(size));
   }
 
   /** The header of an array; its elements follow. */
@@ -373,11 +388,39 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-function asciiOf(bytes: Uint8Array): string | undefined {
+/** Reads ASCII from a place up to another; undefined if there is anything else. */
+function asciiOf(bytes: Uint8Array, from: number, to: number): string | undefined {
+  const at = (place: number) => bytes[place] as number;
   let text = '';
-  for (const byte of bytes) {
-    if (byte >= 0x80) return undefined;
-    text += String.fromCharCode(byte);
+  let i = from;
+  for (; i + 8 <= to; i += 8) {
+    const [a, b, c, d] = [at(i), at(i + 1), at(i + 2), at(i + 3)];
+    const [e, f, g, h] = [at(i + 4), at(i + 5), at(i + 6), at(i + 7)];
+    if ((a | b | c | d | e | f | g | h) >= 0x80) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; i < to; i++) {
+    if (at(i) >= 0x80) return undefined;
+    text += String.fromCharCode(at(i));
   }
   return text;
+}
+
+/** Names that were read, each at a place that its bytes decide: most are read again and again. */
+const names: (string | undefined)[] = new Array(512);
+
+/** Reads a name from a place up to another. */
+function nameOf(bytes: Uint8Array, from: number, to: number): string | undefined {
+  let hash = 0;
+  for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
+  const place = (hash ^ (hash >>> 9)) & 511;
+  const known = names[place];
+  if (known !== undefined && known.length === to - from) {
+    let i = from;
+    while (i < to && known.charCodeAt(i - from) === bytes[i]) i++;
+    if (i === to) return known;
+  }
+  const name = asciiOf(bytes, from, to);
+  if (name !== undefined) names[place] = name;
+  return name;
 }

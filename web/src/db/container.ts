@@ -100,11 +100,15 @@ export interface Item {
   number: number | undefined;
 }
 
-const containers = new WeakMap<object, Container>();
+/**
+ * By this key a Proxy of ours tells what is behind it, and nobody else has the key. A
+ * WeakMap costs each object as much again, and makes the browser's collector slow.
+ */
+export const behind = Symbol();
 
 /** Finds the map or list behind its Proxy. */
 export function containerOf(value: unknown): Container | undefined {
-  return typeof value === 'object' && value !== null ? containers.get(value) : undefined;
+  return (value as { [behind]?: Container } | null | undefined)?.[behind];
 }
 
 /** What makes nested maps and lists; filled by the module that knows both. */
@@ -124,10 +128,6 @@ export abstract class Container {
   constructor(parent: Container | undefined, key: string) {
     this.#parent = parent;
     this.#key = key;
-  }
-
-  protected register(): void {
-    containers.set(this.proxy, this);
   }
 
   get isNested(): boolean {

@@ -11,9 +11,18 @@ export type IdKey = string & { readonly brand: 'IdKey' };
 
 /** Reads the id at a place in bytes. */
 export function keyAt(bytes: Uint8Array, offset = 0): IdKey {
-  let key = '';
-  for (let i = offset; i < offset + idSize; i++) key += String.fromCharCode(bytes[i] ?? 0);
-  return key as IdKey;
+  const half = (i: number) =>
+    String.fromCharCode(
+      bytes[i] ?? 0,
+      bytes[i + 1] ?? 0,
+      bytes[i + 2] ?? 0,
+      bytes[i + 3] ?? 0,
+      bytes[i + 4] ?? 0,
+      bytes[i + 5] ?? 0,
+      bytes[i + 6] ?? 0,
+      bytes[i + 7] ?? 0,
+    );
+  return (half(offset) + half(offset + 8)) as IdKey;
 }
 
 /** Writes the bytes of an id at a place. */

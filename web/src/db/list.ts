@@ -2,6 +2,7 @@ import { EchospaceError } from '../errors.js';
 import type { Reader, Writer } from '../wire.js';
 import {
   adoptReferences,
+  behind,
   Container,
   collectItems,
   containerOf,
@@ -37,7 +38,6 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
   constructor(parent: Container, key: string) {
     super(parent, key);
     this.proxy = new Proxy(this.state, this);
-    this.register();
   }
 
   locate(child: object): number | undefined {
@@ -56,6 +56,7 @@ export class ListNode extends Container implements ProxyHandler<Kept[]> {
   // The traps of the Proxy.
 
   get(state: Kept[], key: string | symbol, receiver: unknown): unknown {
+    if (key === behind) return receiver === this.proxy ? this : undefined;
     this.object.ensureLoaded();
     if (typeof key === 'string') {
       if (Object.hasOwn(methods, key)) return methods[key as keyof typeof methods];

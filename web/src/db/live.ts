@@ -1,6 +1,7 @@
 import { EchospaceError } from '../errors.js';
 import type { Reader, Writer } from '../wire.js';
 import {
+  behind,
   Container,
   containerOf,
   type Host,
@@ -45,7 +46,6 @@ class MapNode extends Container implements ProxyHandler<State> {
   constructor(parent: Container | undefined, key: string) {
     super(parent, key);
     this.proxy = new Proxy(this.state, this);
-    this.register();
   }
 
   locate(child: object, key: string): string | undefined {
@@ -65,6 +65,7 @@ class MapNode extends Container implements ProxyHandler<State> {
   // The traps of the Proxy.
 
   get(state: State, key: string | symbol, receiver: unknown): unknown {
+    if (key === behind) return receiver === this.proxy ? this : undefined;
     this.object.ensureLoaded();
     if (typeof key === 'string' && Object.hasOwn(state, key)) return this.visible(state[key]);
     if (key === 'id' && !this.isNested) return this.object.id;
@@ -181,17 +182,18 @@ class MapNode extends Container implements ProxyHandler<State> {
   }
 
   merge(r: Reader, size: number): void {
-    const gone = new Set(Object.keys(this.state));
+    const before = Object.keys(this.state);
+    const gone = before.length > 0 ? new Set(before) : undefined;
     const visitor = new Merge(this);
     for (let i = 0; i < size; i++) {
-      const key = r.str();
-      gone.delete(key);
+      const key = r.name();
+      gone?.delete(key);
       visitor.key = key;
       visitor.old = this.state[key];
       const value = readValue<Kept>(r, visitor);
       if (!key.startsWith(reserved) || !this.bookkeep(key, value)) this.put(key, value);
     }
-    for (const name of gone) delete this.state[name];
+    for (const name of gone ?? []) delete this.state[name];
     visitor.end();
   }
 
