@@ -97,8 +97,8 @@ func (sp *Space) storeUndo(r *runtime) {
 }
 
 // readUndo gives the stored undo stack of this engine's slot to a space that was
-// read. A step that does not open, or is about what is not here, is removed: what
-// it tells is lost, no data.
+// read, which opens it when it is needed. A step that does not open, or is about
+// what is not here, is removed: what it tells is lost, no data.
 func (s *session) readUndo(ctx context.Context, core *space.Space) error {
 	prefix := undoKeys(core.Key(), s.slot)
 	entries, err := s.storage.Store.Scan(ctx, storage.Prefix(prefix), 0)
@@ -108,19 +108,25 @@ func (s *session) readUndo(ctx context.Context, core *space.Space) error {
 	if err := s.keyring.Refresh(ctx); err != nil {
 		return err
 	}
-	var records []objectdb.UndoRecord
+	core.DB().DeferUndo(func() {
+		if bad := core.DB().RestoreUndo(s.openUndo(len(prefix), entries)); len(bad) > 0 {
+			s.c.ports.Env.Log.Warn("steps of the undo stack are given up", "space", id.Short(core.Key()), "steps", len(bad), "err", errs.New("client.undo", errs.StorageCorrupt, "they are damaged, or their blocks are not here"))
+		}
+	})
+	return nil
+}
+
+// openUndo opens stored steps, whose numbers stand behind a prefix of their keys.
+func (s *session) openUndo(prefix int, entries []storage.Entry) (records []objectdb.UndoRecord) {
 	for _, e := range entries {
-		if len(e.Key) != len(prefix)+8 {
+		if len(e.Key) != prefix+8 {
 			continue
 		}
 		b, err := s.keyring.Open(e.Value, e.Key)
 		if err != nil {
 			b = nil // it has no form
 		}
-		records = append(records, objectdb.UndoRecord{Serial: binary.BigEndian.Uint64(e.Key[len(prefix):]), Bytes: b})
+		records = append(records, objectdb.UndoRecord{Serial: binary.BigEndian.Uint64(e.Key[prefix:]), Bytes: b})
 	}
-	if bad := core.DB().RestoreUndo(records); len(bad) > 0 {
-		s.c.ports.Env.Log.Warn("steps of the undo stack are given up", "space", id.Short(core.Key()), "steps", len(bad), "err", errs.New("client.undo", errs.StorageCorrupt, "they are damaged, or their blocks are not here"))
-	}
-	return nil
+	return records
 }

@@ -121,6 +121,37 @@ func TestUndo_O12_twoTabs(t *testing.T) {
 	}
 }
 
+// TestUndo_O12_editsBeforeTheStackIsRead: a step is behind those of before a restart
+// though nobody has asked for them, others' blocks came in between, and it ends
+// what could be redone.
+func TestUndo_O12_editsBeforeTheStackIsRead(t *testing.T) {
+	w, p, ctx := newWorld(t), newProfile(), context.Background()
+	c, sp := owner(t, w, p)
+	v := put(t, sp, "title", "one")
+	other := join(t, sp, w.person("Bob"))
+	change(t, sp, v, "title", "two")
+	change(t, sp, v, "note", "undone")
+	undo(t, sp, true)
+	ok(t, sp.Flush(ctx, client.FlushStore))
+	same(t, sp, other)
+	ok(t, c.Destroy(ctx))
+	change(t, other, v, "note", "by Bob")
+
+	c = w.open(p)
+	sp = c.Spaces.Get()[0]
+	same(t, sp, other)
+	change(t, sp, v, "title", "three")
+	if undo, redo := undoSteps(t, sp); undo != 3 || redo != 0 {
+		t.Fatalf("%d steps to undo and %d to redo, want 3 and 0", undo, redo)
+	}
+	undo(t, sp, true)
+	undo(t, sp, true)
+	if rec := record(sp, v); !holds(rec, "one") || !holds(rec, "by Bob") {
+		t.Fatalf("the object holds %q", rec)
+	}
+	ok(t, c.Destroy(ctx))
+}
+
 // TestUndo_O12_damagedRecords: a damaged step is given up and the space opens.
 func TestUndo_O12_damagedRecords(t *testing.T) {
 	w, p, ctx := newWorld(t), newProfile(), context.Background()

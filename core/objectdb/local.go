@@ -148,6 +148,7 @@ func (db *DB) mayWrite() error {
 	if !db.hasWriter {
 		return errs.New("objectdb.Local", errs.NotPermitted, "the database has no feed to write to")
 	}
+	db.loadUndo() // what is written is a step behind those of before
 	return db.writerErr
 }
 

@@ -38,6 +38,7 @@ type undoStack struct {
 	typed   int32 // the record of the last edit of a text
 	last    int64 // when the last edit was made
 
+	load    func()   // has RestoreUndo called, if that is still to be
 	serial  uint64   // of the last step
 	dropped []uint64 // steps whose stored records are to go
 	grown   int      // bytes that came since those of a stack were summed
@@ -458,6 +459,7 @@ func (db *DB) UndoVersion() uint64 { return db.undo.version }
 // UndoState gives what can be undone and redone, and what comes next; zero if
 // there is none.
 func (db *DB) UndoState() UndoState {
+	db.loadUndo()
 	u := &db.undo
 	next := func(stack []*undoStep) UndoStep {
 		if len(stack) == 0 {
@@ -471,6 +473,7 @@ func (db *DB) UndoState() UndoState {
 
 // ClearUndo forgets all that can be undone and redone.
 func (db *DB) ClearUndo() {
+	db.loadUndo()
 	db.EndStep()
 	u := &db.undo
 	for _, s := range slices.Concat(u.undo, u.redo) {

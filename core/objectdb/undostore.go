@@ -341,6 +341,17 @@ func (db *DB) encodeStep(s *undoStep, redo bool, written []WrittenBurst) ([]byte
 	return append(b, records...), true
 }
 
+// DeferUndo has load called, which calls RestoreUndo, when the stack is first
+// needed: a big step takes longer to read than a space to open.
+func (db *DB) DeferUndo(load func()) { db.undo.load = load }
+
+func (db *DB) loadUndo() {
+	if load := db.undo.load; load != nil {
+		db.undo.load = nil
+		load()
+	}
+}
+
 // RestoreUndo takes up the steps that CutUndo gave to a database of the same
 // profile, once the blocks that they are about are applied and before there are
 // any others. It gives the numbers of those that do not read, or are about what is
