@@ -10,8 +10,8 @@ import (
 )
 
 func someDirectory() *directory {
-	return &directory{cipher: 1, key: keys.Secret{1}, generation: 1 << 60, pages: []storedPage{
-		{name: 1 << 32, at: pageKey{7, 1}, sum: id.Hash{5}}, {name: 8<<32 | 1, stamp: 1<<32 | 99, at: pageKey{8, 2}},
+	return &directory{cipher: 1, key: keys.Secret{1}, generation: 1 << 60, sheets: []sheet{
+		{pages: []sheetPage{{1 << 32, 7}}, at: sheetKey{7, 1}, sum: id.Hash{5}}, {pages: []sheetPage{{8<<32 | 1, 99}, {8<<32 | 3, 1 << 17}}, at: sheetKey{8, 2}},
 	}}
 }
 

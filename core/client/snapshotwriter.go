@@ -124,7 +124,7 @@ func (w *snapshotter) write(ctx context.Context, o Snapshots) error {
 	if err != nil {
 		return err
 	}
-	s.c.ports.Env.Log.Debug("a snapshot is written", "space", id.Short(w.sp.key), "pages", len(dir.pages))
+	s.c.ports.Env.Log.Debug("a snapshot is written", "space", id.Short(w.sp.key), "sheets", len(dir.sheets))
 	w.sp.mu.Lock()
 	defer w.sp.mu.Unlock()
 	w.r.news.bytes -= counted.bytes
@@ -179,20 +179,41 @@ func (w *snapshotter) take(ctx context.Context) (*space.Image, []objectdb.Page, 
 	}
 }
 
-// store stores the pages that are not in storage, and gives the directory of all,
-// and the pages that are to be stored with it.
+// nextSheet gives the first sheet that pages make. Of pages with a stamp it does
+// not look at the bytes.
+func nextSheet(pages []objectdb.Page) (q sheet) {
+	var stamps []byte
+	for _, page := range pages {
+		if page.Name>>sheetBits != pages[0].Name>>sheetBits {
+			break
+		}
+		q.pages = append(q.pages, sheetPage{page.Name, len(page.Bytes)})
+		stamps = binary.BigEndian.AppendUint64(stamps, page.Stamp)
+	}
+	if pages[0].Stamp == 0 {
+		stamps = joinPages(pages[:len(q.pages)])
+	}
+	q.sum = keys.Sum(stamps)
+	return q
+}
+
+func joinPages(pages []objectdb.Page) (b []byte) {
+	for i := range pages {
+		b = append(b, pages[i].Bytes...)
+	}
+	return b
+}
+
+// store stores the sheets that are not in storage, and gives the directory of all,
+// and the sheets that are to be stored with it.
 func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*directory, *storage.Batch, error) {
 	env := w.sp.s.c.ports.Env
 	dir := &directory{cipher: w.sp.s.bulk().Cipher(), generation: binary.BigEndian.Uint64(env.Bytes(8))}
-	byStamp, bySum := map[uint64]pageKey{}, map[id.Hash]pageKey{}
+	stored := map[id.Hash]sheetKey{}
 	if old := w.known.dir; old != nil && old.cipher == dir.cipher {
 		dir.key = old.key
-		for _, q := range old.pages {
-			if q.stamp != 0 {
-				byStamp[q.stamp] = q.at
-			} else {
-				bySum[q.sum] = q.at
-			}
+		for _, q := range old.sheets {
+			stored[q.sum] = q.at
 		}
 	} else {
 		w.known = &snapshot{}
@@ -203,24 +224,25 @@ func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*direct
 	rest := w.sp.s.rest()
 	w.rows = 0
 	size := 0
-	for i, page := range pages {
-		q := storedPage{name: page.Name, stamp: page.Stamp}
-		var stored bool
-		if q.stamp != 0 {
-			q.at, stored = byStamp[q.stamp]
-		} else {
-			w.rows += len(page.Bytes)
-			q.sum = keys.Sum(page.Bytes)
-			q.at, stored = bySum[q.sum]
-		}
-		if !stored {
-			q.at = pageKey{dir.generation, uint32(i)}
-			fresh = append(fresh, keys.BulkPiece{Nonce: q.at.nonce(), Data: page.Bytes})
-			size += len(page.Bytes)
+	for len(pages) > 0 {
+		q := nextSheet(pages)
+		own := pages[:len(q.pages)]
+		pages = pages[len(own):]
+		var known bool
+		if q.at, known = stored[q.sum]; !known {
+			q.at = sheetKey{dir.generation, uint32(len(dir.sheets))}
+			fresh = append(fresh, keys.BulkPiece{Nonce: q.at.nonce(), Data: joinPages(own)})
+			size += len(fresh[len(fresh)-1].Data)
 			w.known.litter = append(w.known.litter, q.at) // until a directory names it
 		}
-		dir.pages = append(dir.pages, q)
-		if rest(); size < maxSnapshotBatch && i < len(pages)-1 {
+		for _, page := range own {
+			if page.Stamp == 0 {
+				w.rows += len(page.Bytes)
+			}
+		}
+		dir.sheets = append(dir.sheets, q)
+		rest()
+		if size < maxSnapshotBatch && len(pages) > 0 {
 			continue
 		}
 		if err := w.storeBatch(ctx, batch); err != nil {
@@ -231,7 +253,7 @@ func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*direct
 			return nil, nil, err
 		}
 		for k, b := range sealed {
-			batch.Put(readPageKey(fresh[k].Nonce[:]).key(w.sp.key), b)
+			batch.Put(readSheetKey(fresh[k].Nonce[:]).key(w.sp.key), b)
 		}
 		fresh, size = fresh[:0], 0
 	}
@@ -247,22 +269,22 @@ func (w *snapshotter) storeBatch(ctx context.Context, b *storage.Batch) error {
 	return err
 }
 
-// switchTo makes the directory the one that counts, and removes every page that
+// switchTo makes the directory the one that counts, and removes every sheet that
 // it does not name.
 func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *directory, batch *storage.Batch) error {
 	s, key := w.sp.s, w.sp.key
-	named := map[pageKey]bool{}
-	for _, q := range dir.pages {
+	named := map[sheetKey]bool{}
+	for _, q := range dir.sheets {
 		named[q.at] = true
 	}
-	if w.known.dir == nil { // no page of another generation is named
-		all, own := pagesRange(key), storage.Prefix(binary.BigEndian.AppendUint64(space.SnapshotKey(key), dir.generation))
+	if w.known.dir == nil { // no sheet of another generation is named
+		all, own := sheetsRange(key), storage.Prefix(binary.BigEndian.AppendUint64(space.SnapshotKey(key), dir.generation))
 		batch.DeleteRange(storage.Range{Start: all.Start, End: own.Start})
 		if own.End != nil {
 			batch.DeleteRange(storage.Range{Start: own.End, End: all.End})
 		}
 	} else {
-		for _, q := range w.known.dir.pages {
+		for _, q := range w.known.dir.sheets {
 			if !named[q.at] {
 				batch.Delete(q.at.key(key))
 			}
