@@ -189,6 +189,7 @@ func TestProfile_T04_flippedBitChangesNothing(t *testing.T) {
 				t.Errorf("%s: the space is gone and nothing was said", where)
 				continue
 			}
+			undoSteps(t, sp) // has them opened
 			missing := 0
 			for v, was := range objects {
 				switch now := record(sp, v); {

@@ -71,8 +71,9 @@ const nothing: UndoState = { canUndo: false, canRedo: false, nextUndo: undefined
 export class UndoManager {
   readonly #host: UndoHost;
   readonly #source = new Source(nothing);
-  /** What can be undone and redone, for buttons: changes are told once per burst. */
-  readonly state = new Observable(this.#source);
+  readonly #state = new Observable(this.#source);
+  /** Somebody has asked for the state: the core reads the stack when it first gives it. */
+  #watched = false;
   #version = -1;
   #window = 500;
 
@@ -94,6 +95,15 @@ export class UndoManager {
   /** Does what was undone last again; see {@link undo}. */
   redo(): boolean {
     return this.#host.revert(true);
+  }
+
+  /** What can be undone and redone, for buttons: changes are told once per burst. */
+  get state(): Observable<UndoState> {
+    if (!this.#watched) {
+      this.#watched = true;
+      this.#now();
+    }
+    return this.#state;
   }
 
   /** Whether there is a step to undo. */
@@ -141,7 +151,7 @@ export class UndoManager {
 
   /** @internal The stack is another if its number is: tells the observers. */
   follow(version: number): void {
-    if (version === this.#version) return;
+    if (!this.#watched || version === this.#version) return;
     this.#version = version;
     this.#now();
   }
