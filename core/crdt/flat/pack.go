@@ -6,9 +6,10 @@ import "encoding/binary"
 // is for this device's own storage, not for others: there is one reader, of the
 // same version.
 //
-// A column is runs of one difference to the value before, the first to 0:
-// zigzag(difference)<<1 and, with the lowest bit set, how often. Rows that were
-// made together differ by the same from one to the next.
+// A column is its period and runs of one difference to the value a period before, or
+// to the one before where there is none: zigzag(difference)<<1 and, with the lowest
+// bit set, how often. Rows that were made together differ by the same from one to
+// the next, or, where an object has several, from one object to the next.
 type Pack struct{ Bytes []byte }
 
 // Uint writes a number.
@@ -27,15 +28,53 @@ const maxRun = 1 << 12
 // maxStep bounds the difference in a run, so that no sum of them overflows.
 const maxStep = 1 << 48
 
+// maxPeriod bounds the period of a column, and sampled is how many values tell it.
+const (
+	maxPeriod = 24
+	sampled   = 512
+)
+
+// before is what the value at i is told by.
+func before(column []int64, i, period int) int64 {
+	switch {
+	case i >= period:
+		return column[i-period]
+	case i > 0:
+		return column[i-1]
+	}
+	return 0
+}
+
+// periodOf is the period by which a column has the fewest runs.
+func periodOf(column []int64) (best int) {
+	column = column[:min(len(column), sampled)]
+	fewest := len(column) + 1
+	for period := 1; period <= maxPeriod; period++ {
+		runs, last := period, int64(0)
+		for i := range column {
+			if d := column[i] - before(column, i, period); i == 0 || d != last {
+				last = d
+				runs++
+			}
+		}
+		if runs < fewest {
+			best, fewest = period, runs
+		}
+	}
+	return max(1, best)
+}
+
 // Ints writes a column. Its values are between -1<<60 and 1<<60.
 func (p *Pack) Ints(column []int64) {
-	last := int64(0)
+	if len(column) == 0 {
+		return
+	}
+	period := periodOf(column)
+	p.Uint(uint64(period))
 	for i := 0; i < len(column); {
-		d := column[i] - last
-		last = column[i]
+		d := column[i] - before(column, i, period)
 		n := 1
-		for n < maxRun && d >= -maxStep && d <= maxStep && i+n < len(column) && column[i+n]-last == d {
-			last = column[i+n]
+		for n < maxRun && d >= -maxStep && d <= maxStep && i+n < len(column) && column[i+n]-before(column, i+n, period) == d {
 			n++
 		}
 		head := uint64(d)<<2 ^ uint64(d>>63)<<1
@@ -121,8 +160,13 @@ func (u *Unpack) Ints(column []int64, least, most int64) {
 // ints reads as much of a column as is in range, and gives how many values that
 // are and what follows them.
 func ints(rest []byte, column []int64, least, most int64) (i int, behind []byte) {
-	last := int64(0)
-	for i < len(column) {
+	if len(column) == 0 {
+		return 0, rest
+	}
+	u := Unpack{rest: rest}
+	period := int(u.Uint(maxPeriod))
+	rest = u.rest
+	for period > 0 && i < len(column) {
 		var head uint64
 		if len(rest) > 0 && rest[0] < 0x80 {
 			head, rest = uint64(rest[0]), rest[1:]
@@ -134,29 +178,32 @@ func ints(rest []byte, column []int64, least, most int64) (i int, behind []byte)
 			head, rest = v, rest[n:]
 		}
 		d := int64(head>>2) ^ -int64(head>>1&1)
-		if head&1 == 0 {
-			if last += d; last < least || last > most {
+		end := i + 1
+		if head&1 == 1 {
+			n, size := binary.Uvarint(rest)
+			if size <= 0 || n > maxRun || n > uint64(len(column)-i) || n == 0 || d < -maxStep || d > maxStep {
 				break
 			}
-			column[i] = last
-			i++
+			rest = rest[size:]
+			end = i + int(n)
+		}
+		for ; i < end && i < period; i++ {
+			if column[i] = before(column, i, period) + d; column[i] < least || column[i] > most {
+				return i, rest
+			}
+		}
+		if i == end {
 			continue
 		}
-		n, size := binary.Uvarint(rest)
-		if size <= 0 || n > maxRun || n > uint64(len(column)-i) || n == 0 || d < -maxStep || d > maxStep {
-			break
+		from := column[i-period:]
+		for k, to := 0, column[i:end]; k < len(to); k++ {
+			v := from[k] + d
+			if v < least || v > most {
+				return i + k, rest
+			}
+			to[k] = v
 		}
-		rest = rest[size:]
-		// A run is steady: between two values in the range all are.
-		if first, end := last+d, last+d*int64(n); first < least || first > most || end < least || end > most {
-			break
-		}
-		part := column[i : i+int(n)]
-		for k := range part {
-			last += d
-			part[k] = last
-		}
-		i += int(n)
+		i = end
 	}
 	return i, rest
 }

@@ -14,6 +14,9 @@ func TestPack_readsWhatItWrote(t *testing.T) {
 		small := rapid.Int64Range(-3, 3)
 		any64 := rapid.Int64Range(-1<<60, 1<<60)
 		columns := rapid.SliceOf(rapid.SliceOf(rapid.OneOf(small, any64))).Draw(t, "columns")
+		for i, c := range columns { // as they are, or again and again
+			columns[i] = slices.Repeat(c, rapid.IntRange(1, 4).Draw(t, "times"))
+		}
 		var p Pack
 		for _, c := range columns {
 			p.Raw([]byte("between"))
@@ -74,6 +77,22 @@ func TestPack_runsOfOneDifferenceAreShort(t *testing.T) {
 	p.Ints(c)
 	if len(p.Bytes) > 16 {
 		t.Errorf("%d bytes", len(p.Bytes))
+	}
+}
+
+func TestPack_rowsOfObjectsThatAreAlikeAreShort(t *testing.T) {
+	for _, fields := range []int{2, 5, 7, maxPeriod} {
+		var c []int64
+		for object := range int64(2000) {
+			for field := range fields {
+				c = append(c, 11*object+int64(field*field))
+			}
+		}
+		var p Pack
+		p.Ints(c)
+		if len(p.Bytes) > 4*fields+len(c)/1000+8 {
+			t.Errorf("%d fields take %d bytes", fields, len(p.Bytes))
+		}
 	}
 }
 
