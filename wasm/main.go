@@ -99,7 +99,7 @@ func open(ctx context.Context, e env.Env, name string, o bind.Options, lost func
 		return client.Storage{}, closeAnd(store, err)
 	}
 	storage := client.Storage{
-		Store: store, Keys: keys.KeyStore(ks), Bulk: webkeys.Bulk{},
+		Store: store, Keys: keys.KeyStore(ks), Bulk: webkeys.Bulk{}, OpenRange: openRange(store),
 		Destroy: func(ctx context.Context) error {
 			if err := store.Close(); err != nil {
 				return err

@@ -236,8 +236,12 @@ func (s *session) readSheets(ctx context.Context, key id.SpaceKey, known *snapsh
 		q := &dir.sheets[i]
 		byKey[q.at] = append(byKey[q.at], q)
 	}
+	prefix := len(space.SnapshotKey(key))
 	ctx, cancel := context.WithCancel(ctx)
-	parts := s.scanAhead(ctx, sheetsRange(key))
+	parts := s.openAhead(ctx, sheetsRange(key), dir.key, func(key []byte) (nonce [keys.BulkNonce]byte, wanted bool) {
+		at := readSheetKey(key[prefix:])
+		return at.nonce(), len(byKey[at]) > 0
+	})
 	defer func() {
 		cancel()
 		for range parts { // until its goroutine has ended
@@ -245,25 +249,20 @@ func (s *session) readSheets(ctx context.Context, key id.SpaceKey, known *snapsh
 	}()
 	pages := map[objectdb.PageName][]byte{}
 	missing := len(dir.sheets)
-	for read := range parts {
-		if read.err != nil {
-			return nil, read.err
+	for part := range parts {
+		if part.err != nil {
+			return nil, part.err
 		}
-		var pieces []keys.BulkPiece
-		var opened [][]*sheet
-		for _, rec := range read.entries {
-			place := readSheetKey(rec.Key[len(space.SnapshotKey(key)):])
-			if list := byKey[place]; len(list) > 0 {
-				opened, pieces = append(opened, list), append(pieces, keys.BulkPiece{Nonce: place.nonce(), Data: rec.Value})
-			} else {
-				known.litter = append(known.litter, place)
-			}
-		}
-		plain, err := bulk.Open(ctx, dir.key, pieces)
+		plain, err := part.opened()
 		if err != nil {
 			return nil, err
 		}
-		for i, list := range opened {
+		for i, name := range part.names {
+			at := readSheetKey(name[prefix:])
+			list := byKey[at]
+			if len(list) == 0 {
+				known.litter = append(known.litter, at)
+			}
 			for _, q := range list {
 				missing--
 				if !q.split(plain[i], pages) {
@@ -290,38 +289,64 @@ func (q *sheet) split(b []byte, pages map[objectdb.PageName][]byte) bool {
 	return len(b) == 0
 }
 
-// scanned is a part of a range.
-type scanned struct {
-	entries []storage.Entry
-	err     error
+// part is some records of a range that are being opened: as Storage.OpenRange says.
+type part struct {
+	names  [][]byte
+	opened func() ([][]byte, error)
+	err    error
 }
 
-// scanAhead reads a range in parts, each while the one before is looked at, until
-// ctx is done. Whoever calls it takes parts until there are no more. What is read
-// at once is handed to the page in one task.
-func (s *session) scanAhead(ctx context.Context, r storage.Range) <-chan scanned {
-	const part = 4 // sheets, of about 1 MiB at most
-	parts := make(chan scanned)
+// openAhead reads a range in parts, each while the one before is opened and looked
+// at, until ctx is done. Whoever calls it takes parts until there are no more. What
+// is read at once is handed to the page in one task.
+func (s *session) openAhead(ctx context.Context, r storage.Range, key keys.Secret, nonce Nonces) <-chan part {
+	const records = 4 // sheets, of about 1 MiB at most
+	open := s.storage.OpenRange
+	if open == nil {
+		open = s.openRange
+	}
+	parts := make(chan part)
 	go func() {
 		defer s.c.rescue()
 		defer close(parts)
 		for {
-			list, err := s.storage.Store.Scan(ctx, r, part)
-			if err == nil && len(list) == 0 {
+			names, opened, err := open(ctx, r, records, key, nonce)
+			if err == nil && len(names) == 0 {
 				return
 			}
 			select {
-			case parts <- scanned{list, err}:
+			case parts <- part{names, opened, err}:
 			case <-ctx.Done():
 				return
 			}
 			if err != nil {
 				return
 			}
-			r = r.After(list[len(list)-1].Key)
+			r = r.After(names[len(names)-1])
 		}
 	}()
 	return parts
+}
+
+// openRange is Storage.OpenRange for a Store and a Bulk that do not know each other.
+func (s *session) openRange(ctx context.Context, r storage.Range, limit int, key keys.Secret, nonce Nonces) (names [][]byte, opened func() ([][]byte, error), err error) {
+	list, err := s.storage.Store.Scan(ctx, r, limit)
+	var pieces []keys.BulkPiece
+	var at []int
+	for i, e := range list {
+		names = append(names, e.Key)
+		if n, wanted := nonce(e.Key); wanted {
+			at, pieces = append(at, i), append(pieces, keys.BulkPiece{Nonce: n, Data: e.Value})
+		}
+	}
+	return names, func() ([][]byte, error) {
+		plain, err := s.bulk().Open(ctx, key, pieces)
+		out := make([][]byte, len(names))
+		for i, b := range plain {
+			out[at[i]] = b
+		}
+		return out, err
+	}, err
 }
 
 // dropSnapshot has the snapshot of a space count no more, soon.

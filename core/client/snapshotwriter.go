@@ -298,7 +298,7 @@ func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *direct
 	at := space.SnapshotKey(key)
 	batch.Put(at, s.keyring.Seal(dir.encode(), at))
 	if w.void(im) {
-		return errs.New("client.snapshot", errs.Cancelled, "a feed has another branch")
+		return errs.New("client.snapshot", errs.Cancelled, "a feed has another branch, or a damaged block")
 	}
 	if err := s.storage.Store.Apply(ctx, batch, storage.Relaxed); err != nil {
 		return err
@@ -311,8 +311,9 @@ func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *direct
 	return nil
 }
 
+// void reports whether an image must not be kept.
 func (w *snapshotter) void(im *space.Image) bool {
 	w.sp.mu.Lock()
 	defer w.sp.mu.Unlock()
-	return im.Void()
+	return im.Void() || w.r.spoiled
 }

@@ -38,7 +38,12 @@ func (s *Store) Scan(ctx context.Context, r storage.Range, limit int) ([]storage
 	if backwards {
 		args = []any{map[string]any{"query": kr, "count": limit, "direction": "prev"}}
 	}
-	page, err := s.getAll(ctx, op, args)
+	var page []storage.Entry
+	err = s.getAll(ctx, op, args, func(key []byte, v safejs.Value) error {
+		b, err := s.value(op, v)
+		page = append(page, storage.Entry{Key: key, Value: b})
+		return err
+	})
 	if err == nil && r.Reverse && !backwards {
 		// Without a limit the whole range comes anyway.
 		for i, j := 0, len(page)-1; i < j; i, j = i+1, j-1 {
@@ -48,9 +53,28 @@ func (s *Store) Scan(ctx context.Context, r storage.Range, limit int) ([]storage
 	return page, err
 }
 
+// ScanValues is Scan, forwards, for values that are to stay JavaScript's: f gets
+// each with its key, as it is stored, which is a Uint8Array unless it was damaged.
+func (s *Store) ScanValues(ctx context.Context, r storage.Range, limit int, f func(key []byte, v safejs.Value)) error {
+	const op = "idbstore.ScanValues"
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	kr, ok, err := s.bounds(op, r)
+	if err != nil || !ok {
+		return err
+	}
+	return s.getAll(ctx, op, []any{kr, limit}, func(key []byte, v safejs.Value) error {
+		f(key, v)
+		return nil
+	})
+}
+
 // getAll reads keys and values by two requests of one transaction, which see
-// the same state. Requests are answered in order, so the second ends both.
-func (s *Store) getAll(ctx context.Context, op string, args []any) ([]storage.Entry, error) {
+// the same state, and hands them to f. Requests are answered in order, so the
+// second ends both.
+func (s *Store) getAll(ctx context.Context, op string, args []any, f func(key []byte, v safejs.Value) error) error {
 	var keyReq safejs.Value
 	values, err := s.read(ctx, op, kvStore, func(os safejs.Value) (req safejs.Value, err error) {
 		if keyReq, err = os.Call("getAllKeys", args...); err != nil {
@@ -59,39 +83,38 @@ func (s *Store) getAll(ctx context.Context, op string, args []any) ([]storage.En
 		return os.Call("getAll", args...)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	keys, err := keyReq.Get("result")
 	if err != nil {
-		return nil, jsval.Error(op, errs.StorageUnavailable, err)
+		return jsval.Error(op, errs.StorageUnavailable, err)
 	}
 	n, err := keys.Length()
 	if err != nil {
-		return nil, jsval.Error(op, errs.StorageUnavailable, err)
+		return jsval.Error(op, errs.StorageUnavailable, err)
 	}
-	page := make([]storage.Entry, n)
-	for i := range page {
-		if page[i], err = s.entry(op, keys, values, i); err != nil {
-			return nil, err
+	for i := range n {
+		k, v, err := s.entry(op, keys, values, i)
+		if err == nil {
+			err = f(k, v)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return page, nil
+	return nil
 }
 
-func (s *Store) entry(op string, keys, values safejs.Value, i int) (e storage.Entry, err error) {
+func (s *Store) entry(op string, keys, values safejs.Value, i int) (key []byte, v safejs.Value, err error) {
 	k, err := keys.Index(i)
+	if err == nil {
+		v, err = values.Index(i)
+	}
 	if err != nil {
-		return e, jsval.Error(op, errs.StorageCorrupt, err)
+		return nil, v, jsval.Error(op, errs.StorageCorrupt, err)
 	}
-	v, err := values.Index(i)
-	if err != nil {
-		return e, jsval.Error(op, errs.StorageCorrupt, err)
-	}
-	if e.Key, err = s.key(op, k); err != nil {
-		return e, err
-	}
-	e.Value, err = s.value(op, v)
-	return e, err
+	key, err = s.key(op, k)
+	return key, v, err
 }
 
 // key gives the bytes of a key, which IndexedDB gives as an ArrayBuffer.
