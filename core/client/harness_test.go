@@ -95,7 +95,7 @@ func (w *world) client(p *profile) *client.Client {
 	ports := client.Ports{
 		Env: e,
 		OpenStore: func(context.Context, func(error)) (client.Storage, error) {
-			return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Destroy: p.destroy}, nil
+			return p.storage(), nil
 		},
 		Relays: func(func()) []client.Relay {
 			return []client.Relay{{
@@ -137,6 +137,12 @@ func (w *world) person(name string) *client.Client {
 	_, err := c.CreateIdentity(context.Background(), name)
 	ok(w.t, err)
 	return c
+}
+
+// storage is what the profile stores in, which outlives its clients.
+func (p *profile) storage() client.Storage {
+	bulk := keys.PlainBulk{}
+	return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Bulk: bulk, OpenRange: client.OpenRange(p.store, bulk), Destroy: p.destroy}
 }
 
 func (p *profile) destroy(ctx context.Context) error {

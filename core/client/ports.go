@@ -54,13 +54,13 @@ type Nonces func(key []byte) (nonce [keys.BulkNonce]byte, wanted bool)
 type Storage struct {
 	Store storage.Store
 	Keys  keys.KeyStore
-	// Bulk is the cipher of snapshots; nil is keys.PlainBulk.
+	// Bulk is the cipher of snapshots. Without one there are none.
 	Bulk keys.Bulk
-	// OpenRange, if it is there, does what Scan and then Bulk.Open do without
-	// bringing into memory what is sealed: it gives the keys of the first records
-	// of a range, at most limit, and begins to open those that nonce gives a nonce
-	// for. opened, which need not be called, waits for them: as many as keys, nil
-	// for the others.
+	// OpenRange does what Scan and then Bulk.Open do, which need not bring into
+	// memory what is sealed: it gives the keys of the first records of a range, at
+	// most limit, and begins to open those that nonce gives a nonce for. opened,
+	// which need not be called, waits for them: as many as keys, nil for the others.
+	// It is there if Bulk is.
 	OpenRange func(ctx context.Context, r storage.Range, limit int, key keys.Secret, nonce Nonces) (names [][]byte, opened func() ([][]byte, error), err error)
 	// Destroy closes the store and removes everything of the profile.
 	Destroy func(ctx context.Context) error

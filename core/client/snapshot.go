@@ -165,17 +165,12 @@ type snapshot struct {
 	litter []sheetKey
 }
 
-// bulk is the cipher of sheets.
-func (s *session) bulk() keys.Bulk {
-	if s.storage.Bulk != nil {
-		return s.storage.Bulk
-	}
-	return keys.PlainBulk{}
-}
-
 // restoreSpace makes a Space of its snapshot, which it takes in whole; nil if there
 // is none that is good. Load is to follow.
 func (s *session) restoreSpace(ctx context.Context, me *self, rec space.Record) (*space.Space, *snapshot, error) {
+	if s.storage.Bulk == nil {
+		return nil, nil, nil
+	}
 	core, known, err := s.takeSnapshot(ctx, me, rec)
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
@@ -227,7 +222,7 @@ func (s *session) takeSnapshot(ctx context.Context, me *self, rec space.Record) 
 // those that are not named as litter.
 func (s *session) readSheets(ctx context.Context, key id.SpaceKey, known *snapshot) (map[objectdb.PageName][]byte, error) {
 	const op = "client.snapshot"
-	dir, bulk := known.dir, s.bulk()
+	dir, bulk := known.dir, s.storage.Bulk
 	if dir.cipher != bulk.Cipher() {
 		return nil, errs.New(op, errs.VersionUnsupported, "the snapshot is under cipher %d, not %d", dir.cipher, bulk.Cipher())
 	}
@@ -301,16 +296,12 @@ type part struct {
 // is read at once is handed to the page in one task.
 func (s *session) openAhead(ctx context.Context, r storage.Range, key keys.Secret, nonce Nonces) <-chan part {
 	const records = 4 // sheets, of about 1 MiB at most
-	open := s.storage.OpenRange
-	if open == nil {
-		open = s.openRange
-	}
 	parts := make(chan part)
 	go func() {
 		defer s.c.rescue()
 		defer close(parts)
 		for {
-			names, opened, err := open(ctx, r, records, key, nonce)
+			names, opened, err := s.storage.OpenRange(ctx, r, records, key, nonce)
 			if err == nil && len(names) == 0 {
 				return
 			}
@@ -326,27 +317,6 @@ func (s *session) openAhead(ctx context.Context, r storage.Range, key keys.Secre
 		}
 	}()
 	return parts
-}
-
-// openRange is Storage.OpenRange for a Store and a Bulk that do not know each other.
-func (s *session) openRange(ctx context.Context, r storage.Range, limit int, key keys.Secret, nonce Nonces) (names [][]byte, opened func() ([][]byte, error), err error) {
-	list, err := s.storage.Store.Scan(ctx, r, limit)
-	var pieces []keys.BulkPiece
-	var at []int
-	for i, e := range list {
-		names = append(names, e.Key)
-		if n, wanted := nonce(e.Key); wanted {
-			at, pieces = append(at, i), append(pieces, keys.BulkPiece{Nonce: n, Data: e.Value})
-		}
-	}
-	return names, func() ([][]byte, error) {
-		plain, err := s.bulk().Open(ctx, key, pieces)
-		out := make([][]byte, len(names))
-		for i, b := range plain {
-			out[at[i]] = b
-		}
-		return out, err
-	}, err
 }
 
 // dropSnapshot has the snapshot of a space count no more, soon.

@@ -208,7 +208,7 @@ func joinPages(pages []objectdb.Page) (b []byte) {
 // and the sheets that are to be stored with it.
 func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*directory, *storage.Batch, error) {
 	env := w.sp.s.c.ports.Env
-	dir := &directory{cipher: w.sp.s.bulk().Cipher(), generation: binary.BigEndian.Uint64(env.Bytes(8))}
+	dir := &directory{cipher: w.sp.s.storage.Bulk.Cipher(), generation: binary.BigEndian.Uint64(env.Bytes(8))}
 	stored := map[id.Hash]sheetKey{}
 	if old := w.known.dir; old != nil && old.cipher == dir.cipher {
 		dir.key = old.key
@@ -248,7 +248,7 @@ func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*direct
 		if err := w.storeBatch(ctx, batch); err != nil {
 			return nil, nil, err
 		}
-		sealed, err := w.sp.s.bulk().Seal(ctx, dir.key, fresh)
+		sealed, err := w.sp.s.storage.Bulk.Seal(ctx, dir.key, fresh)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -155,7 +155,9 @@ func (sp *Space) start() error {
 	r.spawn(r.store.run)
 	known := sp.snapshot
 	sp.snapshot = nil
-	r.spawn(func(ctx context.Context) { sp.snapshots(ctx, r, known) })
+	if sp.s.storage.Bulk != nil {
+		r.spawn(func(ctx context.Context) { sp.snapshots(ctx, r, known) })
+	}
 	sp.mu.Unlock()
 	sp.s.net.attach(r.link)
 	sp.tellMembers()

@@ -20,7 +20,7 @@ func (w *world) openTab(p *profile) (*client.Client, *sight) {
 	ports := client.Ports{
 		Env: testEnv(),
 		OpenStore: func(context.Context, func(error)) (client.Storage, error) {
-			return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Destroy: p.destroy}, nil
+			return p.storage(), nil
 		},
 		Relays: func(func()) []client.Relay {
 			return []client.Relay{{

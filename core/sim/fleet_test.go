@@ -162,7 +162,8 @@ func (p *peer) open() {
 	p.c = client.New(client.Ports{
 		Env: p.f.env,
 		OpenStore: func(context.Context, func(error)) (client.Storage, error) {
-			return client.Storage{Store: recorder{p.disk, p.f}, Keys: p.keys}, nil
+			store, bulk := recorder{p.disk, p.f}, keys.PlainBulk{}
+			return client.Storage{Store: store, Keys: p.keys, Bulk: bulk, OpenRange: client.OpenRange(store, bulk)}, nil
 		},
 		Relays: func(func()) []client.Relay {
 			s := p.f.hub.Signaler()

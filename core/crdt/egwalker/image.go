@@ -5,57 +5,55 @@ import "github.com/echospace/echospace/core/crdt/flat"
 // Pack writes the history. A replay that is kept is not in it: what it gives is
 // made again from the history.
 func (s *Sequence) Pack(p *flat.Pack) {
-	var c [3][]int64 // parents, ops and length of each event
-	for i := range s.events {
-		v := &s.events[i]
-		for k, x := range [...]int64{int64(v.parentCount), int64(v.opCount), int64(v.length)} {
-			c[k] = append(c[k], x)
+	for _, n := range [...]int{len(s.events), len(s.parents), len(s.ops), len(s.frontier), int(s.length)} {
+		p.Uint(uint64(n))
+	}
+	pack := func(n int, value func(i int) int64) {
+		c := make([]int64, n)
+		for i := range c {
+			c[i] = value(i)
 		}
+		p.Ints(c)
 	}
-	p.Uint(uint64(len(s.events)))
-	p.Uint(uint64(len(s.parents)))
-	p.Uint(uint64(len(s.ops)))
-	p.Uint(uint64(len(s.frontier)))
-	p.Uint(uint64(s.length))
-	for _, list := range c {
-		p.Ints(list)
-	}
-	var parents []int64
+	pack(len(s.events), func(i int) int64 { return int64(s.events[i].parentCount) })
+	pack(len(s.events), func(i int) int64 { return int64(s.events[i].opCount) })
+	pack(len(s.events), func(i int) int64 { return int64(s.events[i].length) })
+	parents := make([]int64, 0, len(s.parents))
 	for e := range s.events {
 		for _, q := range s.Parents(Event(e)) {
 			parents = append(parents, int64(e)-int64(q))
 		}
 	}
 	p.Ints(parents)
-	var frontier []int64
-	for _, e := range s.frontier {
-		frontier = append(frontier, int64(e))
-	}
-	p.Ints(frontier)
-	kinds, pos, lens := make([]int64, len(s.ops)), make([]int64, len(s.ops)), make([]int64, len(s.ops))
-	for i, o := range s.ops {
-		kinds[i], pos[i], lens[i] = int64(o.Kind), int64(o.Pos), int64(o.Len)
-	}
-	p.Ints(kinds)
-	p.Ints(pos)
-	p.Ints(lens)
+	pack(len(s.frontier), func(i int) int64 { return int64(s.frontier[i]) })
+	pack(len(s.ops), func(i int) int64 { return int64(s.ops[i].Kind) })
+	pack(len(s.ops), func(i int) int64 { return int64(s.ops[i].Pos) })
+	pack(len(s.ops), func(i int) int64 { return int64(s.ops[i].Len) })
 }
 
 // Unpack makes the history that Pack wrote. What it says is kept in range.
 func (s *Sequence) Unpack(u *flat.Unpack) {
 	*s = Sequence{}
 	const most = 1 << 28
-	n, parentCount, opCount, frontier := u.Uint(most), u.Uint(most), u.Uint(most), u.Uint(most)
-	s.length = int32(u.Uint(MaxLength))
-	column := func(n uint64, least, most int64) []int64 {
-		c := u.Column(int(n))
-		u.Ints(c, least, most)
-		return c
+	var sizes [4]uint64
+	for i := range sizes {
+		sizes[i] = u.Uint(most)
 	}
-	parentCounts, opCounts, lengths := column(n, 0, int64(n)), column(n, 0, int64(opCount)), column(n, 0, MaxLength)
-	parents := column(parentCount, 1, int64(n))
-	tips := column(frontier, 0, int64(n)-1)
-	kinds, pos, lens := column(opCount, 0, int64(lastKind)), column(opCount, 0, MaxLength), column(opCount, 1, MaxLength)
+	n, parentCount, opCount, frontier := sizes[0], sizes[1], sizes[2], sizes[3]
+	s.length = int32(u.Uint(MaxLength))
+	var columns [8][]int64
+	for i, c := range [...]struct {
+		n           uint64
+		least, most int64
+	}{
+		{n, 0, int64(n)}, {n, 0, int64(opCount)}, {n, 0, MaxLength}, {parentCount, 1, int64(n)}, {frontier, 0, int64(n) - 1},
+		{opCount, 0, int64(lastKind)}, {opCount, 0, MaxLength}, {opCount, 1, MaxLength},
+	} {
+		columns[i] = u.Column(int(c.n))
+		u.Ints(columns[i], c.least, c.most)
+	}
+	parentCounts, opCounts, lengths, parents := columns[0], columns[1], columns[2], columns[3]
+	tips, kinds, pos, lens := columns[4], columns[5], columns[6], columns[7]
 	if u.Bad() {
 		return
 	}

@@ -12,7 +12,9 @@ import "encoding/binary"
 // the next, or, where an object has several, from one object to the next.
 type Pack struct{ Bytes []byte }
 
-// Uint writes a number.
+// Uint writes a number. It is called from many places, none of them a hot loop.
+//
+//go:noinline
 func (p *Pack) Uint(v uint64) { p.Bytes = binary.AppendUvarint(p.Bytes, v) }
 
 // Raw writes bytes with their length.
@@ -99,6 +101,8 @@ type Unpack struct {
 func NewUnpack(b []byte) *Unpack { return &Unpack{rest: b} }
 
 // Fail has Done report false.
+//
+//go:noinline
 func (u *Unpack) Fail() { u.bad, u.rest = true, nil }
 
 // Done reports whether everything was of the form and read to the end.
@@ -108,6 +112,8 @@ func (u *Unpack) Done() bool { return !u.bad && len(u.rest) == 0 }
 func (u *Unpack) Bad() bool { return u.bad }
 
 // Uint reads a number up to most.
+//
+//go:noinline
 func (u *Unpack) Uint(most uint64) uint64 {
 	v, n := binary.Uvarint(u.rest)
 	if n <= 0 || v > most {
@@ -138,6 +144,8 @@ func (u *Unpack) Next(n int) []byte {
 
 // Column makes room for a column of n values; none if what is left cannot be so
 // long.
+//
+//go:noinline
 func (u *Unpack) Column(n int) []int64 {
 	if u.bad || n/maxRun > len(u.rest) || n > 0 && len(u.rest) == 0 {
 		u.Fail()
