@@ -107,6 +107,15 @@ func (b *builder) size() int {
 	return len(b.changes) + len(b.body) + len(b.message) + 4*len(b.items) + b.columns.size()
 }
 
+// bound is what the payload takes at most.
+func (b *builder) bound(db *DB) int {
+	n := 1<<10 + len(b.changes) + len(b.body) + len(b.message) + len(b.objects)*id.ShortSize + len(b.feeds)*id.HashSize
+	for _, k := range b.keys {
+		n += 5 + len(db.keys.At(k))
+	}
+	return n + 28*len(b.items) + b.columns.bound() // an item: a source and two varints
+}
+
 // payload puts the tables in front of the changes.
 func (b *builder) payload(db *DB) []byte {
 	b.flush()

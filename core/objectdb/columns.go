@@ -48,6 +48,11 @@ func (c *columns) empty() bool { return len(c.counts) == 0 }
 // size is about what the columns take in a payload.
 func (c *columns) size() int { return len(c.counts) + 3*len(c.runs) + len(c.chars) }
 
+// bound is what append appends at most.
+func (c *columns) bound() int {
+	return 32 + binary.MaxVarintLen32*len(c.counts) + 2*binary.MaxVarintLen64*len(c.runs) + len(c.chars)
+}
+
 // begin adds an edit without runs.
 func (c *columns) begin() { c.counts = append(c.counts, 0) }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/rope"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -100,6 +101,11 @@ func (db *DB) transact(timeMs int64, message []byte, remote bool, f func() error
 	db.tx.begin(db.containers.Len(), db.items.Len())
 	db.tx.remote = remote
 	err := f()
+	if err == nil && b.size() > maxBurst { // else it is far from the limit
+		if n := b.bound(db); n > feed.MaxChange {
+			err = errs.New("objectdb.Local", errs.TooLarge, "a transaction of up to %d bytes, the limit is %d: make several", n, feed.MaxChange)
+		}
+	}
 	if err != nil {
 		db.rollback(saved.ops)
 		b.restore(saved)

@@ -312,6 +312,33 @@ func TestSetWriter_movesWhatIsNotWritten(t *testing.T) {
 	b.want(obj, "{k:{mine:2}}")
 }
 
+// TestLocal_O11_moreThanAChange: what could never be stored is refused when it is
+// made, and what comes behind it is stored.
+func TestLocal_O11_moreThanAChange(t *testing.T) {
+	s := newSite(t, 1)
+	s.do(opCreate(objID(1), map[string][]byte{"a": vStr("before")}))
+	value := vStr(strings.Repeat("x", feed.MaxChange/8))
+	fill := func(n int) (ops []byte) {
+		for i := range n {
+			ops = append(ops, opSet(objID(1), value, fmt.Sprintf("k%d", i))...)
+		}
+		return ops
+	}
+	before := showAll(s.db)
+	if err := s.db.Local(fill(8), 0); !errs.Is(err, errs.TooLarge) {
+		t.Fatalf("8 values of an eighth of the limit: %v, want TooLarge", err)
+	}
+	if after := showAll(s.db); after != before {
+		t.Fatal("a transaction that was refused has changed something")
+	}
+	s.do(fill(7), opSet(objID(1), vStr("after"), "a"))
+	for _, b := range s.flush() {
+		if len(b.Payload) > feed.MaxChange {
+			t.Errorf("a payload of %d bytes, the limit is %d", len(b.Payload), feed.MaxChange)
+		}
+	}
+}
+
 func TestLocal_withoutWriter(t *testing.T) {
 	db := New(Options{})
 	if err := db.Local(opCreate(objID(1), nil), 1); !errs.Is(err, errs.NotPermitted) {

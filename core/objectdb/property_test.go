@@ -3,6 +3,7 @@ package objectdb
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -210,7 +211,15 @@ func (r *replica) add(o twinOp) *twinOp {
 
 // flush writes the first pending block.
 func (r *replica) flush() {
+	bound := math.MaxInt // of the open burst; the closed ones come first
+	if r.db.open != nil {
+		bound = r.db.open.bound(r.db)
+	}
+	closed := len(r.db.bursts) > 0
 	b, ok := r.db.Cut()
+	if ok && !closed && len(b.Payload) > bound {
+		r.f.t.Fatalf("a payload of %d bytes, %d at most", len(b.Payload), bound)
+	}
 	r.open, r.edited, r.typed = nil, "", false
 	if !ok {
 		if len(r.pending) != 0 {
