@@ -142,7 +142,11 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d to %d", v, payloadVersion, marksVersion)
 	}
 	p.version = v
-	if want := map[bool]int{false: 5, true: 11}[v >= columnsVersion]; n != want {
+	want := 5
+	if v >= columnsVersion {
+		want = 11
+	}
+	if n != want {
 		r.Fail(fmt.Errorf("payload of version %d has %d elements, want %d", v, n, want))
 	}
 	p.feeds = r.Bytes(maxTable)

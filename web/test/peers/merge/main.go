@@ -175,8 +175,9 @@ func (p *person) edit(edits [][3]any) {
 	}
 }
 
-// maxRun is how many blocks a peer sends, and checks by one signature, at once.
-const maxRun = 64
+// maxRun is how many bytes of blocks a peer sends, and checks by one signature, at
+// once; as in core/syncer.
+const maxRun = 60 << 10
 
 // fresh takes all blocks into an empty database: checks, opens, applies.
 func (w *world) fresh() (content string, longest time.Duration) {
@@ -185,35 +186,53 @@ func (w *world) fresh() (content string, longest time.Duration) {
 	for n, from := range w.people {
 		reading[n] = &reader{from: from, prev: feed.Ref{Feed: from.header.ID()}}
 	}
+	t := begin()
 	for _, at := range w.order {
-		longest = max(longest, p.merge(reading[at.person].next))
+		p.merge(reading[at.person].next(), t)
 	}
-	return p.text(), longest
+	t.over()
+	return p.text(), t.longest
 }
 
 // slice is how long a client works before it lets the page go on.
 const slice = 8 * time.Millisecond
 
-// merge takes a block as a client does, and gives the longest time without a pause.
-func (p *person) merge(next func() objectdb.Block) (longest time.Duration) {
-	begun := time.Now()
-	b := next()
-	for !p.db.Prepare(b, func() bool { return time.Since(begun) > slice }) {
-		longest = max(longest, time.Since(begun))
-		begun = time.Now()
+// tasks are the slices of a client's work.
+type tasks struct {
+	begun   time.Time
+	longest time.Duration
+}
+
+func begin() *tasks { return &tasks{begun: time.Now()} }
+
+// over reports whether a slice is over.
+func (t *tasks) over() bool {
+	took := time.Since(t.begun)
+	t.longest = max(t.longest, took)
+	return took > slice
+}
+
+// merge takes a block as a client does.
+func (p *person) merge(b objectdb.Block, t *tasks) {
+	if t.over() {
+		t.begun = time.Now()
+	}
+	for !p.db.Prepare(b, t.over) {
+		t.begun = time.Now()
 	}
 	check(p.db.Apply(b))
-	return max(longest, time.Since(begun))
 }
 
 // join takes the blocks of person 1 into the database of person 0.
 func (w *world) join() (content string, longest time.Duration) {
 	me, from := w.people[0], w.people[1]
 	read := &reader{from: from, prev: feed.Ref{Feed: from.header.ID()}}
+	t := begin()
 	for range from.opened {
-		longest = max(longest, me.merge(read.next))
+		me.merge(read.next(), t)
 	}
-	return me.text(), longest
+	t.over()
+	return me.text(), t.longest
 }
 
 func (p *person) text() string {
@@ -231,7 +250,8 @@ type reader struct {
 
 func (r *reader) next() objectdb.Block {
 	if len(r.checked) == 0 {
-		for ; len(r.checked) < maxRun && r.at < len(r.from.sealed); r.at++ {
+		for size := 0; size < maxRun && r.at < len(r.from.sealed); r.at++ {
+			size += len(r.from.sealed[r.at])
 			r.checked = append(r.checked, must(feed.DecodeBlock(r.from.sealed[r.at])))
 		}
 		check(feed.VerifyRun(r.from.header, r.prev, r.checked))
