@@ -84,7 +84,7 @@ func typeInto(t *testing.T, sp *client.Space, v id.ObjectID, what string) {
 		x, err = db.FindText(v, objectdb.Key("text"))
 		return err
 	}))
-	ok(t, sp.EditText(x, 0, 0, []byte(what), 1234))
+	edit(t, sp, x, 0, 0, []byte(what), 1234)
 }
 
 func TestSpace_S12_exportAndImport(t *testing.T) {

@@ -130,6 +130,13 @@ func (w *world) open(p *profile) *client.Client {
 	return c
 }
 
+// edit edits a text.
+func edit(t *testing.T, sp *client.Space, x objectdb.Text, pos, deleted int, inserted []byte, now int64) {
+	t.Helper()
+	_, err := sp.EditText(x, pos, deleted, inserted, now)
+	ok(t, err)
+}
+
 // person makes an open client on a new profile with an identity.
 func (w *world) person(name string) *client.Client {
 	w.t.Helper()

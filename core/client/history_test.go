@@ -255,13 +255,13 @@ func TestHistory_O16_blame(t *testing.T) {
 	}
 	same(t, a, b)
 	for i, word := range []string{", ", "dear ", "world"} { // the first two in one block
-		ok(t, b.EditText(text(b), 5+[]int{0, 2, 7}[i], 0, []byte(word), int64(1000*(i+1))))
+		edit(t, b, text(b), 5+[]int{0, 2, 7}[i], 0, []byte(word), int64(1000*(i+1)))
 		if i == 1 {
 			same(t, a, b)
 		}
 	}
 	same(t, a, b)
-	ok(t, a.EditText(text(a), 0, 1, []byte("J"), 9000))
+	edit(t, a, text(a), 0, 1, []byte("J"), 9000)
 	for _, sp := range []*client.Space{a, b} {
 		same(t, a, b)
 		runs, err := sp.Blame(context.Background(), text(sp))

@@ -300,17 +300,19 @@ func (sp *Space) EditAt(ops []byte, now int64) error {
 // EditText replaces deleted UTF-16 code units from pos on by UTF-8, as a
 // transaction of its own, made at a time in milliseconds since 1970. It is like
 // Edit, at a fraction of the cost: asking for the time would be half of it.
-func (sp *Space) EditText(t objectdb.Text, pos, deleted int, inserted []byte, now int64) error {
+// It gives objectdb.PlainLength.
+func (sp *Space) EditText(t objectdb.Text, pos, deleted int, inserted []byte, now int64) (plain int, err error) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	err := sp.mayEdit()
-	if err == nil {
-		err = sp.core.DB().EditText(t, pos, deleted, inserted, now)
+	if err := sp.mayEdit(); err != nil {
+		return -1, err
 	}
-	if err == nil {
-		sp.run.edited()
+	db := sp.core.DB()
+	if err := db.EditText(t, pos, deleted, inserted, now); err != nil {
+		return -1, err
 	}
-	return err
+	sp.run.edited()
+	return db.PlainLength(t), nil
 }
 
 // mayEdit refuses edits of a space that is closed or only read. sp.mu is held.

@@ -117,6 +117,19 @@ func (db *DB) TextLength(t Text) (int, error) {
 	return db.ropes.Len(x.content), nil
 }
 
+// PlainLength is the length of a text all of which is ASCII, so that each of its
+// positions is one between characters; else, and for what is no text, -1.
+func (db *DB) PlainLength(t Text) int {
+	x, err := db.text(t)
+	if err != nil {
+		return -1
+	}
+	if n := db.ropes.Len(x.content); n == db.ropes.Bytes(x.content) {
+		return n
+	}
+	return -1
+}
+
 // AppendText appends the content of a text between two positions in UTF-16 code
 // units, as UTF-8. Positions beyond the end are the end.
 func (db *DB) AppendText(to []byte, t Text, from, end int) ([]byte, error) {

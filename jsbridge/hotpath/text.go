@@ -5,7 +5,6 @@ package hotpath
 import (
 	"unicode/utf8"
 
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/wire"
@@ -143,14 +142,16 @@ func esTextAnchorRelease(handle, text, anchor int32) int32 {
 }
 
 // esTextEdit replaces deleted code units from pos on by the n bytes in the
-// input, as a transaction of its own, made at now: milliseconds since 1970.
+// input, as a transaction of its own, made at now: milliseconds since 1970. It gives
+// one more than the length of the text if all of that is ASCII then, else 0, or a
+// negative kind.
 //
 //go:wasmexport es_text_edit
 func esTextEdit(handle, text, pos, deleted, n int32, now float64) int32 {
 	return edit(handle, text, pos, deleted, n, now)
 }
 
-// esTextType inserts one character of one code unit.
+// esTextType inserts one character of one code unit, and gives what esTextEdit does.
 //
 //go:wasmexport es_text_type
 func esTextType(handle, text, pos, unit int32, now float64) int32 {
@@ -167,11 +168,12 @@ func edit(handle, text, pos, deleted, n int32, now float64) (status int32) {
 		return fail(door.dead)
 	}
 	sp, in, err := call(handle, n)
+	plain := -1
 	if err == nil {
-		err = sp.EditText(objectdb.Text(text), int(pos), int(deleted), in, int64(now))
+		plain, err = sp.EditText(objectdb.Text(text), int(pos), int(deleted), in, int64(now))
 	}
 	if err != nil {
 		return fail(err)
 	}
-	return int32(errs.OK)
+	return int32(plain + 1)
 }

@@ -56,14 +56,20 @@ const applyBytes = 256;
 /** How much of what is typed is kept back at most, in code units. */
 const maxTyped = 256;
 
-/** Characters that go on where the last edit of a text ended, and that the core has not been given. */
+/** Edits that go on where the last edit of a text ended, and that the core has not been given: inserts, or deletes. */
 interface Typed {
   readonly handle: number;
   readonly text: number;
-  readonly from: number;
   readonly now: number;
-  end: number;
+  readonly inserts: boolean;
+  /** Where the content is to be inserted, or `deleted` code units are to go. */
+  pos: number;
   content: string;
+  deleted: number;
+  /** Where the next insert goes on. */
+  end: number;
+  /** The length of the text, of which every position is one between characters; else -1. */
+  plain: number;
 }
 
 /** A running module: its API, its hot path, and what happens when it dies. */
@@ -77,7 +83,7 @@ export class Runtime {
   #memory = new Uint8Array(0);
   /** What was applied since the core's goroutines had their turn, in bytes. */
   #owed = 0;
-  /** Undefined unless nothing of the module has run since the last edit of a text, an insert. */
+  /** Undefined unless nothing of the module has run since the last edit of a text. */
   #typed: Typed | undefined;
 
   private constructor(exports: RawExports, forget: () => void) {
@@ -372,30 +378,35 @@ export class Runtime {
    * Replaces code units of a text by a well-formed string, as a transaction of its
    * own. What goes on where the last edit ended, in the same millisecond and before
    * anything of the module has run, cannot be refused and is one change with it: it
-   * is kept back until then.
+   * is kept back until then. (A delete can be, if it would cut a character; those of
+   * texts that have no such place are kept back.)
    */
   editText(handle: number, text: number, pos: number, deleted: number, inserted: string): void {
     if (this.#crash) throw this.#crash;
     const now = Date.now();
     const t = this.#typed;
-    if (
-      t !== undefined &&
-      deleted === 0 &&
-      pos === t.end &&
-      now === t.now &&
-      text === t.text &&
-      handle === t.handle &&
-      t.content.length + inserted.length <= maxTyped
-    ) {
-      t.content += inserted;
-      t.end += inserted.length;
-      return;
+    if (t !== undefined && now === t.now && text === t.text && handle === t.handle) {
+      if (deleted === 0 && t.inserts) {
+        if (pos === t.end && t.content.length + inserted.length <= maxTyped) {
+          t.content += inserted;
+          t.end += inserted.length;
+          return;
+        }
+      } else if (deleted > 0 && inserted.length === 0 && !t.inserts && pos >= 0) {
+        const backwards = pos + deleted === t.pos;
+        if ((backwards || pos === t.pos) && pos + deleted <= t.plain && t.deleted + deleted <= maxTyped) {
+          t.pos = pos;
+          t.deleted += deleted;
+          t.plain -= deleted;
+          return;
+        }
+      }
     }
     const status = this.#invoke((e) => this.#edit(e, handle, text, pos, deleted, inserted, now));
-    if (status !== 0) throw this.#failure();
-    if (inserted.length === 0) return;
+    if (status < 0) throw this.#failure();
     const end = pos + inserted.length;
-    this.#typed = { handle, text, from: end, now, end, content: '' };
+    const inserts = inserted.length > 0;
+    this.#typed = { handle, text, now, inserts, pos: end, content: '', deleted: 0, end, plain: status - 1 };
   }
 
   #edit(
@@ -417,9 +428,9 @@ export class Runtime {
     const t = this.#typed;
     if (t === undefined) return;
     this.#typed = undefined;
-    if (t.content.length === 0) return;
-    const status = this.#edit(this.#exports, t.handle, t.text, t.from, 0, t.content, t.now);
-    if (status !== 0) reportUncaught(this.#failure()); // the text can count no more
+    if (t.content.length + t.deleted === 0) return;
+    const status = this.#edit(this.#exports, t.handle, t.text, t.pos, t.deleted, t.content, t.now);
+    if (status < 0) reportUncaught(this.#failure()); // the text can count no more
   }
 
   /** Puts a string into the input buffer as UTF-8, and gives its length in bytes. */

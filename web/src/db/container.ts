@@ -299,6 +299,12 @@ export class PlaceOfText {
     if (this.#shownAlone()) this.container.object.edit([...this.path(text), 0], () => undefined);
   }
 
+  /** The same, after it was stored. */
+  stored(text: Text): Host | undefined {
+    this.store(text);
+    return this.host;
+  }
+
   #shownAlone(): boolean {
     const { view } = this.container.object;
     return view?.hides(this.container.property(this.key)) ?? false;

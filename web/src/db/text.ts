@@ -253,12 +253,11 @@ export class Text {
     checkInteger('position', position); // an export would round it
     checkInteger('length', length);
     const place = this.#place;
-    place?.store(this);
-    const host = place?.host;
+    const host = place && (place.host ?? place.stored(this));
     if (place && host) {
       place.check(this);
       if (!host.inTransaction) {
-        this.#settled();
+        if (this.#ahead !== undefined) this.#settled();
         host.editText(place, this.#rowNow(host), position, length, content);
         return;
       }
