@@ -126,7 +126,7 @@ func (s *Sequence) Layout(order Order) []Run {
 	w.tree.moved = w.moved
 	w.tree.reset()
 	for e := range Event(len(s.events)) {
-		if _, err := w.event(e, nil); err != nil {
+		if err := w.replay(e); err != nil {
 			panic(err) // it was checked when it was added
 		}
 	}

@@ -82,7 +82,7 @@ func (s *Sequence) Locate(ranges []Range, replaced []Replacement, order Order) [
 // whether the range had inserted them itself: runs of n. It replays the event alone.
 func (s *Sequence) TakenAway(r Range, f func(own bool, n int32)) {
 	v := &s.events[r.Event]
-	w := &walker{s: s, base: none, start: v.first}
+	w := &walker{s: s, base: none, start: v.first, quiet: true}
 	w.tree.moved = w.moved
 	w.tree.reset()
 	if v.first > 0 { // there was no more than that
@@ -183,7 +183,7 @@ func (s *Sequence) locator(ranges []Range, replaced []Replacement, order Order) 
 		}
 	}
 	for e := w.base + 1; int(e) < s.Len(); e++ {
-		if _, err := w.event(e, nil); err != nil {
+		if err := w.replay(e); err != nil {
 			panic(err) // it was checked when it was added
 		}
 	}

@@ -12,6 +12,7 @@ type walker struct {
 	next  Event   // the first event after the base that it has not replayed
 	start int32   // number of the first element after the base
 	at    []Event // the version, ascending
+	quiet bool    // what ops come to in the sequence as it is is not asked for
 	tree  tree
 	// While it is on its way to a version: what is to be taken out, and put back in
 	// behind that, the last first.
@@ -24,19 +25,19 @@ type walker struct {
 // walk gives a walker that has replayed all events but the last, which follows
 // parents.
 func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
-	w := s.replay(parents, order)
+	w := s.walkerFor(parents, order)
 	s.prepared = 0
 	for int(w.next) < s.Len()-1 {
-		if _, err := w.event(w.next, nil); err != nil {
+		if err := w.replay(w.next); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
 }
 
-// replay gives a walker for an event that follows parents: the one that is kept, or
+// walkerFor gives a walker for an event that follows parents: the one that is kept, or
 // one at the beginning of its replay.
-func (s *Sequence) replay(parents []Event, order Order) *walker {
+func (s *Sequence) walkerFor(parents []Event, order Order) *walker {
 	if w := s.walker; w != nil && (w.base == none || len(parents) > 0 && parents[0] >= w.base) {
 		w.s, w.order = s, order // a Sequence may have been copied
 		return w
@@ -73,13 +74,13 @@ func (s *Sequence) Prepare(parents []Event, order Order, enough func() bool) (do
 	if slices.Equal(parents, s.frontier) {
 		return true
 	}
-	w := s.replay(parents, order)
+	w := s.walkerFor(parents, order)
 	s.prepared = maxPrepared
 	for int(w.next) < s.Len() {
 		if !w.move(s.Parents(w.next), enough) {
 			return false
 		}
-		if _, err := w.event(w.next, nil); err != nil {
+		if err := w.replay(w.next); err != nil {
 			s.giveUp() // it does not fit itself, as Merge will say
 			return true
 		}
@@ -99,6 +100,14 @@ func (w *walker) moved(id, n, leaf int32) {
 	for i := range refs {
 		refs[i] = leaf
 	}
+}
+
+// replay replays an event whose edits were made.
+func (w *walker) replay(e Event) error {
+	w.quiet = true
+	_, err := w.event(e, nil)
+	w.quiet = false
+	return err
 }
 
 // event replays an event and appends the edits that it comes to.
@@ -131,15 +140,24 @@ func (w *walker) ops(e Event, edits []Edit) ([]Edit, error) {
 		case Delete:
 			edits = w.delete(first, o, edits)
 		case InsertBefore:
-			edits = append(edits, Edit{Op{o.Kind, w.insertBefore(e, first, o.Pos), 1}, from})
+			pos := w.insertBefore(e, first, o.Pos)
+			edits = w.inserted(edits, Edit{Op{o.Kind, pos, 1}, from})
 			from++
 		default:
-			edits = append(edits, Edit{Op{o.Kind, w.insert(e, first, o), o.Len}, from})
+			pos := w.insert(e, first, o)
+			edits = w.inserted(edits, Edit{Op{o.Kind, pos, o.Len}, from})
 			from += o.Len
 		}
 		first += o.Len
 	}
 	return edits, nil
+}
+
+func (w *walker) inserted(edits []Edit, e Edit) []Edit {
+	if w.quiet {
+		return edits
+	}
+	return append(edits, e)
 }
 
 // moveTo brings the walker to a version.
@@ -293,7 +311,7 @@ func (w *walker) insert(e Event, first int32, o Op) int32 {
 		i.right = nearID
 	}
 	p = w.integrate(p, &i)
-	pos := t.before(p, end)
+	pos := w.position(p)
 	if p.at > 0 {
 		prev := t.item(place{p.leaf, p.at - 1})
 		if o.Kind == Insert && prev.kind == Insert && prev.event == e && prev.id+prev.len == first && left == first-1 && prev.state == 1 && i.right == noID && !prev.gone {
@@ -331,9 +349,17 @@ func (w *walker) insertBefore(e Event, first, pos int32) int32 {
 		p.at++
 	}
 	p = w.integrate(p, &i)
-	at := t.before(p, end)
+	at := w.position(p)
 	t.insert(p, i)
 	return at
+}
+
+// position is that of a place in the sequence as it is, unless that is not asked for.
+func (w *walker) position(p place) int32 {
+	if w.quiet {
+		return 0
+	}
+	return w.tree.before(p, end)
 }
 
 // integrate finds the place of an item among concurrent ones, which begin at p.
@@ -431,7 +457,7 @@ func (w *walker) delete(first int32, o Op, edits []Edit) []Edit {
 		for k := range done {
 			w.refs[first-w.start+k] = idAt(id, k)
 		}
-		if !it.gone {
+		if !it.gone && !w.quiet {
 			pos := t.before(p, end)
 			if last := len(edits) - 1; last >= 0 && edits[last].Kind == Delete && edits[last].Pos == pos {
 				edits[last].Len += done
