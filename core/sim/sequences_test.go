@@ -64,7 +64,8 @@ func (p *peer) typeIn(v id.ObjectID, rng *rand.Rand, word string) {
 	}))
 	pos := rng.IntN(length + 1)
 	deleted := rng.IntN(min(4, length-pos) + 1)
-	p.f.ok(p.sp.EditText(x, pos, deleted, []byte(word), 1))
+	_, err := p.sp.EditText(x, pos, deleted, []byte(word), 1)
+	p.f.ok(err)
 }
 
 // arrange splices the list of an object, or moves an item of it.
