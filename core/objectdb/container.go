@@ -93,11 +93,32 @@ func (db *DB) addContainer(c container) int32 {
 // child gives the container of a kind that whoever saw s at key of parent
 // creates there.
 func (db *DB) child(parent, key int32, s seen, kind uint8) int32 {
-	v := db.childID(db.containers.At(parent).id, db.keyBytes(key), s, kind)
-	if c := db.find(v, parent); c != none {
-		return c
+	c, v := db.findChild(parent, key, s, kind)
+	if c == none {
+		c = db.addContainer(container{id: v, parent: parent, key: key, seen: s, kind: kind})
 	}
-	return db.addContainer(container{id: v, parent: parent, key: key, seen: s, kind: kind})
+	return c
+}
+
+// childName is what the id of a nested container is made of.
+type childName struct {
+	parent, key int32
+	seen        seen
+	kind        uint8
+}
+
+// findChild gives that container, or none and its id. To look for the same again, as
+// for a text that is typed in block after block, costs no hash.
+func (db *DB) findChild(parent, key int32, s seen, kind uint8) (c int32, v id.ObjectID) {
+	last, name := &db.lastChild, childName{parent, key, s, kind}
+	if last.row > 0 && last.name == name {
+		return last.row, v
+	}
+	v = db.childID(db.containers.At(parent).id, db.keyBytes(key), s, kind)
+	if c = db.find(v, parent); c != none {
+		last.name, last.row = name, c
+	}
+	return c, v
 }
 
 // childID is the truncated labelled hash of parent, type, seen op and key.

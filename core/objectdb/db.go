@@ -57,21 +57,25 @@ type DB struct {
 	// Objects and the maps inside them.
 	containers flat.Column[container]
 	byID       flat.Index
-	keys       *flat.Strings
-	fields     crdt.Registers
-	byField    flat.Index // fields of containers that have many
-	values     flat.Heap
-	seed       maphash.Seed
-	alive      int // objects that are created and not deleted
-	texts      []*textState
-	ropes      rope.Store // their contents
-	lists      []*listState
-	slotRows   flat.Column[slot]
-	items      flat.Column[item]
-	byItem     flat.Index
-	source     uint64
-	madeItems  uint64 // how many items were made here
-	epoch      uint64 // counts changes of the state, in groups
+	lastChild  struct { // the nested container that was looked for last
+		name childName
+		row  int32 // 0, which is an object, is none
+	}
+	keys      *flat.Strings
+	fields    crdt.Registers
+	byField   flat.Index // fields of containers that have many
+	values    flat.Heap
+	seed      maphash.Seed
+	alive     int // objects that are created and not deleted
+	texts     []*textState
+	ropes     rope.Store // their contents
+	lists     []*listState
+	slotRows  flat.Column[slot]
+	items     flat.Column[item]
+	byItem    flat.Index
+	source    uint64
+	madeItems uint64 // how many items were made here
+	epoch     uint64 // counts changes of the state, in groups
 
 	// Writing.
 	writer    id.FeedID

@@ -335,7 +335,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 			"limits": "option", "source": "option",
 			"graph": "image", "containers": "image", "keys": "image", "fields": "image", "values": "image", "alive": "image",
 			"texts": "image", "ropes": "of texts", "lists": "image", "slotRows": "image", "items": "image",
-			"byID": "of containers", "byField": "of fields", "byItem": "of items", "order": "function", "slots": "of keys; of the open burst",
+			"byID": "of containers", "lastChild": "scratch", "byField": "of fields", "byItem": "of items", "order": "function", "slots": "of keys; of the open burst",
 			"seed": "process", "madeItems": "process", "epoch": "process",
 			"writer": "SetWriter", "hasWriter": "SetWriter", "writerErr": "SetWriter", "head": "SetWriter",
 			"open": "none at an image", "bursts": "none at an image", "cut": "none at an image", "tx": "scratch",

@@ -130,5 +130,6 @@ func (f *finder) child(o *op, kind uint8) int32 {
 	} else {
 		key = db.internKey(f.applier.p.keys[o.index])
 	}
-	return db.find(db.childID(db.containers.At(parent).id, db.keyBytes(key), f.applier.seen(o), kind), parent)
+	c, _ := db.findChild(parent, key, f.applier.seen(o), kind)
+	return c
 }
