@@ -1,7 +1,7 @@
 // The second half of `make bench`: Echospace beside its peers, in the same
 // Chromium and the same run. Rounds interleave the libraries.
 //
-//   node web/test/peers.mjs [--rounds 5] [--only text,merge,objects,latency,cold,memory]
+//   node web/test/peers.mjs [--rounds 5] [--only text,merge,returning,objects,latency,cold,memory]
 //     [--objects 100000] [--cap 60] [--libraries echospace,yjs]
 //
 // `--objects` is how many go in at once, a tenth of it one by one; `--cap` is
@@ -17,10 +17,11 @@ import { libraries, versions } from './peers/libraries.mjs';
 import * as memory from './peers/memory.mjs';
 import * as merge from './peers/merge.mjs';
 import * as storing from './peers/objects.mjs';
+import * as returning from './peers/returning.mjs';
 import { Table } from './peers/table.mjs';
 import * as text from './peers/text.mjs';
 
-const scenarios = { text, merge, objects: storing, latency, cold, memory };
+const scenarios = { text, merge, returning, objects: storing, latency, cold, memory };
 
 const { values } = parseArgs({
   options: {

@@ -9,6 +9,8 @@
 //                 merges all of it into an empty document, `join` what person 1 wrote
 //                 into the document of person 0; both give `{ content, longest? }`,
 //                 `longest` being the longest task in ms, if there was more than one.
+//   returning(absence) { comeBack() }: somebody who was away; `comeBack` merges what the
+//                 others wrote and gives `{ longest }`.
 //   objects()   { add(object), addAll(objects), set(i, rank), rank(i), half(),
 //                 read(result), stored(), watch(callback)?, ready? }: the objects of
 //                 this profile. `add`, `addAll` (to an empty profile) and `set` are
@@ -31,7 +33,7 @@ export const libraries = [
     name: 'Echospace',
     file: 'echospace',
     packages: [],
-    does: ['text', 'merge', 'objects', 'latency', 'cold', 'memory'],
+    does: ['text', 'merge', 'returning', 'objects', 'latency', 'cold', 'memory'],
   },
   { name: 'raw IndexedDB', file: 'raw', packages: [], does: ['objects', 'cold'] },
   {

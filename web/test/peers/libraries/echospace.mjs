@@ -53,8 +53,8 @@ export async function objects() {
   };
 }
 
-/** The people of a trace: databases of the core, in a program of their own. */
-export async function people(trace) {
+/** Databases of the core, in a program of their own. */
+async function databases() {
   await import('/wasm_exec.js');
   const go = new globalThis.Go();
   const { instance } = await WebAssembly.instantiateStreaming(
@@ -62,11 +62,28 @@ export async function people(trace) {
     go.importObject,
   );
   go.run(instance);
-  const answer = ({ error, ...result }) => {
-    if (error) throw new Error(error);
-    return result;
-  };
-  const { build, fresh, join } = globalThis.echospaceMerge;
-  answer(build(JSON.stringify(trace)));
-  return { fresh: () => answer(fresh()), join: () => answer(join()) };
+  return Object.fromEntries(
+    Object.entries(globalThis.echospaceMerge).map(([name, f]) => [
+      name,
+      (...args) => {
+        const { error, ...result } = f(...args);
+        if (error) throw new Error(error);
+        return result;
+      },
+    ]),
+  );
+}
+
+/** The people of a trace. */
+export async function people(trace) {
+  const { build, fresh, join } = await databases();
+  build(JSON.stringify(trace));
+  return { fresh, join };
+}
+
+/** Somebody who was away from a space and comes back. */
+export async function returning(absence) {
+  const { leave, comeBack } = await databases();
+  leave(JSON.stringify(absence));
+  return { comeBack };
 }

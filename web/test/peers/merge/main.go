@@ -288,6 +288,7 @@ func answer(f func() (string, time.Duration)) (out any) {
 
 func main() {
 	var w *world
+	var comeBack func() (string, time.Duration)
 	function := func(f func(args []js.Value) (string, time.Duration)) js.Func {
 		return js.FuncOf(func(_ js.Value, args []js.Value) any {
 			return answer(func() (string, time.Duration) { return f(args) })
@@ -302,6 +303,13 @@ func main() {
 		}),
 		"fresh": function(func([]js.Value) (string, time.Duration) { return w.fresh() }),
 		"join":  function(func([]js.Value) (string, time.Duration) { return w.join() }),
+		"leave": function(func(args []js.Value) (string, time.Duration) {
+			var a absence
+			check(json.Unmarshal([]byte(args[0].String()), &a))
+			comeBack = a.build()
+			return "", 0
+		}),
+		"comeBack": function(func([]js.Value) (string, time.Duration) { return comeBack() }),
 	})
 	select {}
 }
