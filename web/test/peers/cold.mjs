@@ -6,10 +6,15 @@ import { withProfile } from './pages.mjs';
 
 export const heading = 'Cold start';
 
-async function fill(count) {
+/** Makes objects, and changes each of them until it was written so many times. */
+async function fill({ count, history }) {
   const db = await library.objects();
   db.addAll(Array.from({ length: count }, (_, i) => record(i)));
   await db.stored();
+  for (let round = 1; round < history; round++) {
+    for (let i = 0; i < count; i++) db.set(i, round * count + i);
+    await db.stored();
+  }
   await new Promise((resolve) => setTimeout(resolve, 10_000)); // for what a library does in idle time
 }
 
@@ -25,22 +30,32 @@ async function ask() {
 
 export async function measure({ url, library, cap, objects, table }) {
   const count = Math.ceil(objects / 10);
-  const query = `initialize() done (others: library loaded) to first result, ${count} objects`;
-  const read = 'the same, and one property of each result read';
-  const whole = 'navigation to first result';
-  const profile = await Profile.make();
-  try {
-    const at = [profile.directory, url, library, 3 * cap];
-    await withProfile(...at, (page) => page.run(fill, count));
-    const first = await withProfile(...at, (page) => page.run(ask));
-    if (first.half !== Math.ceil(count / 2))
-      throw new Error(`${first.half} objects came back, not half of ${count}`);
-    table.note(query, library.name, 'ms', first.answered - first.ready);
-    table.note(read, library.name, 'ms', first.read - first.ready);
-    table.note(whole, library.name, 'ms', first.answered);
-  } catch (error) {
-    table.fail(query, library.name, error);
-  } finally {
-    await profile.remove();
+  for (const history of library.does.includes('returning') ? [1, 10] : [1]) {
+    const suffix = history > 1 ? `, each written ${history} times` : '';
+    await start(`${count} objects${suffix}`, history);
+  }
+
+  async function start(what, history) {
+    const query = `initialize() done (others: library loaded) to first result, ${what}`;
+    const profile = await Profile.make();
+    try {
+      const at = [profile.directory, url, library, 3 * cap];
+      await withProfile(...at, (page) => page.run(fill, { count, history }));
+      const first = await withProfile(...at, (page) => page.run(ask));
+      if (first.half !== Math.ceil(count / 2))
+        throw new Error(`${first.half} objects came back, not half of ${count}`);
+      table.note(query, library.name, 'ms', first.answered - first.ready);
+      table.note(
+        `one property of each result read too, ${what}`,
+        library.name,
+        'ms',
+        first.read - first.ready,
+      );
+      table.note(`navigation to first result, ${what}`, library.name, 'ms', first.answered);
+    } catch (error) {
+      table.fail(query, library.name, error);
+    } finally {
+      await profile.remove();
+    }
   }
 }
