@@ -1,0 +1,101 @@
+package objectdb
+
+import (
+	"sort"
+
+	"slices"
+
+	"github.com/echospace/echospace/core/crdt"
+	"github.com/echospace/echospace/core/crdt/egwalker"
+	"github.com/echospace/echospace/core/crdt/rope"
+)
+
+// text takes back all that the step did to a text.
+func (run *undoRun) text(c int32) error {
+	db := run.db
+	if slices.Contains(run.texts, c) {
+		return nil
+	}
+	run.texts = append(run.texts, c)
+	if !db.attached(c) {
+		return nil
+	}
+	x := db.textOf(c)
+	var ranges []egwalker.Range
+	var gone [][]byte
+	for i := range run.step.records {
+		r := run.current(run.step.records[i])
+		if r.kind != recText || r.container != c {
+			continue
+		}
+		if e := x.event(r.after.Node); e >= 0 {
+			ranges = append(ranges, egwalker.Range{Event: e, First: int32(r.after.Index), Len: db.elementsOf(&r)})
+			gone = append(gone, run.step.value(&r))
+		}
+	}
+	pieces := x.history.Locate(ranges, db.replacements(x, c), byName{db.graph, x.nodes})
+	for i := range pieces {
+		pieces[i].Pos = x.textPosition(pieces[i].Pos)
+	}
+	for _, p := range slices.Backward(pieces) {
+		if p.Kind == egwalker.Insert {
+			if err := db.replaceText(c, p.Pos, p.Len, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		content := gone[p.Range]
+		from := rope.Offset(content, int(p.Off))
+		to := -1
+		if from >= 0 {
+			to = rope.Offset(content[from:], int(p.Len))
+		}
+		if to < 0 {
+			continue // a stored record that is not of this text
+		}
+		by, _ := x.end(db, c, p.Pos, 0)
+		if err := db.replaceText(c, p.Pos, 0, content[from:from+to]); err != nil {
+			return err
+		}
+		run.replaced = append(run.replaced, replacement{
+			text: c, n: p.Len,
+			gone: crdt.Stamp{Node: x.nodes[ranges[p.Range].Event], Index: uint32(p.First)},
+			by:   crdt.Stamp{Node: db.open.node, Index: uint32(by)},
+		})
+	}
+	if len(pieces) > 0 {
+		db.tx.touch(c)
+	}
+	return nil
+}
+
+// textPosition is the position in the text of a place in its sequence, in which the
+// boundaries of marks stand too.
+func (x *textState) textPosition(place int32) int32 {
+	if x.marks == nil {
+		return place
+	}
+	bounds := x.marks.bounds
+	return place - int32(sort.Search(len(bounds), func(i int) bool { return bounds[i].at+int32(i) >= place }))
+}
+
+// replacements are what was put back into a text.
+func (db *DB) replacements(x *textState, c int32) (out []egwalker.Replacement) {
+	for _, stack := range [][]*undoStep{db.undo.undo, db.undo.redo} {
+		for _, s := range stack {
+			for _, r := range s.replaced {
+				if r.text != c {
+					continue
+				}
+				gone, by := x.event(r.gone.Node), x.event(r.by.Node)
+				if gone >= 0 && by >= 0 {
+					out = append(out, egwalker.Replacement{
+						Gone: egwalker.Range{Event: gone, First: int32(r.gone.Index), Len: r.n},
+						By:   egwalker.Range{Event: by, First: int32(r.by.Index), Len: r.n},
+					})
+				}
+			}
+		}
+	}
+	return out
+}
