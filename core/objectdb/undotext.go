@@ -1,9 +1,8 @@
 package objectdb
 
 import (
-	"sort"
-
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
