@@ -53,6 +53,20 @@ describe('live objects look like plain ones', () => {
     assert.ok(live instanceof Expando && isLive(live));
     assert.ok(!isLive({}) && !isLive(null) && !isLive(live.nested));
   });
+
+  test('O14 what inherits from a live object, or passes its traps on, is none', () => {
+    const live = new Expando({ a: 1 });
+    const heir: { a: number } = Object.create(live);
+    const wrapped = new Proxy(live, { get: (target, key, receiver) => Reflect.get(target, key, receiver) });
+    assert.deepEqual(
+      [heir, wrapped].map((object) => [object.a, isLive(object)]),
+      [
+        [1, false],
+        [1, false],
+      ],
+    );
+    assert.ok(!Reflect.ownKeys(live).some((key) => typeof key === 'symbol'));
+  });
 });
 
 describe('live objects hold their values', () => {

@@ -140,6 +140,24 @@ describe('wire', () => {
     assert.ok(r.done);
   });
 
+  test('texts and names of every length, again and again', () => {
+    const texts = ['', '__proto__', 'é', 'x\u0000', 'seven\u{1f600}'];
+    for (let length = 1; length < 70; length++) {
+      for (const letter of ['a', 'z', '\u007f'])
+        texts.push(letter.repeat(length), `${letter.repeat(length - 1)}é`);
+    }
+    for (let i = 0; i < 2000; i++) texts.push(`key ${i * 7919}`); // more than are remembered
+    const w = new Writer();
+    for (const text of texts) w.str(text);
+    for (const how of ['name', 'str', 'name'] as const) {
+      const r = new Reader(w.bytes);
+      for (const text of texts) assert.equal(r[how](), text);
+      assert.ok(r.done);
+    }
+    assert.throws(() => reader('a361').name(), RangeError);
+    assert.throws(() => reader('a1ff').name(), TypeError);
+  });
+
   test('truncate forgets what came after', () => {
     const w = new Writer();
     w.str('kept');
