@@ -295,7 +295,7 @@ type part struct {
 // at, until ctx is done. Whoever calls it takes parts until there are no more. What
 // is read at once is handed to the page in one task.
 func (s *session) openAhead(ctx context.Context, r storage.Range, key keys.Secret, nonce Nonces) <-chan part {
-	const records = 4 // sheets, of about 1 MiB at most
+	const records = 2 // sheets, of about 1 MiB at most
 	parts := make(chan part)
 	go func() {
 		defer s.c.rescue()
