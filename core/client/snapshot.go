@@ -110,6 +110,16 @@ type directory struct {
 	sheets     []sheet
 }
 
+// has reports whether a sheet is in the directory. There are some hundred at most.
+func (d *directory) has(at sheetKey) bool {
+	for i := range d.sheets {
+		if d.sheets[i].at == at {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *directory) encode() []byte {
 	var p flat.Pack
 	p.Uint(directoryVersion)
@@ -226,16 +236,11 @@ func (s *session) readSheets(ctx context.Context, key id.SpaceKey, known *snapsh
 	if dir.cipher != bulk.Cipher() {
 		return nil, errs.New(op, errs.VersionUnsupported, "the snapshot is under cipher %d, not %d", dir.cipher, bulk.Cipher())
 	}
-	byKey := make(map[sheetKey][]*sheet, len(dir.sheets))
-	for i := range dir.sheets { // several that are alike may be one record
-		q := &dir.sheets[i]
-		byKey[q.at] = append(byKey[q.at], q)
-	}
 	prefix := len(space.SnapshotKey(key))
 	ctx, cancel := context.WithCancel(ctx)
 	parts := s.openAhead(ctx, sheetsRange(key), dir.key, func(key []byte) (nonce [keys.BulkNonce]byte, wanted bool) {
 		at := readSheetKey(key[prefix:])
-		return at.nonce(), len(byKey[at]) > 0
+		return at.nonce(), dir.has(at)
 	})
 	defer func() {
 		cancel()
@@ -254,11 +259,14 @@ func (s *session) readSheets(ctx context.Context, key id.SpaceKey, known *snapsh
 		}
 		for i, name := range part.names {
 			at := readSheetKey(name[prefix:])
-			list := byKey[at]
-			if len(list) == 0 {
+			if !dir.has(at) {
 				known.litter = append(known.litter, at)
 			}
-			for _, q := range list {
+			for k := range dir.sheets { // several that are alike may be one record
+				q := &dir.sheets[k]
+				if q.at != at {
+					continue
+				}
 				missing--
 				if !q.split(plain[i], pages) {
 					return nil, errs.New(op, errs.StorageCorrupt, "a sheet has %d bytes", len(plain[i]))

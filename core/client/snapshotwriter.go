@@ -197,6 +197,17 @@ func nextSheet(pages []objectdb.Page) (q sheet) {
 	return q
 }
 
+// find gives a sheet the place of one that is the same, if there is one.
+func (d *directory) find(q *sheet) bool {
+	for i := range d.sheets {
+		if d.sheets[i].sum == q.sum {
+			q.at = d.sheets[i].at
+			return true
+		}
+	}
+	return false
+}
+
 func joinPages(pages []objectdb.Page) (b []byte) {
 	for i := range pages {
 		b = append(b, pages[i].Bytes...)
@@ -209,13 +220,11 @@ func joinPages(pages []objectdb.Page) (b []byte) {
 func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*directory, *storage.Batch, error) {
 	env := w.sp.s.c.ports.Env
 	dir := &directory{cipher: w.sp.s.storage.Bulk.Cipher(), generation: binary.BigEndian.Uint64(env.Bytes(8))}
-	stored := map[id.Hash]sheetKey{}
-	if old := w.known.dir; old != nil && old.cipher == dir.cipher {
+	old := w.known.dir
+	if old != nil && old.cipher == dir.cipher {
 		dir.key = old.key
-		for _, q := range old.sheets {
-			stored[q.sum] = q.at
-		}
 	} else {
+		old = &directory{}
 		w.known = &snapshot{}
 		dir.key = keys.NewSecret(env)
 	}
@@ -228,8 +237,7 @@ func (w *snapshotter) store(ctx context.Context, pages []objectdb.Page) (*direct
 		q := nextSheet(pages)
 		own := pages[:len(q.pages)]
 		pages = pages[len(own):]
-		var known bool
-		if q.at, known = stored[q.sum]; !known {
+		if !old.find(&q) {
 			q.at = sheetKey{dir.generation, uint32(len(dir.sheets))}
 			fresh = append(fresh, keys.BulkPiece{Nonce: q.at.nonce(), Data: joinPages(own)})
 			size += len(fresh[len(fresh)-1].Data)
@@ -273,10 +281,6 @@ func (w *snapshotter) storeBatch(ctx context.Context, b *storage.Batch) error {
 // it does not name.
 func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *directory, batch *storage.Batch) error {
 	s, key := w.sp.s, w.sp.key
-	named := map[sheetKey]bool{}
-	for _, q := range dir.sheets {
-		named[q.at] = true
-	}
 	if w.known.dir == nil { // no sheet of another generation is named
 		all, own := sheetsRange(key), storage.Prefix(binary.BigEndian.AppendUint64(space.SnapshotKey(key), dir.generation))
 		batch.DeleteRange(storage.Range{Start: all.Start, End: own.Start})
@@ -284,13 +288,12 @@ func (w *snapshotter) switchTo(ctx context.Context, im *space.Image, dir *direct
 			batch.DeleteRange(storage.Range{Start: own.End, End: all.End})
 		}
 	} else {
-		for _, q := range w.known.dir.sheets {
-			if !named[q.at] {
-				batch.Delete(q.at.key(key))
-			}
+		gone := w.known.litter
+		for i := range w.known.dir.sheets {
+			gone = append(gone, w.known.dir.sheets[i].at)
 		}
-		for _, k := range w.known.litter {
-			if !named[k] {
+		for _, k := range gone {
+			if !dir.has(k) {
 				batch.Delete(k.key(key))
 			}
 		}
