@@ -53,6 +53,31 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// TestScanValues gives what Scan does, as JavaScript has it.
+func TestScanValues(t *testing.T) {
+	s := open(t, dbName(t), Options{})
+	if err := s.Apply(t.Context(), batch("a/1", "one", "a/2", "", "a/3", "three", "b", "not"), storage.Strict); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int]string{2: "a/1=one a/2= ", 9: "a/1=one a/2= a/3=three "} {
+		got := ""
+		err := s.ScanValues(t.Context(), storage.Prefix([]byte("a/")), limit, func(key []byte, v safejs.Value) {
+			b, err := jsval.Bytes(v)
+			if err != nil {
+				t.Error(err)
+			}
+			got += fmt.Sprintf("%s=%s ", key, b)
+		})
+		if err != nil || got != want {
+			t.Errorf("limit %d: %q, %v; want %q", limit, got, err, want)
+		}
+	}
+	err := s.ScanValues(t.Context(), storage.Range{Start: []byte("b"), End: []byte("b")}, 1, func([]byte, safejs.Value) { t.Error("an empty range has something") })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStoreWithoutDirection runs the suite as on an engine whose getAll knows
 // no direction.
 func TestStoreWithoutDirection(t *testing.T) {
