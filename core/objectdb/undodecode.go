@@ -211,9 +211,10 @@ func (d *stepDecoder) record() {
 // check refuses a record that does not fit what it is about.
 func (d *stepDecoder) check(rec *undoRecord, row *container, key uint64, value []byte, isNil bool) {
 	isItem := row.kind == typeList && key > 0 && key&1 == 0
-	whole := func(v []byte) bool {
+	whole := func(v []byte, depth int) bool {
 		r := wire.NewReader(v)
-		return d.db.limits.readValue(r) == -1 && r.Done("") == nil
+		d.db.limits.readWhole(r, depth)
+		return r.Done("") == nil
 	}
 	ok := false
 	switch rec.kind {
@@ -222,7 +223,7 @@ func (d *stepDecoder) check(rec *undoRecord, row *container, key uint64, value [
 	case recLife:
 		ok = row.parent == none && rec.after.Node != none && len(value) <= 1 && rec.container != propertiesRow
 	case recRegister:
-		ok = (row.kind == typeMap && key&1 == 1 || isItem) && rec.after.Node != none && (isNil || len(value) == 0 || whole(value))
+		ok = (row.kind == typeMap && key&1 == 1 || isItem) && rec.after.Node != none && (isNil || len(value) == 0 || containerKind(value) == 0 && whole(value, 0))
 	case recCounter:
 		r := wire.NewReader(value)
 		r.Int()
@@ -234,9 +235,7 @@ func (d *stepDecoder) check(rec *undoRecord, row *container, key uint64, value [
 	case recMoved:
 		ok = isItem && rec.after.Node != none
 	case recRemoved:
-		r := wire.NewReader(value)
-		r.Skip()
-		ok = isItem && rec.after.Node != none && (containerKind(value) != 0 && r.Done("") == nil || whole(value))
+		ok = isItem && rec.after.Node != none && whole(value, d.db.limits.Depth)
 		if n := len(d.s.records); rec.run > 0 {
 			ok = ok && n > 0 && d.s.records[n-1].kind == recRemoved && d.s.records[n-1].run == rec.run-1 && d.s.records[n-1].container == rec.container
 		}

@@ -1,6 +1,7 @@
 package objectdb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -116,6 +117,35 @@ func containerKind(v []byte) uint8 {
 		return uint8(t)
 	}
 	return 0
+}
+
+// readWhole reads one value with all that is in it, maps and lists up to so deep, and
+// checks it as the ops that write it do.
+func (l Limits) readWhole(r *wire.Reader, depth int) {
+	pairs := l.readValue(r)
+	switch {
+	case r.Err() != nil || pairs == -1:
+	case pairs == isCounter:
+		r.Int()
+	case pairs == isText:
+		l.size(r, r.StringBytes(math.MaxInt32))
+	case depth == 0:
+		r.Fail(errs.New("objectdb.readWhole", errs.TooLarge, "maps and lists are nested too deep"))
+	case pairs <= isList:
+		for n := isList - pairs; n > 0 && r.Err() == nil; n-- {
+			l.readWhole(r, depth-1)
+		}
+	default:
+		var last []byte
+		for i := 0; i < pairs && r.Err() == nil; i++ {
+			k := l.readKey(r)
+			if i > 0 && bytes.Compare(last, k) >= 0 {
+				r.Fail(errors.New("keys of a map are not ascending"))
+			}
+			last = k
+			l.readWhole(r, depth-1)
+		}
+	}
 }
 
 // readValue reads one value and checks it. Of a map it reads only the head and
