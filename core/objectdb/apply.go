@@ -66,15 +66,16 @@ func (a *applier) key(o *op) int32 {
 	return itemKey(a.item(o.index))
 }
 
-// item is an item of the list under the cursor. One that is not there, which
-// only a faulty writer names, is one that was removed.
+// item is an item of the list under the cursor. One that is not in the past of the
+// block, which only a faulty writer names, is one that was removed: whether it is
+// here yet must not matter.
 func (a *applier) item(index int32) int32 {
 	db := a.db
 	if i := a.items[index]; i != none && db.items.At(i).list == a.cursor {
 		return i
 	}
 	name := a.p.items[index]
-	i := db.findItem(a.cursor, name)
+	i := db.findItem(a.cursor, name, a.past)
 	if i == none {
 		i = db.items.Append(item{list: a.cursor, field: none, shown: none, place: none, at: crdt.Stamp{Node: a.node, Index: a.index}, name: name})
 	}

@@ -95,7 +95,11 @@ func (db *DB) addContainer(c container) int32 {
 func (db *DB) child(parent, key int32, s seen, kind uint8) int32 {
 	c, v := db.findChild(parent, key, s, kind)
 	if c == none {
-		c = db.addContainer(container{id: v, parent: parent, key: key, seen: s, kind: kind})
+		return db.addContainer(container{id: v, parent: parent, key: key, seen: s, kind: kind})
+	}
+	// A faulty writer may have named it before the item that it is in was here.
+	if row := db.containers.At(c); key < none && row.key != key && db.items.At(itemOf(row.key)).field == none {
+		row.key = key
 	}
 	return c
 }

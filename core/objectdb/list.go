@@ -66,13 +66,13 @@ func (db *DB) itemHash(list int32, n itemName) uint64 {
 	return maphash.Bytes(db.seed, b[:])
 }
 
-// findItem gives the item of a list by its name, removed or not, or none. Of
-// several of one name, which only a faulty writer makes, it is the first by
-// order, on every replica alike.
-func (db *DB) findItem(list int32, n itemName) int32 {
+// findItem gives the item of a list by its name, removed or not, or none, among
+// those that were inserted in a past. Of several of one name, which only a faulty
+// writer makes, it is the first by order, on every replica alike.
+func (db *DB) findItem(list int32, n itemName, past crdt.Past) int32 {
 	found := int32(none)
 	db.byItem.Find(db.itemHash(list, n), func(i int32) bool {
-		if it := db.items.At(i); it.list == list && it.name == n {
+		if it := db.items.At(i); it.list == list && it.name == n && past.Has(it.at.Node) {
 			if found == none || db.graph.Compare(it.at, db.items.At(found).at) < 0 {
 				found = i
 			}

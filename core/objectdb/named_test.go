@@ -312,6 +312,49 @@ func TestSetWriter_movesWhatIsNotWritten(t *testing.T) {
 	b.want(obj, "{k:{mine:2}}")
 }
 
+// TestApply_O02_itemOutsideThePast: who edits items that no block before its own has
+// inserted, as only a faulty writer does, is passed over by all alike, whatever came
+// first.
+func TestApply_O02_itemOutsideThePast(t *testing.T) {
+	for name, edit := range map[string][]byte{
+		"set":           opSet(objID(1), vInt(9), "l", 1),
+		"set to a map":  opSet(objID(1), vMap(map[string][]byte{"k": vInt(9)}), "l", 1),
+		"in a map":      opSet(objID(1), vInt(9), "l", 0, "k"),
+		"to a counter":  opAdd(objID(1), 9, "l", 2),
+		"typed":         opEdit(objID(1), 0, 0, "typed", "l", 3),
+		"move":          opMove(objID(1), 0, 2, "l"),
+		"remove":        opSplice(objID(1), 1, 1, nil, "l"),
+		"list in a map": opSet(objID(1), vList(vInt(9)), "l", 0, "k"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, faulty := newSite(t, 1), newSite(t, 2)
+			a.do(opCreate(objID(1), map[string][]byte{"l": vList()}))
+			base := a.flush()
+			a.do(opSplice(objID(1), 0, 0, [][]byte{vMap(map[string][]byte{"k": vInt(1)}), vInt(2), vTyped(valueCounter, vInt(3)), vText("text")}, "l"))
+			items := a.flush()
+			faulty.apply(base...)
+			faulty.apply(items...)
+			faulty.do(edit)
+			wrong := faulty.flush()
+			for i := range wrong {
+				wrong[i].Deltas = []feed.Ref{base[0].Ref}
+			}
+			var first string
+			for _, order := range [][][]Block{{base, items, wrong}, {base, wrong, items}} {
+				s := newSite(t, 3)
+				for _, blocks := range order {
+					s.apply(blocks...)
+				}
+				if shown := showAll(s.db); first == "" {
+					first = shown
+				} else if shown != first {
+					t.Errorf("the items first:\n%s\nthe edit first:\n%s", first, shown)
+				}
+			}
+		})
+	}
+}
+
 // TestLocal_O11_moreThanAChange: what could never be stored is refused when it is
 // made, and what comes behind it is stored.
 func TestLocal_O11_moreThanAChange(t *testing.T) {

@@ -122,7 +122,7 @@ func (f *finder) child(o *op, kind uint8) int32 {
 	}
 	key := int32(none)
 	if db.containers.At(parent).kind == typeList {
-		i := db.findItem(parent, f.applier.p.items[o.index])
+		i := db.findItem(parent, f.applier.p.items[o.index], db.graph.Everything(none))
 		if i == none {
 			return none
 		}

@@ -153,7 +153,7 @@ func (d *stepDecoder) tables(version uint64) {
 		if r.Err() != nil {
 			return
 		}
-		item := db.findItem(list, name)
+		item := db.findItem(list, name, db.graph.Everything(none))
 		d.need(item != none, "an item is not here")
 		d.items = append(d.items, item)
 	}
