@@ -94,10 +94,11 @@ type Block struct {
 	BlockHeader
 	// HeaderBytes are the encoded BlockHeader, as hashed.
 	HeaderBytes, Ciphertext []byte
-	// Sig has 64 bytes, or none.
+	// Sig has 64 bytes, or none. That of a repack is of the last block it stands for.
 	Sig []byte
 
-	hash id.Hash
+	hash   id.Hash
+	packed []byte // what was sealed, if Unfold made the block
 }
 
 // Build makes a block: it encodes the header, deflates the payload when that
@@ -130,7 +131,11 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, e
 		return nil, err
 	}
 	b := &Block{BlockHeader: h, HeaderBytes: h.encode()}
-	b.Ciphertext = keys.Seal(e, key, packed, b.HeaderBytes)
+	if h.foldable(len(packed)) {
+		b.Ciphertext = keys.SealDerived(key, packed, b.HeaderBytes)
+	} else {
+		b.Ciphertext = keys.Seal(e, key, packed, b.HeaderBytes)
+	}
 	b.hash = b.sum()
 	return b, nil
 }
@@ -148,8 +153,12 @@ func (b *Block) sign(ctx context.Context, s keys.Signer) error {
 	return nil
 }
 
-// signed is the message that the signature is over.
-func (b *Block) signed() []byte { return append([]byte(blockLabel), b.hash[:]...) }
+// signed is the message that the signature is over: that of the block, or, of a
+// repack, of the last block that it stands for.
+func (b *Block) signed() []byte {
+	h := b.Ref().Hash
+	return append([]byte(blockLabel), h[:]...)
+}
 
 func (b *Block) sum() id.Hash {
 	ct := keys.Sum(b.Ciphertext)
@@ -202,7 +211,7 @@ func (b *Block) encodeWith(sig []byte) []byte {
 }
 
 // Hash is BLAKE2b-256(header ‖ BLAKE2b-256(ciphertext)): what is signed, and
-// what the next block names unless this is a repack.
+// what the next block names, unless this is a repack (see Ref).
 func (b *Block) Hash() id.Hash { return b.hash }
 
 // Ref is the block's place in the chain; of a repack, that of the last block
@@ -225,9 +234,9 @@ func (b *Block) From() uint64 {
 // Open gives the payload: errs.DecryptFailed under another key, and
 // errs.CorruptBlock if what was sealed does not inflate within its limit.
 func (b *Block) Open(key keys.Secret) ([]byte, error) {
-	packed, err := keys.Open(key, b.Ciphertext, b.HeaderBytes)
+	packed, err := b.open(key)
 	if err != nil {
-		return nil, errs.New("feed.Block.Open", errs.DecryptFailed, "block %d of feed %v does not open under key %v: %w", b.Seq, b.Feed, key.ID(), err)
+		return nil, err
 	}
 	limit := MaxPayload
 	if b.Parts > 1 {
@@ -238,6 +247,18 @@ func (b *Block) Open(key keys.Secret) ([]byte, error) {
 		return nil, errs.New("feed.Block.Open", errs.CorruptBlock, "block %d of feed %v: %w", b.Seq, b.Feed, err)
 	}
 	return payload, nil
+}
+
+// open gives what was sealed.
+func (b *Block) open(key keys.Secret) ([]byte, error) {
+	if b.packed != nil {
+		return b.packed, nil
+	}
+	packed, err := keys.Open(key, b.Ciphertext, b.HeaderBytes)
+	if err != nil {
+		return nil, errs.New("feed.Block.Open", errs.DecryptFailed, "block %d of feed %v does not open under key %v: %w", b.Seq, b.Feed, key.ID(), err)
+	}
+	return packed, nil
 }
 
 func (h *BlockHeader) encode() []byte {

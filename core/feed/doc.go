@@ -4,8 +4,8 @@
 //
 // In order of use: [Header] names a feed, [NewHeader] signs it; [Build] or
 // [BuildParts] makes blocks, [DecodeBlock] reads them, [VerifyRun] accepts a
-// run of them by one signature; [Log] indexes the blocks of one feed;
-// [BlockKey] and its kin are where a Store keeps them.
+// run of them by one signature; [Folder] makes a repack of a run; [Log] indexes
+// the blocks of one feed; [BlockKey] and its kin are where a Store keeps them.
 //
 // # Formats
 //
@@ -36,19 +36,34 @@
 // signature, so that no run that verifies ends between them. They are stored
 // in one batch and applied together.
 //
+// # Small blocks
+//
+// What a block seals of up to 4 KiB, form byte and payload, unless it is a part or
+// a repack, is sealed by keys.SealDerived: its nonce is a keyed hash of it and of
+// the header. The header names the place and the block before, so that no two
+// blocks are alike. Earlier versions drew the nonce, which Open does not mind.
+//
 // # Repack
 //
-// A repack block stands for the places From..Seq of its own feed. Its Prev is
-// that of the first block it replaces, and what follows it still names the
-// last block's hash; so its [Block.Ref], its place in the chain, has that
-// hash, while [Block.Hash], what is signed, is its own. No later hash covers
-// it, and therefore it always carries its own signature. That its payload has
-// the same ops is checked by who reads payloads; [CheckRepack] checks the form.
+// A repack stands for the blocks at the places From..Seq of its feed, all of them
+// small and under one key: it has what they sealed, their ops and their deltas
+// (repack.go), from which everybody who has the key makes the very same blocks
+// again, hashes and all ([Block.OpenRepack], [Folded.Unfold]). So a repack says
+// nothing of its own. Whoever has the run may make one ([Folder]), not only the
+// author; what it unfolds to must have the hashes that it names, and the author's
+// signature that it carries is that of the last block. Another payload, order,
+// count of ops or delta than in the run that the author signed is an
+// errs.CorruptBlock for everybody who unfolds it, and who has not the key cannot
+// use one. [CheckRepack] compares the form with a run that is at hand.
+//
+// Its Prev is that of the first block it replaces, and what follows it still names
+// the last block's hash; so its [Block.Ref], its place in the chain, has that hash.
 //
 // # Caveats
 //
 // A signature says who wrote, not whether they might: package credential
 // decides that. Deltas are claims until their blocks arrive. A feed's author
-// can fork it; Log keeps every branch. A Log that holds a repack takes the plain
-// blocks of its places, given later, for a branch: do not fetch them.
+// can fork it; Log keeps every branch. A Log to which a repack was added without
+// being unfolded takes the plain blocks of its places, given later, for a branch:
+// do not fetch them.
 package feed

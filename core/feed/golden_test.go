@@ -33,7 +33,7 @@ func goldenVectors(t testing.TB) (vectors []vector, w *writer, payloads map[stri
 	withDeltas := w.add([]byte("after theirs"), 2, deltas...)
 	parts := w.addParts(3, []byte("first half, "), []byte("second half"))
 	run := []*Block{plain[0], deflated[0], withDeltas[0]}
-	repack := w.repack([]byte("all three"), run)
+	repack := w.fold(run)
 
 	vectors = []vector{{"header", w.header.Encode()}}
 	payloads = map[string][]byte{}
@@ -47,7 +47,11 @@ func goldenVectors(t testing.TB) (vectors []vector, w *writer, payloads map[stri
 		{"deltas", withDeltas[0], []byte("after theirs")},
 		{"part1of2", parts[0], []byte("first half, ")},
 		{"part2of2", parts[1], []byte("second half")},
-		{"repack", repack, []byte("all three")},
+		{"repack", repack, encodeFolded([]folded{
+			{packed: Pack([]byte("hello")), ops: 1},
+			{packed: Pack(text), ops: 20},
+			{packed: Pack([]byte("after theirs")), ops: 2, deltas: []int{0, 1}},
+		}, func() {})},
 	} {
 		vectors = append(vectors, vector{b.name, b.block.Encode()})
 		payloads[b.name] = b.payload
@@ -99,6 +103,26 @@ func readGolden(t *testing.T, name string, raw []byte, w *writer, payload []byte
 	got, err := b.Open(w.key)
 	if err != nil || !bytes.Equal(got, payload) {
 		t.Fatalf("opens as %d bytes, %v, want %d", len(got), err, len(payload))
+	}
+}
+
+// TestGolden_drawnNonces: small blocks had nonces that were drawn, before they could
+// be made again. They are read, and no repack takes them.
+func TestGolden_drawnNonces(t *testing.T) {
+	_, w, payloads := goldenVectors(t)
+	for _, name := range []string{"plain", "deflated", "deltas", "part1of2", "part2of2"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "drawn", name+".hex"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		readGolden(t, name, raw, w, payloads[name])
+		if b, _ := DecodeBlock(raw); NewFolder(w.key).Add(b) {
+			t.Errorf("%s is taken for a repack", name)
+		}
 	}
 }
 

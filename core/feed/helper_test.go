@@ -102,6 +102,22 @@ func (w *writer) repack(payload []byte, run []*Block) *Block {
 	return r
 }
 
+// fold makes the repack of a whole run.
+func (w *writer) fold(run []*Block) *Block {
+	w.t.Helper()
+	f := NewFolder(w.key)
+	for _, b := range run {
+		if !f.Add(b) {
+			w.t.Fatalf("block %d is not taken", b.Seq)
+		}
+	}
+	r, err := f.Repack(w.env, func() {})
+	if err != nil || len(f.Run()) != len(run) {
+		w.t.Fatalf("a repack of %d of %d blocks: %v", len(f.Run()), len(run), err)
+	}
+	return r
+}
+
 // run adds n small blocks.
 func (w *writer) run(n int) []*Block {
 	w.t.Helper()

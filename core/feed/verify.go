@@ -9,7 +9,9 @@ import (
 
 // VerifyRun accepts blocks that follow prev in the feed of h by one signature
 // check: that of the last block, whose hash covers all before it. (Each repack
-// among them is checked too: no other hash covers it.) An empty run holds.
+// among them is checked too, which says that its author wrote the last block that
+// it names; that it stands for those blocks is for Folded.Unfold to say.) An empty
+// run holds.
 //
 // prev is what the caller has verified before, or the empty feed. On success
 // Sig is nil in every block whose signature was not checked, so that none is

@@ -179,3 +179,31 @@ func BenchmarkCheckPublic(b *testing.B) {
 		}
 	}
 }
+
+// SealDerived makes the same bytes of the same message, and others of any other.
+func TestSealDerived(t *testing.T) {
+	key, text, aad := Secret{1}, []byte("hello"), []byte("place 1")
+	sealed := SealDerived(key, text, aad)
+	if !bytes.Equal(sealed, SealDerived(key, text, aad)) || !IsDerived(key, sealed, text, aad) {
+		t.Fatal("the same message is sealed in two ways")
+	}
+	if got, err := Open(key, sealed, aad); err != nil || !bytes.Equal(got, text) {
+		t.Fatalf("opens as %q, %v", got, err)
+	}
+	for name, other := range map[string][]byte{
+		"another key":  SealDerived(Secret{2}, text, aad),
+		"another text": SealDerived(key, []byte("hellp"), aad),
+		"another aad":  SealDerived(key, text, []byte("place 2")),
+		"a shift":      SealDerived(key, []byte("1hello"), []byte("place ")),
+	} {
+		if bytes.Equal(other[:24], sealed[:24]) {
+			t.Errorf("%s has the same nonce", name)
+		}
+		if IsDerived(key, other, text, aad) {
+			t.Errorf("%s passes for it", name)
+		}
+	}
+	if IsDerived(key, nil, text, aad) {
+		t.Error("nothing passes for it")
+	}
+}

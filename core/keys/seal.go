@@ -24,6 +24,28 @@ func Seal(e env.Env, key Secret, plaintext, aad []byte) []byte {
 	return aead(key).Seal(out, out, plaintext, aad)
 }
 
+// derivedLabel is of SealDerived.
+const derivedLabel = "echospace derived nonce"
+
+// SealDerived is Seal with a nonce that is a keyed hash of plaintext and aad, a
+// synthetic IV (Rogaway and Shrimpton, "Deterministic Authenticated-Encryption",
+// 2006): whoever has the key makes the same bytes of the same message again. It
+// shows that two messages are the same, and nothing else, so aad is to be such
+// that none is sealed twice, or that it does not matter. Open reverses it.
+func SealDerived(key Secret, plaintext, aad []byte) []byte {
+	nonce := SumLabel(derivedLabel, key[:], aad, plaintext)
+	out := make([]byte, chacha20poly1305.NonceSizeX, Overhead+len(plaintext))
+	copy(out, nonce[:])
+	return aead(key).Seal(out, out, plaintext, aad)
+}
+
+// IsDerived reports whether SealDerived made sealed of the plaintext that it
+// opens to.
+func IsDerived(key Secret, sealed, plaintext, aad []byte) bool {
+	nonce := SumLabel(derivedLabel, key[:], aad, plaintext)
+	return len(sealed) >= Overhead && string(sealed[:chacha20poly1305.NonceSizeX]) == string(nonce[:chacha20poly1305.NonceSizeX])
+}
+
 // Open reverses Seal. Anything that Seal did not make with this key and aad is
 // an errs.DecryptFailed. The result shares no memory with sealed.
 func Open(key Secret, sealed, aad []byte) ([]byte, error) {
