@@ -16,7 +16,7 @@ func (x *exporter) pastSections() (sections [][]byte, count uint64, err error) {
 	if err := x.sp.Flush(x.ctx, FlushStore); err != nil {
 		return nil, 0, err
 	}
-	w := changeWriter{x: x, blocks: blockReader{sp: x.sp}, ends: map[feed.Ref]int{}}
+	w := changeWriter{x: x, blocks: blockReader{sp: x.sp, shelf: shelf{sp: x.sp}}, ends: map[feed.Ref]int{}}
 	for more := true; more; {
 		var list []objectdb.HistoryBlock
 		err := x.with(func() error {
@@ -108,8 +108,9 @@ func (w *changeWriter) flush() error {
 
 // blockReader reads the blocks of feeds from storage, some of a feed at a time.
 type blockReader struct {
-	sp   *Space
-	held map[feed.Ref][]byte
+	sp    *Space
+	held  map[feed.Ref][]byte
+	shelf shelf
 }
 
 // readAhead is how many blocks of a feed are read at a time.
@@ -117,12 +118,17 @@ const readAhead = 64
 
 // payload gives what a change does; nil if that was left out.
 func (r *blockReader) payload(x *exporter, c *objectdb.HistoryBlock) ([]byte, error) {
-	blocks, err := r.change(x.ctx, c)
+	blocks, payload, err := r.change(x.ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	var payload []byte
 	err = x.with(func() error {
+		if blocks == nil { // it was in a repack
+			if x.sp.core.LeftOutAt(c.Ref.Hash) {
+				payload = nil
+			}
+			return nil
+		}
 		p, ok, err := x.sp.core.ReadChange(blocks)
 		if ok {
 			payload = p
@@ -133,20 +139,30 @@ func (r *blockReader) payload(x *exporter, c *objectdb.HistoryBlock) ([]byte, er
 	return payload, err
 }
 
-// change reads the blocks of a change. One that others wrote may be in the
-// database some milliseconds before it is stored.
-func (r *blockReader) change(ctx context.Context, c *objectdb.HistoryBlock) (blocks []*feed.Block, err error) {
+// change reads the blocks of a change, or its payload if it is in a repack. One that
+// others wrote may be in the database some milliseconds before it is stored.
+func (r *blockReader) change(ctx context.Context, c *objectdb.HistoryBlock) (blocks []*feed.Block, payload []byte, err error) {
+	if r.held[c.Ref] == nil && r.shelf.holds(c.Ref) {
+		payload, _, err = r.shelf.payload(ctx, c.Ref)
+		return nil, payload, err
+	}
 	for wait := time.Millisecond; wait < 4*time.Second; wait *= 2 {
 		if blocks, err = r.parts(ctx, c); err != nil || blocks != nil {
-			return blocks, err
+			return blocks, nil, err
+		}
+		if c.Ref.Seq == c.Prev.Seq+1 {
+			var found bool
+			if payload, found, err = r.shelf.payload(ctx, c.Ref); err != nil || found {
+				return nil, payload, err
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errs.New("space.export", errs.Cancelled, "the export was given up: %w", ctx.Err())
+			return nil, nil, errs.New("space.export", errs.Cancelled, "the export was given up: %w", ctx.Err())
 		case <-time.After(wait):
 		}
 	}
-	return nil, errs.New("space.export", errs.StorageCorrupt, "block %d of feed %s is not stored; export without the history", c.Ref.Seq, id.Short(c.Ref.Feed))
+	return nil, nil, errs.New("space.export", errs.StorageCorrupt, "block %d of feed %s is not stored; export without the history", c.Ref.Seq, id.Short(c.Ref.Feed))
 }
 
 // parts gives the blocks of a change, or nil if one is not there.

@@ -11,8 +11,12 @@ import (
 // formatVersion is the layout of a profile's storage. Version 1: "v" this
 // number; "k/" the keyring; "h/", "b/" feed headers and blocks (package feed);
 // "s/" snapshots (snapshot.go); "q/" damaged records, moved aside under their old
-// key; "i/" spaces that are being imported (import.go).
-const formatVersion = 1
+// key; "i/" spaces that are being imported (import.go). Version 2, which a profile
+// has from its first repack on: "r/" repacks, in whose places there are no blocks.
+const (
+	formatVersion = 2
+	firstFormat   = 1 // of a new profile
+)
 
 var formatKey = []byte("v")
 
@@ -22,7 +26,7 @@ func checkFormat(ctx context.Context, st storage.Store) error {
 	b, err := st.Get(ctx, formatKey)
 	if errs.Is(err, errs.NotFound) {
 		var batch storage.Batch
-		batch.Put(formatKey, wire.AppendUint(nil, formatVersion))
+		batch.Put(formatKey, wire.AppendUint(nil, firstFormat))
 		return st.Apply(ctx, &batch, storage.Strict)
 	}
 	if err != nil {
@@ -41,3 +45,7 @@ func checkFormat(ctx context.Context, st storage.Store) error {
 	}
 	return nil
 }
+
+// holdsRepacks marks a profile, in the batch that stores a repack, as one that
+// versions which do not read them must not touch.
+func holdsRepacks(b *storage.Batch) { b.Put(formatKey, wire.AppendUint(nil, formatVersion)) }

@@ -138,6 +138,7 @@ func (s *session) removeImport(ctx context.Context, key id.SpaceKey) error {
 	for _, h := range headers {
 		if fid, ok := feed.ParseHeaderKey(h.Key); ok {
 			b.DeleteRange(feed.BlockRange(fid, 1, 0))
+			b.DeleteRange(feed.RepackRange(fid, 1))
 		}
 		b.Delete(h.Key)
 	}

@@ -221,7 +221,7 @@ func (sp *Space) syncOutput(r *runtime, out syncer.Output) {
 
 // read fetches stored blocks for the sync engine.
 func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
-	blocks, err := sp.stored(ctx, rd.From, rd.To)
+	blocks, ends, err := sp.records(ctx, r, rd)
 	if err != nil {
 		sp.s.c.ports.Env.Log.Error("blocks could not be read for a peer", "space", id.Short(sp.key), "err", err)
 	}
@@ -231,10 +231,11 @@ func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
 		return
 	}
 	vouched := sp.core.Vouch(rd.Feed, blocks)
-	if path, _ := sp.core.Log(rd.Feed).Path(rd.From, rd.To); err == nil && len(vouched) < len(path) {
+	ends = ends[:len(vouched)]
+	if err == nil && (len(ends) == 0 || ends[len(ends)-1].Seq < rd.To.Seq) {
 		sp.lacks(r, rd.Feed)
 	}
-	r.sync.ReadDone(rd, vouched)
+	r.sync.ReadDone(rd, vouched, ends)
 	r.poke()
 }
 
@@ -250,8 +251,8 @@ func (sp *Space) lacks(r *runtime, f id.FeedID) {
 	sp.s.dropSnapshot(sp.key)
 }
 
-// stored reads the encoded blocks of a feed behind from (the empty feed if its
-// Seq is 0) up to to; fewer if one of them is not there.
+// stored reads the encoded blocks of a control feed behind from (the empty feed if
+// its Seq is 0) up to to; fewer if one of them is not there.
 func (sp *Space) stored(ctx context.Context, from, to feed.Ref) ([][]byte, error) {
 	entries, err := sp.s.storage.Store.Scan(ctx, feed.BlockRange(to.Feed, from.Seq+1, to.Seq+1), 0)
 	if err != nil {
@@ -285,6 +286,7 @@ func find(entries []storage.Entry, key []byte) []byte {
 type heldRun struct {
 	syncer.Run
 	header *feed.SignedHeader
+	parcel *space.Parcel // once it is its turn
 }
 
 // hold queues received runs for takeRuns.
@@ -295,7 +297,7 @@ func (sp *Space) hold(r *runtime, runs []syncer.Run) {
 			sp.refuse(r, run, err)
 			continue
 		}
-		r.runs = append(r.runs, heldRun{run, h})
+		r.runs = append(r.runs, heldRun{Run: run, header: h})
 	}
 }
 
@@ -320,7 +322,20 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 				continue
 			}
 		}
-		in, err := sp.core.Receive(run.header, run.Blocks, after)
+		if run.parcel == nil {
+			run.parcel = space.NewParcel(run.header, run.Blocks)
+		}
+		done, err := sp.core.Unfold(run.parcel, func() bool { return sp.s.c.ports.Env.Clock.Now().Sub(start) > slice })
+		if err == nil && !done {
+			kept = append(append(kept, run), r.runs[i+1:]...)
+			took = true
+			break
+		}
+		var in *space.Intake
+		if err == nil {
+			in, err = sp.core.Take(run.parcel, after)
+		}
+		run.parcel = nil
 		switch {
 		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld:
 			kept = append(kept, run)
@@ -343,7 +358,11 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 // refuse drops a run and, unless it merely came too early, its sender.
 func (sp *Space) refuse(r *runtime, run syncer.Run, err error) {
 	r.sync.Rejected(run.Peer, run.Feed)
-	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
+	switch errs.KindOf(err) {
+	case errs.MissingDependency, errs.UnknownFeed:
+		return
+	case errs.KeyUnavailable: // of a repack
+		r.sync.PlainOnly(run.Feed)
 		return
 	}
 	r.swarm.Disconnect(mesh.SessionID(run.Peer), errs.New("client.receive", errs.PeerMisbehaved, "a refused block: %w", err))
@@ -359,6 +378,9 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 	r.busy[fid].last = in
 	var job storeJob
 	in.AddTo(&job.batch)
+	if in.Repacked() {
+		holdsRepacks(&job.batch)
+	}
 	sp.core.Show(in)
 	job.refused = func(err error) { sp.storeRefused(r, err) }
 	job.done = func(err error) {

@@ -82,6 +82,7 @@ type runtime struct {
 	link  *link
 	news  news
 
+	plain   plainRun
 	spoiled bool // a stored block is damaged: no snapshot is written
 
 	sessions map[mesh.SessionID]mesh.PeerInfo

@@ -166,7 +166,12 @@ func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot boo
 		if err != nil {
 			return false, err
 		}
-		for _, d := range core.Load(h, blocks) {
+		repacks, err := store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
+		if err != nil {
+			return false, err
+		}
+		blocks = append(blocks, repacks...)
+		for _, d := range core.Load(h, blocks, s.rest()) {
 			if d.Mended != nil {
 				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
 				repairs.Put(d.Key, d.Mended)

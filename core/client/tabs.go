@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -39,9 +40,10 @@ func (s *session) postBlocks(key id.SpaceKey, in *space.Intake) {
 	b := wire.AppendArray(nil, 3)
 	b = wire.AppendBytes(b, key[:])
 	b = wire.AppendBytes(b, in.Header.Encode())
-	b = wire.AppendArray(b, len(in.Blocks))
-	for _, blk := range in.Blocks {
-		b = wire.AppendBytes(b, blk.Encode())
+	records := in.Records()
+	b = wire.AppendArray(b, len(records))
+	for _, raw := range records {
+		b = wire.AppendBytes(b, raw)
 	}
 	s.postTabs(tabBlocks, b)
 }
@@ -95,7 +97,7 @@ func (s *session) tabBlocks(body []byte) error {
 	header := r.Bytes(64 << 10)
 	var blocks [][]byte
 	for n := r.ArrayLen(1 << 20); n > 0 && r.Err() == nil; n-- {
-		blocks = append(blocks, r.Bytes(2*feed.MaxBlock))
+		blocks = append(blocks, r.Bytes(3*feed.MaxBlock))
 	}
 	if err := r.Done("client.tabs"); err != nil {
 		return err
@@ -123,11 +125,15 @@ func (sp *Space) takeStored(header []byte, blocks [][]byte) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(blocks, feed.IsRepack) { // in slices
+		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, header: h})
+		return nil
+	}
 	in, err := sp.core.Receive(h, blocks, nil)
 	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
 		// An earlier message was missed: the network or a peer brings them,
 		// and storing them once more does no harm.
-		r.runs = append(r.runs, heldRun{syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, h})
+		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, header: h})
 		return nil
 	}
 	if err != nil || in == nil {

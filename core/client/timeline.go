@@ -21,6 +21,7 @@ type timeline struct {
 	op   string
 	ctx  context.Context
 	rest func()
+	shelf
 }
 
 // Blocks are read in batches of at most batchNodes blocks, and about batchOps ops,
@@ -43,7 +44,7 @@ func (sp *Space) timeline(ctx context.Context, op string, f func(t *timeline) er
 	r.tasks.Add(1)
 	sp.mu.Unlock()
 	defer r.tasks.Done()
-	err := f(&timeline{sp: sp, r: r, op: op, ctx: ctx, rest: sp.s.rest()})
+	err := f(&timeline{sp: sp, r: r, op: op, ctx: ctx, rest: sp.s.rest(), shelf: shelf{sp: sp}})
 	switch {
 	case err == nil:
 		return nil
@@ -255,6 +256,11 @@ func (t *timeline) open(b *pastBlock, entries []storage.Entry) error {
 		}
 		parts = append(parts, part)
 	}
+	if len(parts) == 0 && len(b.parts) == 1 {
+		if found, err := t.takeOut(b); found || err != nil {
+			return err
+		}
+	}
 	if len(parts) == 0 || len(parts) < len(b.parts) {
 		return errs.New(t.op, errs.StorageCorrupt, "block %d of feed %s is not in storage", b.Ref.Seq, id.Short(b.Ref.Feed))
 	}
@@ -267,6 +273,22 @@ func (t *timeline) open(b *pastBlock, entries []storage.Entry) error {
 	b.Payload, ok, err = core.ReadChange(parts)
 	b.leftOut = !ok
 	return err
+}
+
+// takeOut reads a block that is in a repack; false if there is none.
+func (t *timeline) takeOut(b *pastBlock) (found bool, err error) {
+	if b.Payload, found, err = t.payload(t.ctx, b.Ref); !found || err != nil {
+		return found, err
+	}
+	core, err := t.lock()
+	if err != nil {
+		return true, err
+	}
+	defer t.unlock()
+	if b.leftOut = core.LeftOutAt(b.Ref.Hash); b.leftOut {
+		b.Payload = nil
+	}
+	return true, nil
 }
 
 // replay applies the blocks of a set, but those of another, to a database.

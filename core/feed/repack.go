@@ -37,6 +37,14 @@ const (
 	repackVersion = 1
 )
 
+// IsRepack reports whether an encoded block is a repack. It looks at the form only.
+func IsRepack(raw []byte) bool {
+	r := wire.NewReader(raw)
+	r.Array(3)
+	var h BlockHeader
+	return h.decode(r.Bytes(maxBlockHeader)) == nil && h.Repack != nil
+}
+
 // foldable reports whether a block that seals n bytes may be part of a repack.
 func (h *BlockHeader) foldable(n int) bool {
 	return h.Repack == nil && h.Part == 1 && h.Parts == 1 && n <= maxFolded

@@ -12,6 +12,7 @@ import (
 const (
 	headerPrefix = "h/"
 	blockPrefix  = "b/"
+	repackPrefix = "r/"
 )
 
 // HeaderKey is where a space's feed has its SignedHeader.Encode().
@@ -33,8 +34,7 @@ func ParseHeaderKey(key []byte) (id.FeedID, bool) {
 	return id.FeedID(body[id.KeySize:]), true
 }
 
-// BlockKey is where the block of that ref is, encoded. A repack takes the key
-// of the last block it stands for.
+// BlockKey is where the plain block of that ref is, encoded.
 func BlockKey(r Ref) []byte {
 	key := binary.BigEndian.AppendUint64(slices.Concat([]byte(blockPrefix), r.Feed[:]), r.Seq)
 	return append(key, r.Hash[:]...)
@@ -63,6 +63,38 @@ func ParseBlockKey(key []byte) (Ref, bool) {
 		Seq:  binary.BigEndian.Uint64(body[id.HashSize:]),
 		Hash: id.Hash(body[id.HashSize+8:]),
 	}, true
+}
+
+// RepackKey is where a repack is, encoded: a key of its own, so that neither it nor
+// a plain block of its places takes the other's place.
+func RepackKey(r *Block) []byte {
+	key := binary.BigEndian.AppendUint64(slices.Concat([]byte(repackPrefix), r.Feed[:]), r.Seq)
+	key = binary.BigEndian.AppendUint64(key, r.From())
+	last := r.Ref().Hash
+	return append(key, last[:]...)
+}
+
+// RepackRange is the repacks of a feed that end at the places from <= seq, by their
+// ends. What covers a place is among the first of them, and is the first unless the
+// feed is forked or records overlap.
+func RepackRange(feed id.FeedID, from uint64) storage.Range {
+	r := storage.Prefix(slices.Concat([]byte(repackPrefix), feed[:]))
+	r.Start = binary.BigEndian.AppendUint64(r.Start, from)
+	return r
+}
+
+// ParseRepackKey reverses RepackKey: the last block, and the first place; false for
+// any other key.
+func ParseRepackKey(key []byte) (last Ref, from uint64, ok bool) {
+	body, found := cut(key, repackPrefix, 2*id.HashSize+16)
+	if !found {
+		return Ref{}, 0, false
+	}
+	return Ref{
+		Feed: id.FeedID(body[:id.HashSize]),
+		Seq:  binary.BigEndian.Uint64(body[id.HashSize:]),
+		Hash: id.Hash(body[id.HashSize+16:]),
+	}, binary.BigEndian.Uint64(body[id.HashSize+8:]), true
 }
 
 // cut strips prefix from a key that has n more bytes.

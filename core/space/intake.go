@@ -19,6 +19,10 @@ type Intake struct {
 	isNew  bool // the header is not stored yet
 	shown  bool // see Show
 	branch bool // it begins another branch of its feed
+	// packed are the repacks that Blocks came in, if any, and covered the blocks of
+	// theirs that are stored already.
+	packed  []unfolded
+	covered []*feed.Block
 	// bursts of own data blocks, each with the block that it ends at.
 	bursts []written
 }
@@ -33,8 +37,15 @@ func (in *Intake) AddTo(b *storage.Batch) {
 	if in.isNew {
 		b.Put(feed.HeaderKey(in.Header.Space, in.Header.ID()), in.Header.Encode())
 	}
-	for _, blk := range in.Blocks {
-		b.Put(feed.BlockKey(blk.Ref()), blk.Encode())
+	for _, blk := range in.records() {
+		if blk.Repack == nil {
+			b.Put(feed.BlockKey(blk.Ref()), blk.Encode())
+		} else {
+			b.Put(feed.RepackKey(blk), blk.Encode())
+		}
+	}
+	for _, blk := range in.covered {
+		b.Delete(feed.BlockKey(blk.Ref()))
 	}
 	if in.branch {
 		b.Delete(SnapshotKey(in.Header.Space))
@@ -59,47 +70,21 @@ func (in *Intake) Follows(raw []byte) bool {
 	return err == nil && b.From() == in.end().Seq+1 && b.Prev == in.end().Hash
 }
 
-// Receive verifies a run of encoded blocks of another engine against the feed
-// that it extends. It changes nothing; blocks that are stored already are left
+// Receive verifies a run of encoded blocks of another engine, and repacks of such,
+// against the feed that it extends. It changes nothing; blocks that are stored already are left
 // out, and nil means that none was new. after, if it is not nil, is the last
 // Intake of the feed that is being stored: the run may follow it.
 //
 // Errors: errs.UnknownFeed for a feed of no member (its admission may still
 // arrive), errs.CorruptBlock, errs.BadSignature and errs.Malformed for what is
 // wrong for good, errs.MissingDependency for a run that does not link to a
-// stored block.
+// stored block, errs.KeyUnavailable for a repack under a key that is not held.
 func (s *Space) Receive(h *feed.SignedHeader, raw [][]byte, after *Intake) (*Intake, error) {
-	const op = "space.Receive"
-	if err := s.checkHeader(op, h); err != nil {
+	p := NewParcel(h, raw)
+	if _, err := s.Unfold(p, nil); err != nil {
 		return nil, err
 	}
-	blocks, err := decodeBlocks(h.ID(), raw)
-	if err != nil {
-		return nil, err
-	}
-	f, known := s.feeds[h.ID()]
-	log := feed.NewLog(h.ID())
-	if known {
-		log = f.log
-	}
-	for len(blocks) > 0 && log.Has(blocks[0].Ref()) {
-		blocks = blocks[1:]
-	}
-	if len(blocks) == 0 {
-		return nil, nil
-	}
-	prev := feed.Ref{Feed: h.ID(), Seq: blocks[0].Seq - 1, Hash: blocks[0].Prev}
-	if prev.Seq > 0 && !log.Has(prev) && (after == nil || after.end() != prev) {
-		return nil, errs.New(op, errs.MissingDependency, "block %d of feed %s follows one that is not here", blocks[0].Seq, id.Short(h.ID()))
-	}
-	if err := feed.VerifyRun(h, prev, blocks); err != nil {
-		return nil, err
-	}
-	in := &Intake{Header: h, Blocks: blocks, isNew: !known || !f.kept, branch: branches(log, prev, after)}
-	if in.branch {
-		s.branches++
-	}
-	return in, nil
+	return s.Take(p, after)
 }
 
 // branches reports whether a run behind prev begins a branch of what is stored, or
@@ -113,33 +98,6 @@ func branches(log *feed.Log, prev feed.Ref, after *Intake) bool {
 		return len(heads) > 0 || after != nil
 	}
 	return !slices.Contains(heads, prev)
-}
-
-func decodeBlocks(f id.FeedID, raw [][]byte) ([]*feed.Block, error) {
-	blocks := make([]*feed.Block, 0, len(raw))
-	for _, b := range raw {
-		blk, err := feed.DecodeBlock(b)
-		if err != nil {
-			return nil, err
-		}
-		if blk.Feed != f {
-			return nil, errs.New("space.Receive", errs.CorruptBlock, "a block of feed %s came as one of feed %s", id.Short(blk.Feed), id.Short(f))
-		}
-		if err := plain(blk); err != nil {
-			return nil, err
-		}
-		blocks = append(blocks, blk)
-	}
-	return blocks, nil
-}
-
-// plain refuses a repack, which no version yet writes: everything here counts
-// on one record per place and branch.
-func plain(b *feed.Block) error {
-	if b.Repack == nil {
-		return nil
-	}
-	return errs.New("space", errs.VersionUnsupported, "block %d of feed %s is a repack, which this version does not read", b.Seq, id.Short(b.Feed))
 }
 
 // Header gives the header of a feed from its encoding, without another check of

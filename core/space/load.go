@@ -1,7 +1,9 @@
 package space
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -18,11 +20,12 @@ type Damage struct {
 	Mended []byte
 }
 
-// Load takes one feed from storage: its header record and its block records
-// from From on in key order. A record that is damaged is left out and reported. What follows
-// it is kept until the feed is whole again, by Commit or the next time. Call
-// Ready after the last feed.
-func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Damage) {
+// Load takes one feed from storage: its header record, and its block records from
+// From on and the repacks that end there or behind, in any order. A record that is
+// damaged is left out and reported. What follows it is kept until the feed is whole
+// again, by Commit or the next time. Call Ready after the last feed. It calls rest
+// between pieces of work.
+func (s *Space) Load(header storage.Entry, records []storage.Entry, rest func()) (damage []Damage) {
 	h, err := feed.DecodeHeader(header.Value)
 	if err == nil && string(feed.HeaderKey(s.key, h.ID())) != string(header.Key) {
 		err = errs.New("space.Load", errs.StorageCorrupt, "the header of feed %s of space %s is under another key", id.Short(h.ID()), id.Short(h.Space))
@@ -32,23 +35,27 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 	}
 	f := s.feed(h)
 	f.kept = true
-	blocks := make([]*feed.Block, 0, len(records))
 	f.damaged = false
-	for i, rec := range records {
-		b, err := readRecord(rec)
-		if err == nil && i == len(records)-1 {
-			var mended []byte
-			if mended, err = s.checkEnd(h, b); mended != nil {
-				damage = append(damage, Damage{Key: rec.Key, Err: err, Mended: mended})
-				err = nil
-			}
-		}
+	var list []loaded
+	for _, rec := range records {
+		blocks, repack, err := s.readRecord(rec, rest)
 		if err != nil {
 			damage = append(damage, Damage{Key: rec.Key, Err: err})
 			f.damaged = true
 			continue
 		}
-		blocks = append(blocks, b)
+		for _, b := range blocks {
+			list = append(list, loaded{b, repack})
+		}
+	}
+	list, found := s.checkEnd(h, inOrder(list))
+	if found != nil {
+		damage = append(damage, *found)
+		f.damaged = f.damaged || found.Mended == nil
+	}
+	blocks := make([]*feed.Block, len(list))
+	for i := range list {
+		blocks[i] = list[i].Block
 	}
 	s.takeRestored(f, blocks, f.damaged)
 	s.count(f, blocks)
@@ -59,6 +66,24 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry) (damage []Da
 		s.env.Log.Warn("stored blocks wait for a missing one", "space", id.Short(s.key), "feed", id.Short(h.ID()), "blocks", len(f.orphans), "from", f.orphans[0].Seq)
 	}
 	return damage
+}
+
+// loaded is a block, and the repack that it came in, if it came in one.
+type loaded struct {
+	*feed.Block
+	repack *feed.Block
+}
+
+// inOrder sorts blocks by place and hash, and drops all but one of those that are in
+// several records.
+func inOrder(list []loaded) []loaded {
+	slices.SortStableFunc(list, func(a, b loaded) int {
+		if c := cmp.Compare(a.Seq, b.Seq); c != 0 {
+			return c
+		}
+		return id.Compare(a.Hash(), b.Hash())
+	})
+	return slices.CompactFunc(list, func(a, b loaded) bool { return a.Seq == b.Seq && a.Hash() == b.Hash() })
 }
 
 // count counts what no image holds.
@@ -80,30 +105,54 @@ type Tail struct{ Blocks, Bytes int }
 // checkEnd verifies the signature of a feed's last block, by which everybody
 // else takes in the run that ends there. The hashes do not cover it, and a
 // peer that is given a wrong one leaves. Of this device's own blocks it is made
-// again. A block without one is not the end of a run that was taken in: what
-// followed it is missing.
-func (s *Space) checkEnd(h *feed.SignedHeader, b *feed.Block) (mended []byte, err error) {
-	if b.Sig == nil {
-		return nil, nil
+// again; of others what the record brought is left out. A block without one is not
+// the end of a run that was taken in: what followed it is missing.
+func (s *Space) checkEnd(h *feed.SignedHeader, list []loaded) ([]loaded, *Damage) {
+	if len(list) == 0 {
+		return list, nil
 	}
-	if err = b.VerifySig(h); err == nil || h.Device != s.self.Device {
-		return nil, err
+	end := list[len(list)-1]
+	record, key := end.repack, []byte(nil)
+	if record == nil {
+		record, key = end.Block, feed.BlockKey(end.Ref())
+	} else {
+		key = feed.RepackKey(record)
 	}
-	if err := b.Sign(context.Background(), s.self.Signer); err != nil {
-		return nil, err
+	if record.Sig == nil {
+		return list, nil
 	}
-	return b.Encode(), err
+	err := record.VerifySig(h)
+	if err == nil {
+		return list, nil
+	}
+	if h.Device == s.self.Device {
+		if err := record.Sign(context.Background(), s.self.Signer); err == nil {
+			end.Sig = record.Sig
+			return list, &Damage{Key: key, Err: err, Mended: record.Encode()}
+		}
+	}
+	kept := slices.DeleteFunc(list, func(b loaded) bool { return b.Block == end.Block || b.repack != nil && b.repack == end.repack })
+	return kept, &Damage{Key: key, Err: err}
 }
 
-func readRecord(rec storage.Entry) (*feed.Block, error) {
+// readRecord gives the blocks of a record, and the repack if it is one.
+func (s *Space) readRecord(rec storage.Entry, rest func()) (blocks []*feed.Block, repack *feed.Block, err error) {
 	b, err := feed.DecodeBlock(rec.Value)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if string(feed.BlockKey(b.Ref())) != string(rec.Key) {
-		return nil, errs.New("space.Load", errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(b.Feed))
+	key := feed.BlockKey(b.Ref())
+	if b.Repack != nil {
+		key = feed.RepackKey(b)
 	}
-	return b, plain(b)
+	if string(key) != string(rec.Key) {
+		return nil, nil, errs.New("space.Load", errs.StorageCorrupt, "block %d of feed %s does not have the hash of its key", b.Seq, id.Short(b.Feed))
+	}
+	if b.Repack == nil {
+		return []*feed.Block{b}, nil, nil
+	}
+	blocks, err = s.unfold(b, rest)
+	return blocks, b, err
 }
 
 // Ready applies what was loaded and takes up the own feeds.

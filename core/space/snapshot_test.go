@@ -48,10 +48,9 @@ func (e *engine) restore(pages map[objectdb.PageName][]byte) (fits bool, read in
 	ok(e.t, err)
 	for _, h := range headers {
 		fid, _ := feed.ParseHeaderKey(h.Key)
-		list, err := e.st.Scan(ctx, feed.BlockRange(fid, e.From(fid), 0), 0)
-		ok(e.t, err)
+		list := e.recordsFrom(fid, e.From(fid))
 		read += len(list)
-		e.Load(h, list)
+		e.Load(h, list, func() {})
 	}
 	e.Ready()
 	ok(e.t, e.EnsureWriter(ctx))

@@ -143,18 +143,23 @@ func (e *engine) reopen(st storage.Store) (damage []space.Damage) {
 	ok(e.t, err)
 	for _, h := range headers {
 		fid, _ := feed.ParseHeaderKey(h.Key)
-		damage = append(damage, e.Load(h, e.records(fid))...)
+		damage = append(damage, e.Load(h, e.records(fid), func() {})...)
 	}
 	e.Ready()
 	ok(e.t, e.EnsureWriter(ctx))
 	return damage
 }
 
-func (e *engine) records(f id.FeedID) []storage.Entry {
+// records are those of a feed, repacks last.
+func (e *engine) records(f id.FeedID) []storage.Entry { return e.recordsFrom(f, 1) }
+
+func (e *engine) recordsFrom(f id.FeedID, from uint64) []storage.Entry {
 	e.t.Helper()
-	list, err := e.st.Scan(ctx, feed.BlockRange(f, 1, 0), 0)
+	list, err := e.st.Scan(ctx, feed.BlockRange(f, from, 0), 0)
 	ok(e.t, err)
-	return list
+	repacks, err := e.st.Scan(ctx, feed.RepackRange(f, from), 0)
+	ok(e.t, err)
+	return append(list, repacks...)
 }
 
 // copyStore is an older copy to come back to.
@@ -186,16 +191,7 @@ func (e *engine) pull(from *engine) {
 
 func (e *engine) pullLine(from *engine, h *feed.SignedHeader, head feed.Ref) bool {
 	e.t.Helper()
-	path, linked := from.Log(h.ID()).Path(feed.Ref{Feed: h.ID()}, head)
-	if !linked {
-		e.t.Fatal("a head without a line")
-	}
-	var raw [][]byte
-	for _, ref := range path {
-		b, err := from.st.Get(ctx, feed.BlockKey(ref))
-		ok(e.t, err)
-		raw = append(raw, b)
-	}
+	raw := from.sent(h, feed.Ref{Feed: h.ID()}, head)
 	in, err := e.Receive(h, raw, nil)
 	if errs.Is(err, errs.UnknownFeed) {
 		return false
@@ -448,36 +444,5 @@ func TestSpace_T04_damage(t *testing.T) {
 	b.shows(all...)
 	if heads := b.Log(old).Heads(); len(heads) != 1 {
 		t.Errorf("the damaged feed has %d branches", len(heads))
-	}
-}
-
-// TestSpace_receiveRefusesRepack: see plain.
-func TestSpace_receiveRefusesRepack(t *testing.T) {
-	a := found(t)
-	b := a.join()
-	a.write()
-	a.write()
-	fid := a.writing(feed.Data)
-	var run []*feed.Block
-	for _, rec := range a.records(fid) {
-		blk, err := feed.DecodeBlock(rec.Value)
-		ok(t, err)
-		run = append(run, blk)
-	}
-	key, _ := a.EpochKey(id.EpochID{})
-	head := run[1].BlockHeader
-	head.Prev, head.Deltas, head.Ops = run[0].Prev, run[0].Deltas, run[0].Ops+run[1].Ops
-	head.Repack = &feed.Repack{From: 1, FirstHash: run[0].Hash(), LastHash: run[1].Hash()}
-	head.Part, head.Parts = 0, 0
-	repack, err := feed.Build(ctx, testEnv(), head, key, nil, a.self.Signer)
-	ok(t, err)
-	var h *feed.SignedHeader
-	for _, f := range a.Feeds() {
-		if f.Header.ID() == fid {
-			h = f.Header
-		}
-	}
-	if _, err := b.Receive(h, [][]byte{repack.Encode()}, nil); !errs.Is(err, errs.VersionUnsupported) {
-		t.Fatalf("Receive: %v", err)
 	}
 }

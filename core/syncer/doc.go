@@ -38,7 +38,7 @@
 //
 //	hello = [0, version 1]                                   first, once
 //	have  = [1, last, [[bin32 feed, kind, heads]...]]        heads are complete per feed
-//	want  = [2, bin32 feed, flags, point, points]            flags 1: header too
+//	want  = [2, bin32 feed, flags, point, points]            flags 1: header too, 2: repacks too
 //	run   = [3, bin32 feed, flags, bin header | bin0, point, [bin block...]]
 //	nack  = [4, bin32 feed, point, code]
 //	point = [seq, bin32 hash]; heads, points = [point...]

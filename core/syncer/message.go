@@ -21,7 +21,9 @@ const version = 1
 
 // Flags.
 const (
-	wantHeader = 1 // of a want: send the feed's header too
+	wantHeader  = 1 // of a want: send the feed's header too
+	wantRepacks = 2 // of a want: repacks may come instead of plain blocks
+	wantFlags   = 3
 
 	runMore  = 1 // of a run: its last block is not signed, more follow
 	runLast  = 2 // of a run: the answer to the want ends here
@@ -148,7 +150,7 @@ func decode(b []byte) (any, error) {
 	case typeWant:
 		var w wantMessage
 		r.Fixed(w.Feed[:])
-		w.Flags = r.Uint(wantHeader)
+		w.Flags = r.Uint(wantFlags)
 		w.To = readPoint(r, w.Feed)
 		w.Points = readPoints(r, w.Feed, maxPoints)
 		m = w

@@ -118,7 +118,7 @@ func FuzzStep(f *testing.F) {
 			}
 			s.Credit(1, 1<<20)
 			for _, r := range s.Ready().Reads {
-				s.ReadDone(r, [][]byte{n.raw[head]})
+				s.ReadDone(r, [][]byte{n.raw[head]}, nil)
 			}
 			s.Tick(20_000)
 			s.Status()

@@ -18,6 +18,7 @@ type serve struct {
 	feed   id.FeedID
 	at, to feed.Ref
 	header bool
+	packed bool // repacks may be sent
 	sent   int
 }
 
@@ -48,7 +49,7 @@ func (s *Syncer) onWant(p *peer, m wantMessage) error {
 		return misbehaved("more than %d wants at once", maxServes)
 	}
 	p.serves = slices.DeleteFunc(p.serves, func(sv *serve) bool { return sv.feed == m.Feed })
-	p.serves = append(p.serves, &serve{feed: m.Feed, at: from, to: m.To, header: m.Flags&wantHeader != 0})
+	p.serves = append(p.serves, &serve{feed: m.Feed, at: from, to: m.To, header: m.Flags&wantHeader != 0, packed: m.Flags&wantRepacks != 0})
 	return nil
 }
 
@@ -81,11 +82,11 @@ func (s *Syncer) pump(p *peer) {
 	}
 	s.reads++
 	p.readID, p.reading = s.reads, sv
-	s.out.Reads = append(s.out.Reads, Read{ID: s.reads, Peer: p.id, Feed: sv.feed, From: sv.at, To: s.feeds[sv.feed].next(sv)})
+	s.out.Reads = append(s.out.Reads, Read{ID: s.reads, Peer: p.id, Feed: sv.feed, From: sv.at, To: s.feeds[sv.feed].next(sv), Repacks: sv.packed})
 }
 
 // next gives the end of the next Read: so many blocks on as are likely to fill
-// it. A place under a repack has no ref; the repack's end has.
+// it. A place that the Log has under a repack has no ref; the repack's end has.
 func (fs *feedState) next(sv *serve) feed.Ref {
 	n := uint64(min(max(readAhead/fs.average, 1), 4096))
 	for seq := sv.at.Seq + n; seq < sv.to.Seq; seq++ {
@@ -97,8 +98,9 @@ func (fs *feedState) next(sv *serve) feed.Ref {
 }
 
 // ReadDone gives the encoded blocks of a Read, in order; fewer if some could
-// not be read. It keeps them.
-func (s *Syncer) ReadDone(r Read, blocks [][]byte) {
+// not be read. ends, which may be nil, names the last place that each of them fills,
+// if repacks are among them. It keeps the blocks.
+func (s *Syncer) ReadDone(r Read, blocks [][]byte, ends []feed.Ref) {
 	p := s.peers[r.Peer]
 	if p == nil || p.readID != r.ID {
 		return
@@ -111,6 +113,10 @@ func (s *Syncer) ReadDone(r Read, blocks [][]byte) {
 	fs := s.feeds[r.Feed]
 	refs, _ := fs.log.Path(r.From, r.To)
 	complete := len(blocks) >= len(refs)
+	if ends != nil {
+		refs = ends[:min(len(ends), len(blocks))]
+		complete = len(refs) > 0 && refs[len(refs)-1].Seq >= r.To.Seq
+	}
 	refs = refs[:min(len(refs), len(blocks))]
 	over := s.bundle(p, fs, sv, refs, blocks)
 	if !complete || len(refs) == 0 {
@@ -144,6 +150,7 @@ func (s *Syncer) bundle(p *peer, fs *feedState, sv *serve, refs []feed.Ref, bloc
 		}
 		total += size
 		sv.sent += size
+		places := int(refs[n-1].Seq - sv.at.Seq)
 		sv.at = refs[n-1]
 		m := runMessage{Feed: fs.id, To: sv.at, Blocks: blocks[:n]}
 		if sv.header {
@@ -153,11 +160,11 @@ func (s *Syncer) bundle(p *peer, fs *feedState, sv *serve, refs []feed.Ref, bloc
 			m.Flags |= runMore
 			s.extend(fs, sv)
 		}
-		if over = sv.at == sv.to || m.Flags&runMore == 0 && sv.sent >= maxAnswer; over {
+		if over = sv.at.Seq >= sv.to.Seq || m.Flags&runMore == 0 && sv.sent >= maxAnswer; over {
 			m.Flags |= runLast
 		}
 		p.queue(m.encode())
-		fs.average = max(1, (3*fs.average+size/n)/4)
+		fs.average = max(1, (3*fs.average+size/max(places, 1))/4)
 		refs, blocks = refs[n:], blocks[n:]
 	}
 	return over

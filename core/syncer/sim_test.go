@@ -164,7 +164,7 @@ func (n *node) act(limit int) (did bool) {
 				}
 				blocks = append(blocks, n.raw[ref])
 			}
-			n.sync.ReadDone(r, blocks)
+			n.sync.ReadDone(r, blocks, nil)
 			continue
 		}
 		run := n.runs[0]

@@ -42,12 +42,14 @@ type Message struct {
 	Bulk bool
 }
 
-// Read asks for the encoded blocks of a Log's Path(From, To).
+// Read asks for the encoded blocks of a Log's Path(From, To), or, with Repacks,
+// for repacks in their place that cover them, and others perhaps.
 type Read struct {
 	ID       uint64
 	Peer     Peer
 	Feed     id.FeedID
 	From, To feed.Ref
+	Repacks  bool
 }
 
 // Run is received blocks, in order, to be verified and stored. They share the
@@ -102,7 +104,8 @@ type feedState struct {
 	pending  int
 	active   int64
 	patience int64 // how long to wait for them, in milliseconds
-	average  int   // bytes of a block, as served
+	average  int   // bytes of a place, as served
+	plain    bool  // not to be asked for with repacks
 }
 
 // New makes a Syncer that knows no feed and no peer.

@@ -55,6 +55,14 @@ func (s *Syncer) Lacks(f id.FeedID) bool {
 	return false
 }
 
+// PlainOnly has a feed be asked for without repacks from now on: one came that
+// cannot be unfolded here.
+func (s *Syncer) PlainOnly(f id.FeedID) {
+	if fs := s.feeds[f]; fs != nil {
+		fs.plain = true
+	}
+}
+
 // want has the next schedule look at a feed.
 func (s *Syncer) want(fs *feedState) { s.wanted[fs.id] = struct{}{} }
 
@@ -110,6 +118,9 @@ func (s *Syncer) schedule() {
 		m := wantMessage{Feed: fs.id, To: to, Points: fs.points(p.full[fs.id])}
 		if fs.header == nil {
 			m.Flags = wantHeader
+		}
+		if !fs.plain {
+			m.Flags |= wantRepacks
 		}
 		s.send(p, m.encode())
 	}
