@@ -23,13 +23,16 @@ import (
 // other's switch it is found wanting, and the feeds are read: the lock that they
 // take saves work and holds nothing up.
 
-// Snapshots says when snapshots are written. The zero value is the default.
+// Snapshots says when snapshots are written, and blocks repacked. The zero value is the default.
 type Snapshots struct {
 	// Idle is how long a space must be left alone before; 0 is 3 s.
 	Idle time.Duration
 	// Bytes and Blocks are how much must have come since the last; 0 is 64 KiB,
 	// or a sixteenth of the last if that is more, and 256 blocks.
 	Bytes, Blocks int
+	// Repack is how many small blocks in a row, of one feed, are made one record
+	// when the space is left alone; 0 is 64, less is never.
+	Repack int
 }
 
 func (o Snapshots) withDefaults() Snapshots {
@@ -41,6 +44,9 @@ func (o Snapshots) withDefaults() Snapshots {
 	}
 	if o.Blocks == 0 {
 		o.Blocks = 256
+	}
+	if o.Repack == 0 {
+		o.Repack = 64
 	}
 	return o
 }

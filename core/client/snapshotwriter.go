@@ -39,17 +39,21 @@ func (n *news) enough(o Snapshots, last int) bool {
 	return n.bytes >= max(o.Bytes, last/16) || n.blocks >= o.Blocks
 }
 
-// snapshotter writes the snapshots of one open space.
+// snapshotter writes the snapshots of one open space, and repacks its blocks.
 type snapshotter struct {
 	sp    *Space
 	r     *runtime
 	known *snapshot
 	rows  int // bytes of the pages of the last one that have no stamp
 	moved uint64
+	// packed are, per feed, the places before which nothing is to be repacked, and
+	// packedAt is how many blocks had come when that was tried last.
+	packed   map[id.FeedID]uint64
+	packedAt uint64
 }
 
-// snapshots writes a snapshot whenever the space was left alone for a while and
-// there is enough that is new, until ctx is done.
+// snapshots writes a snapshot, and makes repacks, whenever the space was left alone
+// for a while and there is enough that is new, until ctx is done.
 func (sp *Space) snapshots(ctx context.Context, r *runtime, known *snapshot) {
 	w := &snapshotter{sp: sp, r: r, known: known}
 	options := sp.s.c.ports.Snapshots.withDefaults()
@@ -71,8 +75,11 @@ func (sp *Space) snapshots(ctx context.Context, r *runtime, known *snapshot) {
 		}
 		if w.calm() {
 			err := w.write(ctx, options)
+			if err == nil {
+				err = w.repack(ctx, options)
+			}
 			if err != nil && ctx.Err() == nil && !errs.Is(err, errs.Cancelled) {
-				sp.s.c.ports.Env.Log.Warn("no snapshot was written", "space", id.Short(sp.key), "err", err)
+				sp.s.c.ports.Env.Log.Warn("no snapshot was written, or not all is repacked", "space", id.Short(sp.key), "err", err)
 			}
 			if armed = errs.Is(err, errs.Cancelled); !armed {
 				continue

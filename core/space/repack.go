@@ -1,8 +1,6 @@
 package space
 
 import (
-	"slices"
-
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
@@ -211,16 +209,13 @@ func AddRepack(b *storage.Batch, repack *feed.Block, blocks []*feed.Block) {
 	b.Put(feed.RepackKey(repack), repack.Encode())
 }
 
-// Calm gives the heads of the data feeds whose blocks may be repacked: those that
-// are in one line, and whole. The last block is to stay as it is: a feed that ends
-// at it can be told from one that goes on.
-func (s *Space) Calm() (heads []feed.Ref) {
-	for _, f := range s.feeds {
-		_, forked := f.log.Forked()
-		if all := f.log.Heads(); f.header.Kind == feed.Data && !forked && !f.damaged && len(f.orphans) == 0 && len(all) == 1 {
-			heads = append(heads, all[0])
+// Repackable gives the data feeds whose blocks may be repacked, in the order of
+// their ids: those that are in one line, and whole.
+func (s *Space) Repackable() (list []Feed) {
+	for _, f := range s.Feeds() {
+		if st := s.feeds[f.Header.ID()]; f.Header.Kind == feed.Data && len(f.Heads) == 1 && !st.damaged && len(st.orphans) == 0 {
+			list = append(list, f)
 		}
 	}
-	slices.SortFunc(heads, feed.Ref.Compare)
-	return heads
+	return list
 }
