@@ -2,7 +2,7 @@ package feed
 
 import (
 	"encoding/binary"
-	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/wire"
@@ -79,7 +79,7 @@ func encodeFolded(list []folded, rest func()) []byte {
 	for n := range groups {
 		sizes = append(sizes, n)
 	}
-	slices.Sort(sizes)
+	sort.Ints(sizes)
 	var body []byte
 	for _, l := range [][]byte{lengths, ops, deltas} {
 		body = appendStream(binary.AppendUvarint(body, uint64(len(l))), 0, l)
@@ -155,7 +155,7 @@ func (s *streams) contents(list []folded, lengths []int) {
 		}
 		groups[n] = append(groups[n], i)
 	}
-	slices.Sort(sizes)
+	sort.Ints(sizes)
 	for _, n := range sizes {
 		rows := s.columns(len(groups[n]), n)
 		if s.bad {

@@ -45,6 +45,9 @@ type fleet struct {
 	// owed are the blocks that must survive: every block that was ever stored,
 	// but those that a fault took off the last disk that held them.
 	owed map[string]bool
+	// before is which block each follows, by their keys: a repack tells of none but
+	// the last that it has.
+	before sync.Map
 
 	final map[id.ObjectID]bool // what all have at the end
 }
@@ -152,6 +155,9 @@ func (r recorder) Apply(ctx context.Context, b *storage.Batch, d storage.Durabil
 	for _, c := range b.Changes {
 		if _, isBlock := feed.ParseBlockKey(c.Key); isBlock && !c.Delete && !c.DeleteRange {
 			r.f.owed[string(c.Key)] = true
+			if b, err := feed.DecodeBlock(c.Value); err == nil {
+				r.f.before.Store(string(c.Key), string(feed.BlockKey(feed.Ref{Feed: b.Feed, Seq: b.Seq - 1, Hash: b.Prev})))
+			}
 		}
 	}
 	return nil
@@ -174,7 +180,7 @@ func (p *peer) open() {
 		Direct: p.f.net.Direct(p.name),
 		Slot:   func(context.Context) (uint32, func(), error) { return 0, func() {}, nil },
 		// So often that restarts and copies of disks come to lie anywhere around one.
-		Snapshots: client.Snapshots{Idle: 300 * time.Millisecond, Bytes: 1, Blocks: 1},
+		Snapshots: client.Snapshots{Idle: 300 * time.Millisecond, Bytes: 1, Blocks: 1, Repack: 3},
 	})
 	p.f.ok(p.c.Initialize(ctx))
 	if p.sp != nil {
@@ -246,13 +252,33 @@ func (p *peer) fault(change func()) {
 	p.open()
 }
 
-// blocks are the keys of the blocks on the disk.
+// blocks are the keys of the blocks on the disk, and of those in repacks.
 func (p *peer) blocks() map[string]bool {
-	list, err := p.disk.Scan(ctx, storage.Prefix([]byte("b/")), 0)
+	return p.f.unfold(p.scan(storage.Prefix([]byte("b/"))), p.scan(storage.Prefix([]byte("r/"))))
+}
+
+func (p *peer) scan(r storage.Range) []storage.Entry {
+	list, err := p.disk.Scan(ctx, r, 0)
 	p.f.ok(err)
+	return list
+}
+
+func (f *fleet) unfold(plain, repacks []storage.Entry) map[string]bool {
 	set := map[string]bool{}
-	for _, e := range list {
+	for _, e := range plain {
 		set[string(e.Key)] = true
+	}
+	for _, e := range repacks {
+		last, from, _ := feed.ParseRepackKey(e.Key)
+		key := string(feed.BlockKey(last))
+		for seq := last.Seq; seq >= from; seq-- {
+			set[key] = true
+			if prev, known := f.before.Load(key); known {
+				key = prev.(string)
+			} else if seq > from {
+				f.t.Fatalf("a repack of block %d, which nobody wrote", seq-1)
+			}
+		}
 	}
 	return set
 }
@@ -274,11 +300,7 @@ func (p *peer) feeds(k feed.Kind) (own []id.FeedID) {
 func (p *peer) ownBlocks() map[string]bool {
 	set := map[string]bool{}
 	for _, f := range p.feeds(feed.Data) {
-		list, err := p.disk.Scan(ctx, feed.BlockRange(f, 1, 0), 0)
-		p.f.ok(err)
-		for _, e := range list {
-			set[string(e.Key)] = true
-		}
+		maps.Copy(set, p.f.unfold(p.scan(feed.BlockRange(f, 1, 0)), p.scan(feed.RepackRange(f, 1))))
 	}
 	return set
 }

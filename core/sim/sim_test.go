@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -135,18 +134,24 @@ func (s *script) fill(p *peer) {
 	p.flush(client.FlushStore)
 }
 
-// damage spoils a block while every disk holds all. Two peers whose copies of
+// damage spoils the record of a block, or of a repack, while every disk holds all. Two peers whose copies of
 // one feed are damaged at once, at different places, may each need a block that
 // the other cannot vouch for until it is healed itself.
 func (s *script) damage(p *peer) {
-	shared := slices.Collect(maps.Keys(p.blocks()))
+	var shared []string
+	for _, e := range append(p.scan(storage.Prefix([]byte("b/"))), p.scan(storage.Prefix([]byte("r/")))...) {
+		shared = append(shared, string(e.Key))
+	}
 	if !s.settled() || len(shared) == 0 {
 		return
 	}
 	slices.Sort(shared)
 	key := shared[s.rng.IntN(len(shared))]
-	ref, _ := feed.ParseBlockKey([]byte(key))
-	s.t.Logf("damaged: block %d of feed %s", ref.Seq, id.Short(ref.Feed))
+	ref, plain := feed.ParseBlockKey([]byte(key))
+	if !plain {
+		ref, _, _ = feed.ParseRepackKey([]byte(key))
+	}
+	s.t.Logf("damaged: block %d of feed %s, a repack: %v", ref.Seq, id.Short(ref.Feed), !plain)
 	p.fault(func() {
 		p.disk, _ = p.disk.Reopen(0)
 		s.ok(p.disk.Corrupt([]byte(key), memstore.FlipBit))

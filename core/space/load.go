@@ -1,9 +1,9 @@
 package space
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -77,11 +77,9 @@ type loaded struct {
 // inOrder sorts blocks by place and hash, and drops all but one of those that are in
 // several records.
 func inOrder(list []loaded) []loaded {
-	slices.SortStableFunc(list, func(a, b loaded) int {
-		if c := cmp.Compare(a.Seq, b.Seq); c != 0 {
-			return c
-		}
-		return id.Compare(a.Hash(), b.Hash())
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return a.Seq < b.Seq || a.Seq == b.Seq && id.Compare(a.Hash(), b.Hash()) < 0
 	})
 	return slices.CompactFunc(list, func(a, b loaded) bool { return a.Seq == b.Seq && a.Hash() == b.Hash() })
 }
