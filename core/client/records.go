@@ -14,9 +14,9 @@ import (
 // own or in a repack. Plain blocks are looked for first: one that is put into a
 // repack meanwhile is found there.
 
-// covering gives the stored repack that has a block, and is on the same line as to;
-// nil if there is none. It may read some that are of other branches.
-func (sp *Space) covering(ctx context.Context, at, to feed.Ref) (*feed.Block, []byte, error) {
+// covering gives the stored repack that has a block; nil if there is none. It may
+// read some that are of other branches.
+func (sp *Space) covering(ctx context.Context, at feed.Ref) (*feed.Block, []byte, error) {
 	r := feed.RepackRange(at.Feed, at.Seq)
 	for {
 		list, err := sp.s.storage.Store.Scan(ctx, r, 1)
@@ -28,7 +28,7 @@ func (sp *Space) covering(ctx context.Context, at, to feed.Ref) (*feed.Block, []
 		if !ok || last.Seq-at.Seq >= feed.MaxRepack {
 			return nil, nil, nil
 		}
-		if from > at.Seq || !sp.line(at, last, to) {
+		if from > at.Seq || !sp.before(at, last) {
 			continue
 		}
 		b, err := feed.DecodeBlock(list[0].Value)
@@ -39,12 +39,12 @@ func (sp *Space) covering(ctx context.Context, at, to feed.Ref) (*feed.Block, []
 	}
 }
 
-// line reports whether a block comes before last, and that before to or behind it.
-func (sp *Space) line(at, last, to feed.Ref) bool {
+// before reports whether a block is another or comes before it in its feed.
+func (sp *Space) before(at, last feed.Ref) bool {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	log := sp.core.Log(at.Feed)
-	return log != nil && log.Contains(last, at) && (log.Contains(to, last) || log.Contains(last, to))
+	return log != nil && log.Contains(last, at)
 }
 
 // openRepack opens a repack.
@@ -84,11 +84,12 @@ func (sp *Space) records(ctx context.Context, r *runtime, rd syncer.Read) (raw [
 			raw, ends, path = append(raw, b), append(ends, path[0]), path[1:]
 			continue
 		}
-		repack, b, err := sp.covering(ctx, path[0], rd.To)
+		repack, b, err := sp.covering(ctx, path[0])
 		if err != nil || repack == nil {
 			return raw, ends, err
 		}
-		if rd.Repacks {
+		// Of a repack that goes on in another branch only what is on the way is sent.
+		if end := repack.Ref(); rd.Repacks && (sp.before(end, rd.To) || sp.before(rd.To, end)) {
 			raw, ends = append(raw, b), append(ends, repack.Ref())
 			for len(path) > 0 && path[0].Seq <= repack.Seq {
 				path = path[1:]
@@ -99,24 +100,33 @@ func (sp *Space) records(ctx context.Context, r *runtime, rd syncer.Read) (raw [
 		if err != nil {
 			return raw, ends, err
 		}
-		for len(path) > 0 && path[0].Seq <= repack.Seq {
-			raw, ends = append(raw, plain[path[0].Seq-repack.From()]), append(ends, path[0])
+		before := len(path)
+		for len(path) > 0 && path[0].Seq <= repack.Seq && plain[path[0].Seq-repack.From()].Ref() == path[0] {
+			raw, ends = append(raw, plain[path[0].Seq-repack.From()].Encode()), append(ends, path[0])
 			path = path[1:]
+		}
+		if len(path) == before {
+			return raw, ends, nil // not what the key of the record says
+		}
+		if rd.To.Seq >= repack.Seq {
+			sp.mu.Lock()
+			r.plain = plainRun{} // nobody asks for the rest
+			sp.mu.Unlock()
 		}
 	}
 	return raw, ends, nil
 }
 
-// plainRun are the encoded blocks of the repack that was unfolded last for a peer
-// that takes none: it asks for them piece by piece.
+// plainRun are the blocks of the repack that was unfolded last for a peer that takes
+// none, or not this one: it asks for them piece by piece.
 type plainRun struct {
 	of     feed.Ref
 	from   uint64
-	blocks [][]byte
+	blocks []*feed.Block
 }
 
-// unfolded gives the encoded blocks of a repack.
-func (sp *Space) unfolded(r *runtime, b *feed.Block) ([][]byte, error) {
+// unfolded gives the blocks of a repack.
+func (sp *Space) unfolded(r *runtime, b *feed.Block) ([]*feed.Block, error) {
 	sp.mu.Lock()
 	known := r.plain
 	sp.mu.Unlock()
@@ -127,14 +137,10 @@ func (sp *Space) unfolded(r *runtime, b *feed.Block) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := plainRun{of: b.Ref(), from: b.From(), blocks: make([][]byte, len(blocks))}
-	for i, blk := range blocks {
-		run.blocks[i] = blk.Encode()
-	}
 	sp.mu.Lock()
-	r.plain = run
+	r.plain = plainRun{of: b.Ref(), from: b.From(), blocks: blocks}
 	sp.mu.Unlock()
-	return run.blocks, nil
+	return blocks, nil
 }
 
 // shelf opens the repacks that hold what is read of the past, and keeps the last
@@ -159,7 +165,7 @@ const maxShelved = 4
 // them then.
 func (s *shelf) holds(at feed.Ref) bool {
 	for i, h := range s.held {
-		if h.last.Feed == at.Feed && h.from <= at.Seq && at.Seq <= h.last.Seq && s.sp.line(at, h.last, at) {
+		if h.last.Feed == at.Feed && h.from <= at.Seq && at.Seq <= h.last.Seq && s.sp.before(at, h.last) {
 			copy(s.held[1:i+1], s.held[:i])
 			s.held[0] = h
 			return true
@@ -175,7 +181,7 @@ func (s *shelf) payload(ctx context.Context, at feed.Ref) (payload []byte, found
 		payload, err = s.held[0].folded.Payload(at.Seq)
 		return payload, true, err
 	}
-	b, _, err := s.sp.covering(ctx, at, at)
+	b, _, err := s.sp.covering(ctx, at)
 	if err != nil || b == nil {
 		return nil, false, err
 	}

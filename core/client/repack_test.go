@@ -332,3 +332,57 @@ func TestRepack_joinsTheOneBefore(t *testing.T) {
 	}
 	ok(t, c.Destroy(ctx))
 }
+
+// TestRepack_T01_forkBelow: a peer that has a run in a repack serves a branch that
+// hangs off the middle of it, and the run, to one that has nothing of either.
+func TestRepack_T01_forkBelow(t *testing.T) {
+	ctx := context.Background()
+	w, p := newWorld(t), newProfile()
+	p.snapshots = keeping
+	c, a := owner(t, w, p)
+	key := a.Key()
+	member := func(name string, s client.Snapshots) *profile {
+		q := newProfile()
+		q.snapshots = s
+		m := w.open(q)
+		_, err := m.CreateIdentity(ctx, name)
+		ok(t, err)
+		same(t, a, join(t, a, m))
+		ok(t, m.Destroy(ctx))
+		return q
+	}
+	bob, eve, late := member("Bob", folding), member("Eve", keeping), member("Late", keeping)
+	write := func(sp *client.Space, what string, n int) {
+		for i := range n {
+			put(t, sp, "title", fmt.Sprint(what, i))
+			ok(t, sp.Flush(ctx, client.FlushStore))
+		}
+	}
+	b := w.open(bob) // while they are written each comes with its signature
+	same(t, a, b.Space(key))
+	write(a, "before", 5)
+	old := snapshot(t, p)
+	old.snapshots = keeping
+	write(a, "one way ", 6)
+	same(t, a, b.Space(key))
+	eventually(t, "the run is repacked", func() bool {
+		_, _, covered := dataRecords(t, bob.store, key)
+		return covered >= 9
+	})
+	ok(t, c.Destroy(ctx))
+	w.hub.SetDown(true)
+	ok(t, b.Destroy(ctx))
+	c = w.open(old)
+	write(c.Space(key), "the other ", 3)
+	w.hub.SetDown(false)
+	b = w.open(bob)
+	same(t, c.Space(key), b.Space(key))
+	ok(t, c.Destroy(ctx))
+	e := w.open(eve)
+	same(t, b.Space(key), e.Space(key))
+	if n := count(e.Space(key)); n != 14 {
+		t.Errorf("%d of 14 objects", n)
+	}
+	ok(t, b.Destroy(ctx))
+	same(t, e.Space(key), w.open(late).Space(key))
+}

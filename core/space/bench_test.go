@@ -1,8 +1,21 @@
 package space_test
 
 import (
+	"compress/gzip"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/wire"
 )
 
 // BenchmarkOpen loads two feeds whose blocks follow each other in turn, as two
@@ -31,5 +44,116 @@ func BenchmarkOpen(b *testing.B) {
 				b.Fatal("changes wait")
 			}
 		})
+	}
+}
+
+// traced is an edit of a trace, with positions in UTF-16 code units.
+type traced struct {
+	pos, deleted int
+	inserted     []byte
+}
+
+func (e *traced) UnmarshalJSON(b []byte) error {
+	var s string
+	err := json.Unmarshal(b, &[]any{&e.pos, &e.deleted, &s})
+	e.inserted = []byte(s)
+	return err
+}
+
+// readTrace reads one of josephg/editing-traces.
+func readTrace(b *testing.B, name string) (edits []traced) {
+	b.Helper()
+	dir := os.Getenv("ECHOSPACE_TRACES")
+	if dir == "" {
+		dir = "../../../shared/traces"
+	}
+	f, err := os.Open(filepath.Join(dir, name+".json.gz"))
+	if err != nil {
+		b.Skipf("the trace is not here: %v (set ECHOSPACE_TRACES)", err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	ok(b, err)
+	var trace struct {
+		Txns []struct{ Patches []traced }
+	}
+	ok(b, json.NewDecoder(z).Decode(&trace))
+	for _, x := range trace.Txns {
+		edits = append(edits, x.Patches...)
+	}
+	return edits
+}
+
+// BenchmarkRepack types automerge-paper as people do, 60 to 260 milliseconds from
+// key to key, with each edit in a block of its own, and then has repacks of all but
+// the last block. It reports how many bytes are stored before and after that, keys
+// and all, and how long it takes per block to repack them and to open the feed
+// again, before and after.
+func BenchmarkRepack(b *testing.B) {
+	edits := readTrace(b, "automerge-paper")
+	for b.Loop() {
+		e := found(b)
+		e.typeTrace(edits)
+		fid := e.writing(feed.Data)
+		per := func(metric string, f func()) {
+			at := time.Now()
+			f()
+			b.ReportMetric(float64(time.Since(at).Nanoseconds())/float64(len(edits)), metric)
+		}
+		size := func() (n int) {
+			for _, rec := range e.records(fid) {
+				n += len(rec.Key) + len(rec.Value)
+			}
+			return n
+		}
+		b.ReportMetric(float64(size()), "B/plain")
+		per("ns/load-plain", func() { e.load(fid) })
+		head := e.Log(fid).Heads()[0].Seq
+		per("ns/repack", func() {
+			for from := uint64(1); from < head; from += feed.MaxRepack {
+				if e.fold(fid, from, min(from+feed.MaxRepack, head)-1) == nil {
+					b.Fatal("a run is not repacked")
+				}
+			}
+		})
+		if n := e.plain(fid); n != 1 {
+			b.Fatalf("%d blocks are left", n)
+		}
+		b.ReportMetric(float64(size()), "B/repacked")
+		per("ns/load-repacked", func() { e.load(fid) })
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// typeTrace types a trace into a text, a block for each edit.
+func (e *engine) typeTrace(edits []traced) {
+	e.t.Helper()
+	v := id.ObjectID(testEnv().Bytes(16))
+	ops := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 3), 1), v[:])
+	ops = wire.AppendString(wire.AppendUint(wire.AppendArray(ops, 3), 4), "text")
+	ops = wire.AppendString(wire.AppendUint(wire.AppendArray(ops, 2), 7), "")
+	now := time.Now().UnixMilli()
+	ok(e.t, e.DB().Local(ops, now))
+	text, err := e.DB().FindText(v, objectdb.Key("text"))
+	ok(e.t, err)
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, x := range edits {
+		now += 60 + r.Int64N(200)
+		ok(e.t, e.DB().EditText(text, x.pos, x.deleted, x.inserted, now))
+		e.DB().EndTask()
+		in, err := e.Build(ctx)
+		ok(e.t, err)
+		e.store(in)
+	}
+}
+
+// load reads a feed from storage into a Space that has nothing.
+func (e *engine) load(f id.FeedID) {
+	e.t.Helper()
+	s := space.Open(testEnv(), e.self, e.rec)
+	rec, err := e.st.Get(ctx, feed.HeaderKey(e.rec.Key, f))
+	ok(e.t, err)
+	if damage := s.Load(storage.Entry{Key: feed.HeaderKey(e.rec.Key, f), Value: rec}, e.records(f), func() {}); damage != nil {
+		e.t.Fatal(damage)
 	}
 }
