@@ -24,6 +24,8 @@
 // the forked feed for a new incarnation, and CloseLeft closes it. Writing says
 // which feed would be extended, so that the caller can wait for its end.
 //
-// A Space is not safe for concurrent use: callers serialise. Repacks are refused
-// by name: everything here counts on one record per place and branch.
+// Small blocks of data feeds may be stored, and sent, as repacks: repack.go. They are
+// unfolded to the very same blocks at the border, so nothing else here knows them.
+//
+// A Space is not safe for concurrent use: callers serialise.
 package space

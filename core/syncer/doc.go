@@ -32,6 +32,11 @@
 // below them at doubling distances down to the start of the feed; so at most
 // about as many known blocks come again as lie above the fork.
 //
+// A side may have runs of small blocks as repacks (package feed) and send these to
+// who says in its Want that it takes them; a repack may begin before the point that
+// the Want names, and end behind the head. Who cannot unfold one, for lack of its
+// key, asks again for plain blocks.
+//
 // # Messages
 //
 // Each is an array in the subset of package wire:
