@@ -358,16 +358,17 @@ func TestRepack_T01_forkBelow(t *testing.T) {
 			ok(t, sp.Flush(ctx, client.FlushStore))
 		}
 	}
-	b := w.open(bob) // while they are written each comes with its signature
-	same(t, a, b.Space(key))
+	b := w.open(bob)
 	write(a, "before", 5)
 	old := snapshot(t, p)
 	old.snapshots = keeping
-	write(a, "one way ", 6)
-	same(t, a, b.Space(key))
+	for range 6 { // each of them comes by itself, and is signed
+		write(a, "one way ", 1)
+		same(t, a, b.Space(key))
+	}
 	eventually(t, "the run is repacked", func() bool {
 		_, _, covered := dataRecords(t, bob.store, key)
-		return covered >= 9
+		return covered >= 10
 	})
 	ok(t, c.Destroy(ctx))
 	w.hub.SetDown(true)

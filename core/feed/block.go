@@ -122,7 +122,12 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, e
 	if len(payload) > MaxPayload {
 		return nil, errs.New(op, errs.TooLarge, "a payload of %d bytes, the limit is %d", len(payload), MaxPayload)
 	}
-	packed := Pack(payload)
+	var packed []byte
+	if h.Repack == nil {
+		packed = Pack(payload)
+	} else { // what is in it is deflated already
+		packed = append([]byte{rawPayload}, payload...)
+	}
 	if len(packed)+keys.Overhead > MaxBlock {
 		return nil, errs.New(op, errs.TooLarge, "a block of %d bytes, the limit is %d: span parts", len(packed)+keys.Overhead, MaxBlock)
 	}

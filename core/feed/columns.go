@@ -37,34 +37,42 @@ func appendColumns(b, rows []byte, n int, rest func()) []byte {
 	column := make([]byte, count)
 	for c := range n {
 		mode := chooseMode(rows, n, c, column)
-		takeColumn(rows, n, c, mode, column)
-		b = appendStream(b, byte(mode), column)
 		rest()
+		takeColumn(rows, n, c, mode, column)
+		b = appendStream(b, byte(mode), column, rest)
 	}
 	return b
 }
 
 // takeColumn gives column c in a mode, without the first row.
 func takeColumn(rows []byte, n, c, mode int, to []byte) {
+	at := n + c
 	for i := range to {
-		at := (i+1)*n + c
-		to[i] = rows[at] - predict(rows, n, at, c, mode)
+		v := rows[at]
+		if mode != modePlain {
+			v -= rows[at-n]
+		}
+		if mode == modeBorrow && c+1 < n && rows[at+1] < rows[at+1-n] {
+			v--
+		}
+		to[i] = v
+		at += n
 	}
 }
 
-// predict is what a mode takes off the byte at a place of a row: what it knows when
-// the rows before and the columns behind are there.
-func predict(rows []byte, n, at, c, mode int) byte {
-	switch mode {
-	case modeDiff:
-		return rows[at-n]
-	case modeBorrow:
-		if c+1 < n && rows[at+1] < rows[at+1-n] {
-			return rows[at-n] + 1
+// putColumn reverses takeColumn, when the columns behind are there.
+func putColumn(rows []byte, n, c, mode int, from []byte) {
+	at := n + c
+	for _, v := range from {
+		if mode != modePlain {
+			v += rows[at-n]
 		}
-		return rows[at-n]
+		if mode == modeBorrow && c+1 < n && rows[at+1] < rows[at+1-n] {
+			v++
+		}
+		rows[at] = v
+		at += n
 	}
-	return 0
 }
 
 // chooseMode gives the mode in which the bytes of a column take the fewest bits by
@@ -98,12 +106,14 @@ func entropy(b []byte) (bits float64) {
 	return bits
 }
 
-// appendStream appends bytes in the form that is shortest.
-func appendStream(b []byte, mode byte, data []byte) []byte {
+// appendStream appends bytes in the form that is shortest, calling rest now and then.
+func appendStream(b []byte, mode byte, data []byte, rest func()) []byte {
+	defer rest()
 	if len(data) > 0 && bytes.Count(data, data[:1]) == len(data) {
 		return append(b, mode<<2|formConstant, data[0])
 	}
 	packed := compress(&coders, flate.HuffmanOnly, data)
+	rest()
 	if searched := compress(&deflaters, flate.DefaultCompression, data); packed == nil || searched != nil && len(searched) < len(packed) {
 		packed = searched
 	}
@@ -199,10 +209,7 @@ func (s *streams) columns(count, n int) (rows []byte) {
 		columns[c] = coded{data, mode}
 	}
 	for c := n - 1; c >= 0; c-- {
-		for i, v := range columns[c].data {
-			at := (i+1)*n + c
-			rows[at] = v + predict(rows, n, at, c, columns[c].mode)
-		}
+		putColumn(rows, n, c, columns[c].mode, columns[c].data)
 	}
 	return rows
 }

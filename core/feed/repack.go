@@ -74,6 +74,9 @@ func encodeFolded(list []folded, rest func()) []byte {
 			deltas = binary.AppendUvarint(deltas, uint64(at-before-1))
 			before = at
 		}
+		if i%1024 == 0 {
+			rest()
+		}
 	}
 	sizes := make([]int, 0, len(groups))
 	for n := range groups {
@@ -82,8 +85,7 @@ func encodeFolded(list []folded, rest func()) []byte {
 	sort.Ints(sizes)
 	var body []byte
 	for _, l := range [][]byte{lengths, ops, deltas} {
-		body = appendStream(binary.AppendUvarint(body, uint64(len(l))), 0, l)
-		rest()
+		body = appendStream(binary.AppendUvarint(body, uint64(len(l))), 0, l, rest)
 	}
 	for _, n := range sizes {
 		body = appendColumns(body, groups[n], n, rest)

@@ -316,7 +316,7 @@ func TestDecodeFolded_damage(t *testing.T) {
 		b := wire.AppendUint(wire.AppendUint(wire.AppendArray(nil, 3), repackVersion), 2)
 		return wire.AppendBytes(b, bytes.Join(parts, nil))
 	}
-	list := func(v ...byte) []byte { return appendStream([]byte{byte(len(v))}, 0, v) }
+	list := func(v ...byte) []byte { return appendStream([]byte{byte(len(v))}, 0, v, func() {}) }
 	lengths, ops, deltas := list(2, 2), list(1, 1), list(0, 1, 0)
 	row, columns := []byte{0, 7}, []byte{formConstant, 0, modeDiff<<2 | formConstant, 1}
 	for _, c := range []struct {
@@ -326,7 +326,7 @@ func TestDecodeFolded_damage(t *testing.T) {
 	}{
 		{"good", body(lengths, ops, deltas, row, columns), errs.OK},
 		{"a length of 0", body(list(0, 2), ops, deltas, row, columns), errs.Malformed},
-		{"too long", body(appendStream([]byte{4}, 0, []byte{2, 0x81, 0x80, 0x01}), ops, deltas, row, columns), errs.Malformed},
+		{"too long", body(appendStream([]byte{4}, 0, []byte{2, 0x81, 0x80, 0x01}, func() {}), ops, deltas, row, columns), errs.Malformed},
 		{"a length too few", body(list(2), ops, deltas, row, columns), errs.Malformed},
 		{"a length too many", body(list(2, 2, 2), ops, deltas, row, columns), errs.Malformed},
 		{"ops too few", body(lengths, list(1), deltas, row, columns), errs.Malformed},
