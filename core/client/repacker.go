@@ -265,9 +265,6 @@ func (p *packing) check(repack *feed.Block, run []*feed.Block) error {
 	if err == nil {
 		err = again.VerifySig(p.header)
 	}
-	if err == nil {
-		err = feed.CheckRepack(again, run)
-	}
 	if err != nil {
 		return err
 	}
