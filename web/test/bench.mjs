@@ -8,6 +8,7 @@ import { statSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { arrive } from './arrive.mjs';
 import { accept, authenticate, offer, openChromium, openPeer, root, Server, share } from './e2e/harness.mjs';
 import { median, quantile, sort, spread } from './figures.mjs';
 import { queries } from './queries.mjs';
@@ -381,6 +382,7 @@ try {
     await durable(browser, url);
     await pauses(browser, url);
     await queries(browser, url, watchLongTasks, note);
+    await arrive(browser, url, watchLongTasks, note);
     for (const peer of channel) await peer.close();
   }
   report(browser.version());
