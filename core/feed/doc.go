@@ -63,7 +63,5 @@
 //
 // A signature says who wrote, not whether they might: package credential
 // decides that. Deltas are claims until their blocks arrive. A feed's author
-// can fork it; Log keeps every branch. A Log to which a repack was added without
-// being unfolded takes the plain blocks of its places, given later, for a branch:
-// do not fetch them.
+// can fork it; Log keeps every branch.
 package feed

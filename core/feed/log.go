@@ -18,9 +18,9 @@ type Log struct {
 	branches []branch
 }
 
-// branch is a line of blocks. hashes[i] is that of place base+i; zero where a
-// repack covers the place. Its first block follows place base-1 of the branch
-// parent, which comes before it in Log.branches; -1 if it is a first block.
+// branch is a line of blocks. hashes[i] is that of place base+i. Its first block
+// follows place base-1 of the branch parent, which comes before it in Log.branches;
+// -1 if it is a first block.
 type branch struct {
 	parent int
 	base   uint64
@@ -44,33 +44,25 @@ func (l *Log) Feed() id.FeedID { return l.feed }
 // Add indexes the block at seq that follows prev (zero for the first). One
 // that is there already changes nothing; one at a place that another block
 // fills starts a branch. An unknown prev is an errs.MissingDependency.
-func (l *Log) Add(seq uint64, hash, prev id.Hash) error { return l.AddRepack(seq, seq, hash, prev) }
-
-// AddRepack indexes a block that stands for places from..seq, hash being that
-// of its Ref and prev that of place from-1. Places from..seq-1 are filled but
-// have no refs. If the run is there as plain blocks nothing changes.
-func (l *Log) AddRepack(from, seq uint64, hash, prev id.Hash) error {
-	if from == 0 || seq < from || id.IsZero(hash) || (from == 1) != id.IsZero(prev) {
-		return errs.New("feed.Log.Add", errs.InvalidArgument, "block %d..%d of feed %v with hash %v after %v", from, seq, l.feed, hash, prev)
+func (l *Log) Add(seq uint64, hash, prev id.Hash) error {
+	if seq == 0 || id.IsZero(hash) || (seq == 1) != id.IsZero(prev) {
+		return errs.New("feed.Log.Add", errs.InvalidArgument, "block %d of feed %v with hash %v after %v", seq, l.feed, hash, prev)
 	}
 	if _, ok := l.find(seq, hash); ok {
 		return nil
 	}
 	at := -1
-	if from > 1 {
+	if seq > 1 {
 		var ok bool
-		if at, ok = l.find(from-1, prev); !ok {
-			return errs.New("feed.Log.Add", errs.MissingDependency, "block %d of feed %v follows %v, which is not there", from, l.feed, prev)
+		if at, ok = l.find(seq-1, prev); !ok {
+			return errs.New("feed.Log.Add", errs.MissingDependency, "block %d of feed %v follows %v, which is not there", seq, l.feed, prev)
 		}
 	}
-	if at < 0 || l.branches[at].tip() != from-1 {
-		l.branches = append(l.branches, branch{parent: at, base: from})
+	if at < 0 || l.branches[at].tip() != seq-1 {
+		l.branches = append(l.branches, branch{parent: at, base: seq})
 		at = len(l.branches) - 1
 	}
 	b := &l.branches[at]
-	for range seq - from {
-		b.hashes = append(b.hashes, id.Hash{})
-	}
 	b.hashes = append(b.hashes, hash)
 	return nil
 }
@@ -139,7 +131,7 @@ func (l *Log) on(at int, seq uint64) int {
 }
 
 // At gives the block at place seq of the line that ends at head: false if head
-// is unknown or before seq, or if a repack covers the place.
+// is unknown or before seq.
 func (l *Log) At(head Ref, seq uint64) (Ref, bool) {
 	at, ok := l.locate(head)
 	if seq == 0 {
@@ -149,8 +141,7 @@ func (l *Log) At(head Ref, seq uint64) (Ref, bool) {
 		return Ref{}, false
 	}
 	b := &l.branches[l.on(at, seq)]
-	h := b.hashes[seq-b.base]
-	return Ref{Feed: l.feed, Seq: seq, Hash: h}, !id.IsZero(h)
+	return Ref{Feed: l.feed, Seq: seq, Hash: b.hashes[seq-b.base]}, true
 }
 
 // Contains reports whether r is head or comes before it.
@@ -163,8 +154,8 @@ func (l *Log) Contains(head, r Ref) bool {
 }
 
 // Path gives the blocks after from up to and including to, in order; false if
-// from is not before or equal to to, or either is unknown. Places that a
-// repack covers are left out. From the place before the first, all.
+// from is not before or equal to to, or either is unknown. From the place before
+// the first, all.
 func (l *Log) Path(from, to Ref) ([]Ref, bool) {
 	if !l.Contains(to, from) {
 		return nil, false
@@ -173,9 +164,8 @@ func (l *Log) Path(from, to Ref) ([]Ref, bool) {
 	at, _ := l.locate(to)
 	for seq := to.Seq; seq > from.Seq; seq-- {
 		at = l.on(at, seq)
-		if h := l.branches[at].hashes[seq-l.branches[at].base]; !id.IsZero(h) {
-			refs = append(refs, Ref{Feed: l.feed, Seq: seq, Hash: h})
-		}
+		b := &l.branches[at]
+		refs = append(refs, Ref{Feed: l.feed, Seq: seq, Hash: b.hashes[seq-b.base]})
 	}
 	slices.Reverse(refs)
 	return refs, true
@@ -202,12 +192,9 @@ func (l *Log) Common(a, b Ref) Ref {
 		x = l.branches[x].parent
 		y = l.on(y, seq)
 	}
-	// A place that a repack covers has no ref to name; one before it has.
-	for ; seq > 0; seq-- {
-		x = l.on(x, seq)
-		if h := l.branches[x].hashes[seq-l.branches[x].base]; !id.IsZero(h) {
-			return Ref{Feed: l.feed, Seq: seq, Hash: h}
-		}
+	if seq == 0 {
+		return start
 	}
-	return start
+	line := &l.branches[l.on(x, seq)]
+	return Ref{Feed: l.feed, Seq: seq, Hash: line.hashes[seq-line.base]}
 }

@@ -121,48 +121,23 @@ func TestLog_refuses(t *testing.T) {
 	}
 }
 
-func TestLog_repack(t *testing.T) {
+func TestRestoreLog(t *testing.T) {
 	feed := id.FeedID{1}
-	l := NewLog(feed)
-	ref := func(n int) Ref { return Ref{Feed: feed, Seq: uint64(n), Hash: hash(n)} }
-	add := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
+	ok := []Branch{{Parent: -1, Base: 1, Hashes: []id.Hash{hash(1), hash(2), hash(3)}}, {Parent: 0, Base: 3, Hashes: []id.Hash{hash(33)}}}
+	l, err := RestoreLog(feed, ok)
+	if err != nil || len(l.Heads()) != 2 || !l.Has(Ref{Feed: feed, Seq: 2, Hash: hash(2)}) {
+		t.Fatalf("heads %v, %v", l.Heads(), err)
+	}
+	for name, branches := range map[string][]Branch{
+		"no blocks":                {{Parent: -1, Base: 1}},
+		"a place without a hash":   {{Parent: -1, Base: 1, Hashes: []id.Hash{hash(1), {}, hash(3)}}},
+		"a beginning in the midst": {{Parent: -1, Base: 2, Hashes: []id.Hash{hash(2)}}},
+		"a branch of a later one":  {{Parent: 1, Base: 2, Hashes: []id.Hash{hash(2)}}, ok[0]},
+		"a branch behind the tip":  {ok[0], {Parent: 0, Base: 5, Hashes: []id.Hash{hash(5)}}},
+	} {
+		if _, err := RestoreLog(feed, branches); !errs.Is(err, errs.StorageCorrupt) {
+			t.Errorf("%s: %v", name, err)
 		}
-	}
-	add(l.Add(1, hash(1), id.Hash{}))
-	add(l.AddRepack(2, 5, hash(5), hash(1)))
-	add(l.Add(6, hash(6), hash(5)))
-	path, ok := l.Path(Ref{Feed: feed}, ref(6))
-	if want := []Ref{ref(1), ref(5), ref(6)}; !ok || !slices.Equal(path, want) {
-		t.Fatalf("path %v, want %v", path, want)
-	}
-	if l.Has(ref(3)) || l.Contains(ref(6), ref(3)) || !l.Contains(ref(6), ref(5)) {
-		t.Error("a covered place has a ref")
-	}
-	if _, forked := l.Forked(); forked || len(l.Heads()) != 1 {
-		t.Error("a repack is no fork")
-	}
-	// A branch whose common part ends inside the covered places of nothing.
-	add(l.Add(2, hash(22), hash(1)))
-	if got := l.Common(ref(6), Ref{Feed: feed, Seq: 2, Hash: hash(22)}); got != ref(1) {
-		t.Errorf("common is %v", got)
-	}
-	if at, forked := l.Forked(); !forked || at != 2 {
-		t.Errorf("forked at %d, %v", at, forked)
-	}
-	plain := NewLog(feed)
-	for i := 1; i <= 6; i++ {
-		prev := id.Hash{}
-		if i > 1 {
-			prev = hash(i - 1)
-		}
-		add(plain.Add(uint64(i), hash(i), prev))
-	}
-	add(plain.AddRepack(2, 5, hash(5), hash(1)))
-	if _, forked := plain.Forked(); forked || !plain.Has(ref(3)) {
-		t.Error("a repack of blocks that are there changed the log")
 	}
 }
 

@@ -1,13 +1,15 @@
 package feed
 
 import (
+	"slices"
+
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 )
 
-// Branch is a line of blocks of a Log: Hashes[i] is that of place Base+i, and zero
-// where a repack covers the place. Its first block follows place Base-1 of branch
-// Parent, a lower number; -1 if it is a first block.
+// Branch is a line of blocks of a Log: Hashes[i] is that of place Base+i. Its first
+// block follows place Base-1 of branch Parent, a lower number; -1 if it is a first
+// block.
 type Branch struct {
 	Parent int
 	Base   uint64
@@ -29,7 +31,7 @@ func (l *Log) Branches() []Branch {
 func RestoreLog(f id.FeedID, branches []Branch) (*Log, error) {
 	l := NewLog(f)
 	for i, b := range branches {
-		ok := len(b.Hashes) > 0 && b.Base > 0 && !id.IsZero(b.Hashes[len(b.Hashes)-1])
+		ok := len(b.Hashes) > 0 && b.Base > 0 && !slices.ContainsFunc(b.Hashes, id.IsZero[id.Hash])
 		if b.Parent < 0 {
 			ok = ok && b.Parent == -1 && b.Base == 1
 		} else {

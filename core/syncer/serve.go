@@ -86,10 +86,10 @@ func (s *Syncer) pump(p *peer) {
 }
 
 // next gives the end of the next Read: so many blocks on as are likely to fill
-// it. A place that the Log has under a repack has no ref; the repack's end has.
+// it.
 func (fs *feedState) next(sv *serve) feed.Ref {
 	n := uint64(min(max(readAhead/fs.average, 1), 4096))
-	for seq := sv.at.Seq + n; seq < sv.to.Seq; seq++ {
+	if seq := sv.at.Seq + n; seq < sv.to.Seq {
 		if r, ok := fs.log.At(sv.to, seq); ok {
 			return r
 		}

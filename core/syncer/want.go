@@ -21,23 +21,9 @@ type flight struct {
 	since int64
 }
 
-// lacks tells whether a block is neither indexed nor covered by a repack.
+// lacks tells whether a block is not indexed.
 func (fs *feedState) lacks(t feed.Ref) bool {
-	if t.Seq == 0 {
-		return false
-	}
-	if fs.log == nil {
-		return true
-	}
-	if fs.log.Has(t) {
-		return false
-	}
-	for _, h := range fs.log.Heads() {
-		if _, plain := fs.log.At(h, t.Seq); t.Seq < h.Seq && !plain {
-			return false
-		}
-	}
-	return true
+	return t.Seq > 0 && (fs.log == nil || !fs.log.Has(t))
 }
 
 // Lacks reports whether a peer that is here tells of blocks of a feed which are
