@@ -28,18 +28,11 @@ func VerifyRun(h *SignedHeader, prev Ref, blocks []*Block) error {
 		return err
 	}
 	last := len(blocks) - 1
-	for i, b := range blocks {
-		if i < last && b.Repack == nil {
-			continue
-		}
-		if err := verifySig(h, b); err != nil {
-			return err
-		}
+	if err := verifySig(h, blocks[last]); err != nil {
+		return err
 	}
 	for _, b := range blocks[:last] {
-		if b.Repack == nil {
-			b.Sig = nil
-		}
+		b.Sig = nil
 	}
 	return nil
 }
@@ -53,12 +46,14 @@ func checkLinks(h *SignedHeader, prev Ref, blocks []*Block) error {
 		switch {
 		case b.Feed != feed:
 			return errs.New(op, errs.UnknownFeed, "a block of feed %v in a run of feed %v", b.Feed, feed)
-		case b.From() != prev.Seq+1:
-			return errs.New(op, errs.WrongSequence, "block %d of feed %v does not follow %d", b.From(), feed, prev.Seq)
+		case b.Repack != nil:
+			return errs.New(op, errs.CorruptBlock, "block %d of feed %v is a repack that was not unfolded", b.Seq, feed)
+		case b.Seq != prev.Seq+1:
+			return errs.New(op, errs.WrongSequence, "block %d of feed %v does not follow %d", b.Seq, feed, prev.Seq)
 		case b.Prev != prev.Hash && i == 0:
-			return errs.New(op, errs.WrongSequence, "block %d of feed %v follows another block %d: %v, not %v", b.From(), feed, prev.Seq, b.Prev, prev.Hash)
+			return errs.New(op, errs.WrongSequence, "block %d of feed %v follows another block %d: %v, not %v", b.Seq, feed, prev.Seq, b.Prev, prev.Hash)
 		case b.Prev != prev.Hash:
-			return errs.New(op, errs.CorruptBlock, "block %d of feed %v does not link to the one before", b.From(), feed)
+			return errs.New(op, errs.CorruptBlock, "block %d of feed %v does not link to the one before", b.Seq, feed)
 		case b.Part != part+1, part > 0 && b.Parts != parts:
 			return errs.New(op, errs.CorruptBlock, "block %d of feed %v is part %d of %d out of order", b.Seq, feed, b.Part, b.Parts)
 		}
