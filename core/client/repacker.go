@@ -31,11 +31,13 @@ const (
 // the space is used meanwhile.
 func (w *snapshotter) repack(ctx context.Context, o Snapshots) error {
 	w.sp.mu.Lock()
-	total := w.r.news.total
-	feeds := w.sp.core.Repackable()
-	due := o.Repack > 0 && !w.r.spoiled && (w.packed == nil || total-w.packedAt >= uint64(o.Repack))
+	due := w.sp.core.Repackable()
+	if o.Repack < 0 || w.r.spoiled {
+		due = nil
+	}
 	w.sp.mu.Unlock()
-	if !due {
+	due = slices.DeleteFunc(due, func(f space.Feed) bool { return f.Heads[0].Seq < w.packed[f.Header.ID()]+uint64(o.Repack) })
+	if len(due) == 0 {
 		return nil
 	}
 	if lock := w.sp.s.c.ports.Lock; lock != nil {
@@ -45,16 +47,12 @@ func (w *snapshotter) repack(ctx context.Context, o Snapshots) error {
 		}
 		defer release()
 	}
-	if w.packed == nil {
-		w.packed = map[id.FeedID]uint64{}
-	}
-	for _, f := range feeds {
+	for _, f := range due {
 		p := packing{w: w, header: f.Header, head: f.Heads[0], least: o.Repack, rest: w.sp.s.rest()}
 		if err := p.pass(ctx); err != nil {
 			return err
 		}
 	}
-	w.packedAt = total
 	return nil
 }
 
@@ -79,11 +77,16 @@ type packing struct {
 }
 
 // pass looks at the blocks behind the last repack, and behind those that were looked
-// at in vain, up to the one before the last.
+// at in vain, up to the one before the last. It notes which are left for the next: none
+// are passed over for good because another tab wrote one that is not heard of yet.
 func (p *packing) pass(ctx context.Context) error {
 	from, err := p.begin(ctx)
-	if err != nil || p.head.Seq < from+uint64(p.least) {
+	if err != nil {
 		return err
+	}
+	p.w.packed[p.head.Feed] = from
+	if p.head.Seq < from+uint64(p.least) {
+		return nil
 	}
 	r := feed.BlockRange(p.head.Feed, from, p.head.Seq)
 	for {
@@ -92,13 +95,20 @@ func (p *packing) pass(ctx context.Context) error {
 			return err
 		}
 		if len(list) == 0 {
-			return p.flush(ctx)
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+			p.w.packed[p.head.Feed] = p.head.Seq
+			if len(p.run) > 0 {
+				p.w.packed[p.head.Feed] = p.run[0].Seq
+			}
+			return nil
 		}
 		r = r.After(list[len(list)-1].Key)
 		for _, e := range list {
 			b, err := feed.DecodeBlock(e.Value)
 			if err != nil || string(feed.BlockKey(b.Ref())) != string(e.Key) || !p.knows(b.Ref()) {
-				return nil // damaged, or not heard of yet
+				return p.flush(ctx) // damaged, or not heard of yet
 			}
 			if err := p.add(ctx, b); err != nil {
 				return err

@@ -46,16 +46,14 @@ type snapshotter struct {
 	known *snapshot
 	rows  int // bytes of the pages of the last one that have no stamp
 	moved uint64
-	// packed are, per feed, the places before which nothing is to be repacked, and
-	// packedAt is how many blocks had come when that was tried last.
-	packed   map[id.FeedID]uint64
-	packedAt uint64
+	// packed are, per feed, the places before which nothing is to be repacked.
+	packed map[id.FeedID]uint64
 }
 
 // snapshots writes a snapshot, and makes repacks, whenever the space was left alone
 // for a while and there is enough that is new, until ctx is done.
 func (sp *Space) snapshots(ctx context.Context, r *runtime, known *snapshot) {
-	w := &snapshotter{sp: sp, r: r, known: known}
+	w := &snapshotter{sp: sp, r: r, known: known, packed: map[id.FeedID]uint64{}}
 	options := sp.s.c.ports.Snapshots.withDefaults()
 	timer := time.NewTimer(options.Idle)
 	defer timer.Stop()
