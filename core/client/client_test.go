@@ -182,11 +182,7 @@ func TestSpace_S11_openAndClose(t *testing.T) {
 
 func TestSpace_O15_flushResolvesAfterStorage(t *testing.T) {
 	w, p, ctx := newWorld(t), newProfile(), context.Background()
-	c := w.open(p)
-	_, err := c.CreateIdentity(ctx, "Ada")
-	ok(t, err)
-	sp, err := c.CreateSpace(ctx)
-	ok(t, err)
+	_, sp := owner(t, w, p)
 	for _, to := range []client.FlushTarget{client.FlushStore, client.FlushDisk} {
 		before := blocks(t, p.store)
 		put(t, sp, "title", string(to))

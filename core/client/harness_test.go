@@ -146,6 +146,17 @@ func (w *world) person(name string) *client.Client {
 	return c
 }
 
+// owner makes a client on p with an identity and a space.
+func owner(t *testing.T, w *world, p *profile) (*client.Client, *client.Space) {
+	t.Helper()
+	c := w.open(p)
+	_, err := c.CreateIdentity(context.Background(), "Ada")
+	ok(t, err)
+	sp, err := c.CreateSpace(context.Background())
+	ok(t, err)
+	return c, sp
+}
+
 // storage is what the profile stores in, which outlives its clients.
 func (p *profile) storage() client.Storage {
 	bulk := keys.PlainBulk{}

@@ -15,17 +15,6 @@ import (
 	"github.com/echospace/echospace/core/wire"
 )
 
-// owner makes a client on p with an identity and a space.
-func owner(t *testing.T, w *world, p *profile) (*client.Client, *client.Space) {
-	t.Helper()
-	c := w.open(p)
-	_, err := c.CreateIdentity(context.Background(), "Ada")
-	ok(t, err)
-	sp, err := c.CreateSpace(context.Background())
-	ok(t, err)
-	return c, sp
-}
-
 // hosted waits until the space hosts one invitation.
 func hosted(t *testing.T, c *client.Client, sp *client.Space) *client.Invitation {
 	t.Helper()

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,23 +66,8 @@ func TestRepack_O16_thePastStays(t *testing.T) {
 	ctx := context.Background()
 	w, p := newWorld(t), newProfile()
 	p.snapshots = keeping
-	c, a := owner(t, w, p)
-	x := put(t, a, "title", "first")
-	set(t, a, x, "text", typed(7, str("hello")))
-	first := version(t, a)
-	b := join(t, a, w.person("Bob"))
-	for i := range 10 {
-		same(t, a, b)
-		change(t, b, x, "title", fmt.Sprint("by Bob ", i))
-		typeInto(t, b, x, "b")
-		same(t, a, b)
-		change(t, a, x, "note", fmt.Sprint("by Ada ", i))
-		typeInto(t, a, x, "a")
-	}
-	same(t, a, b)
-	w.hub.SetDown(true)
-	ok(t, a.Flush(ctx, client.FlushStore))
-	want, key := pastOf(t, a, x, first), a.Key()
+	c, past := theirPast(t, w, p)
+	key := past.key
 	ok(t, c.Destroy(ctx))
 	_, _, before := dataRecords(t, p.store, key)
 	if before != 0 {
@@ -92,6 +75,7 @@ func TestRepack_O16_thePastStays(t *testing.T) {
 	}
 
 	p.snapshots = folding
+	var a *client.Space
 	for _, how := range []string{"while it is open", "from a snapshot", "from the feeds"} {
 		if how == "from the feeds" {
 			var batch storage.Batch
@@ -101,22 +85,13 @@ func TestRepack_O16_thePastStays(t *testing.T) {
 		c = w.open(p)
 		a = c.Space(key)
 		folded(t, p, key, 2)
-		if got := pastOf(t, a, x, first); !slices.Equal(got, want) {
-			t.Fatalf("%s the past is\n%s\nwant\n%s", how, strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
+		past.same(t, a, how)
 		if how == "from the feeds" {
 			break
 		}
 		ok(t, c.Destroy(ctx))
 	}
-	undo(t, a, true) // typed last
-	undo(t, a, true)
-	if rec := record(a, x); !holds(rec, "by Ada 8") || !holds(rec, "by Bob 9") {
-		t.Errorf("undone it is %q", rec)
-	}
-	if changed, err := a.Restore(ctx, first, client.RestoreOptions{}); err != nil || !changed || !holds(record(a, x), "first") {
-		t.Errorf("restored %v, %v: %q", changed, err, record(a, x))
-	}
+	past.canBeLeft(t, a)
 	ok(t, c.Destroy(ctx))
 }
 

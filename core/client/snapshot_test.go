@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
-	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/storage"
 )
@@ -118,33 +116,6 @@ func TestSnapshot_opensWithoutTheBlocks(t *testing.T) {
 	}
 }
 
-// pastOf prints what a space tells of its past, from its first change on.
-func pastOf(t *testing.T, sp *client.Space, x id.ObjectID, first objectdb.Version) (out []string) {
-	t.Helper()
-	ctx := context.Background()
-	lines, list := history(t, sp, client.HistoryQuery{})
-	out = append(out, lines...)
-	for _, c := range list {
-		at := objectdb.Version{c.Block}
-		past, err := sp.At(ctx, at)
-		ok(t, err)
-		out = append(out, fmt.Sprintf("%v at %d: %q", c.Author, c.Time, past.Plain(x)))
-		d, err := sp.Diff(ctx, first, at)
-		ok(t, err)
-		out = append(out, fmt.Sprint("since the first: ", d))
-	}
-	var text objectdb.Text
-	ok(t, sp.Objects("test", func(db *objectdb.DB) (err error) {
-		text, err = db.FindText(x, objectdb.Key("text"))
-		return err
-	}))
-	blame, err := sp.Blame(ctx, text)
-	ok(t, err)
-	archive, err := sp.Export(ctx, client.ExportOptions{History: true})
-	ok(t, err)
-	return append(out, fmt.Sprint(blame), fmt.Sprint(len(archive)/100, " hundred bytes of archive"))
-}
-
 // TestSnapshot_O16_thePastStays: what an image stands for is still read where the
 // past is asked for, by others' blocks too, and what was done before a reload can
 // be undone.
@@ -152,44 +123,19 @@ func TestSnapshot_O16_thePastStays(t *testing.T) {
 	ctx := context.Background()
 	w, p := newWorld(t), newProfile()
 	p.snapshots = often
-	c, a := owner(t, w, p)
-	x := put(t, a, "title", "first")
-	set(t, a, x, "text", typed(7, str("hello")))
-	first := version(t, a)
-	b := join(t, a, w.person("Bob"))
-	for i := range 10 {
-		same(t, a, b)
-		change(t, b, x, "title", fmt.Sprint("by Bob ", i))
-		typeInto(t, b, x, "b")
-		same(t, a, b)
-		change(t, a, x, "note", fmt.Sprint("by Ada ", i))
-		typeInto(t, a, x, "a")
-	}
-	same(t, a, b)
-	w.hub.SetDown(true)
-	ok(t, a.Flush(ctx, client.FlushStore))
-	want, key := pastOf(t, a, x, first), a.Key()
-	calm(t, p, key)
+	c, past := theirPast(t, w, p)
+	calm(t, p, past.key)
 	ok(t, c.Destroy(ctx))
 
 	counted := &counting{Store: p.store}
 	p.store = counted
 	c = w.open(p)
-	a = c.Space(key)
+	a := c.Space(past.key)
 	if n := counted.blocks.Load(); n > 10 {
 		t.Fatalf("%d blocks were read: it is not from a snapshot", n)
 	}
-	if got := pastOf(t, a, x, first); !slices.Equal(got, want) {
-		t.Errorf("the past is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	undo(t, a, true) // typed last
-	undo(t, a, true)
-	if rec := record(a, x); !holds(rec, "by Ada 8") || !holds(rec, "by Bob 9") {
-		t.Errorf("undone it is %q", rec)
-	}
-	if changed, err := a.Restore(ctx, first, client.RestoreOptions{}); err != nil || !changed || !holds(record(a, x), "first") {
-		t.Errorf("restored %v, %v: %q", changed, err, record(a, x))
-	}
+	past.same(t, a, "from a snapshot")
+	past.canBeLeft(t, a)
 	ok(t, c.Destroy(ctx))
 }
 

@@ -32,11 +32,7 @@ func undoSteps(t *testing.T, sp *client.Space) (undo, redo int) {
 // the records are sealed, and go when they are cleared.
 func TestUndo_O12_afterRestart(t *testing.T) {
 	w, p, ctx := newWorld(t), newProfile(), context.Background()
-	c := w.open(p)
-	_, err := c.CreateIdentity(ctx, "Ada")
-	ok(t, err)
-	sp, err := c.CreateSpace(ctx)
-	ok(t, err)
+	c, sp := owner(t, w, p)
 	v := put(t, sp, "title", "the first title")
 	change(t, sp, v, "title", "the second title")
 	change(t, sp, v, "title", "the third title")
@@ -155,11 +151,7 @@ func TestUndo_O12_editsBeforeTheStackIsRead(t *testing.T) {
 // TestUndo_O12_damagedRecords: a damaged step is given up and the space opens.
 func TestUndo_O12_damagedRecords(t *testing.T) {
 	w, p, ctx := newWorld(t), newProfile(), context.Background()
-	c := w.open(p)
-	_, err := c.CreateIdentity(ctx, "Ada")
-	ok(t, err)
-	sp, err := c.CreateSpace(ctx)
-	ok(t, err)
+	c, sp := owner(t, w, p)
 	v := put(t, sp, "title", "one")
 	change(t, sp, v, "title", "two")
 	ok(t, sp.Flush(ctx, client.FlushStore))

@@ -458,3 +458,26 @@ type failer interface {
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 }
+
+// watchQuery opens a live query, and gives what says which objects, by the last
+// bytes of their ids, its result is to hold by now.
+func (s *site) watchQuery(query []byte) (want func(...int)) {
+	s.t.Helper()
+	n, ids, err := s.db.OpenQuery(query)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m := newMirror()
+	m.lists[n] = splitIDs(ids)
+	return func(want ...int) {
+		s.t.Helper()
+		m.drain(s.t, s.db, 1<<10)
+		var got []int
+		for _, v := range m.lists[n] {
+			got = append(got, int(v[15]))
+		}
+		if !slices.Equal(got, want) {
+			s.t.Errorf("the result holds %v, want %v", got, want)
+		}
+	}
+}

@@ -117,23 +117,7 @@ func TestQuery_O06_window(t *testing.T) {
 	for i := range 10 {
 		s.do(opCreate(objID(i), map[string][]byte{"n": vInt(int64(10 * i))}))
 	}
-	n, ids, err := s.db.OpenQuery(sortedQuery(2, 3, by("n", false)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newMirror()
-	m.lists[n] = splitIDs(ids)
-	want := func(want ...int) {
-		t.Helper()
-		m.drain(t, s.db, 1<<10)
-		var got []int
-		for _, v := range m.lists[n] {
-			got = append(got, int(v[15]))
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("the window holds %v, want %v", got, want)
-		}
-	}
+	want := s.watchQuery(sortedQuery(2, 3, by("n", false)))
 	want(2, 3, 4)
 	s.do(opSet(objID(9), vInt(25), "n")) // in between
 	want(2, 9, 3)

@@ -111,23 +111,7 @@ func TestSearch_O05_relevance(t *testing.T) {
 		s.do(opCreate(objID(i), map[string][]byte{"t": vStr(v)}))
 	}
 	q := arranged(searchFor("fox", "t"), 0, 0, 0, byRelevance())
-	n, ids, err := s.db.OpenQuery(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newMirror()
-	m.lists[n] = splitIDs(ids)
-	want := func(want ...int) {
-		t.Helper()
-		m.drain(t, s.db, 1<<10)
-		var got []int
-		for _, v := range m.lists[n] {
-			got = append(got, int(v[15]))
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("the result is %v, want %v", got, want)
-		}
-	}
+	want := s.watchQuery(q)
 	want(2, 1, 0, 3)
 	s.do(opSet(objID(4), vStr("fox and fox"), "t"), opSet(objID(2), vStr("no more"), "t"))
 	want(4, 1, 0, 3)

@@ -1,18 +1,15 @@
 package space_test
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
+	"github.com/echospace/echospace/core/objectdb/objectdbtest"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/storage"
 	"github.com/echospace/echospace/core/wire"
@@ -47,49 +44,12 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// traced is an edit of a trace, with positions in UTF-16 code units.
-type traced struct {
-	pos, deleted int
-	inserted     []byte
-}
-
-func (e *traced) UnmarshalJSON(b []byte) error {
-	var s string
-	err := json.Unmarshal(b, &[]any{&e.pos, &e.deleted, &s})
-	e.inserted = []byte(s)
-	return err
-}
-
-// readTrace reads one of josephg/editing-traces.
-func readTrace(b *testing.B, name string) (edits []traced) {
-	b.Helper()
-	dir := os.Getenv("ECHOSPACE_TRACES")
-	if dir == "" {
-		dir = "../../../shared/traces"
-	}
-	f, err := os.Open(filepath.Join(dir, name+".json.gz"))
-	if err != nil {
-		b.Skipf("the trace is not here: %v (set ECHOSPACE_TRACES)", err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	ok(b, err)
-	var trace struct {
-		Txns []struct{ Patches []traced }
-	}
-	ok(b, json.NewDecoder(z).Decode(&trace))
-	for _, x := range trace.Txns {
-		edits = append(edits, x.Patches...)
-	}
-	return edits
-}
-
 // BenchmarkRepack types automerge-paper as people do, 60 to 260 milliseconds from
 // key to key, with each edit in a block of its own, and then has repacks of all but
 // the last block. It reports how many bytes are stored before and after that, keys
 // and all, and how long it takes per block to read the feed again, before and after.
 func BenchmarkRepack(b *testing.B) {
-	edits := readTrace(b, "automerge-paper")
+	edits, _ := objectdbtest.ReadTrace(b, "automerge-paper")
 	for b.Loop() {
 		e := found(b)
 		e.typeTrace(edits)
@@ -123,7 +83,7 @@ func BenchmarkRepack(b *testing.B) {
 }
 
 // typeTrace types a trace into a text, a block for each edit.
-func (e *engine) typeTrace(edits []traced) {
+func (e *engine) typeTrace(edits []objectdbtest.Edit) {
 	e.t.Helper()
 	v := id.ObjectID(testEnv().Bytes(16))
 	ops := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 3), 1), v[:])
@@ -136,7 +96,7 @@ func (e *engine) typeTrace(edits []traced) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, x := range edits {
 		now += 60 + r.Int64N(200)
-		ok(e.t, e.DB().EditText(text, x.pos, x.deleted, x.inserted, now))
+		ok(e.t, e.DB().EditText(text, x.Pos, x.Deleted, x.Inserted, now))
 		e.DB().EndTask()
 		in, err := e.Build(ctx)
 		ok(e.t, err)

@@ -12,6 +12,7 @@ import { arrive } from './arrive.mjs';
 import { accept, authenticate, offer, openChromium, openPeer, root, Server, share } from './e2e/harness.mjs';
 import { median, quantile, sort, spread } from './figures.mjs';
 import { queries } from './queries.mjs';
+import { repacked } from './repacked.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -385,6 +386,7 @@ try {
     await arrive(browser, url, watchLongTasks, note);
     for (const peer of channel) await peer.close();
   }
+  await repacked(browser, url, note); // minutes, and always the same bytes
   report(browser.version());
 } finally {
   await browser.close();
