@@ -43,12 +43,13 @@ func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte
 		return err
 	}
 	row := m.addRow(name, db.open.format(db, c, name, value, ops), value)
+	undo.at = row
 	m.bind(ops[0].Pos, 2*row, start)
 	m.bind(ops[1].Pos, 2*row+1, stop)
 	if !db.tx.fresh(c) {
 		db.tx.undo = append(db.tx.undo, undo)
 	}
-	db.logFormat(x, c, row, true, true)
+	db.logFormat(x, c, row, true, !db.tx.remote)
 	return nil
 }
 
@@ -130,7 +131,7 @@ func (db *DB) checkFormat(x *textState, from, end int32) error {
 // undoFormat takes the last mark of a text back.
 func (db *DB) undoFormat(u undo) {
 	x := db.textOf(u.row)
-	db.logFormat(x, u.row, int32(len(x.marks.rows)-1), false, true)
+	db.logFormat(x, u.row, u.at, false, !db.tx.remote)
 	x.marks.drop()
 	db.dropEmptyMarks(x)
 	x.takeBack(u.text.mark)

@@ -87,7 +87,8 @@ const (
 	recInserted                   // the item was inserted
 	recRemoved                    // it was removed: before wrote its value, after put it there
 	recMoved                      // it was moved
-	recLast     = recMoved
+	recFormat                     // the text got mark after, which stands for before: see undoRun.marksBefore
+	recLast     = recFormat
 )
 
 // replacement says that characters that were taken away were put back as others.
@@ -349,6 +350,9 @@ func (db *DB) capture(s *undoStep, first uint32) {
 			s.records = append(s.records, r)
 		case undoText:
 			db.undo.text(s, db.textOf(u.row), u.row, db.open.node, u.text.first, u.text.deleted, u.text.join)
+		case undoFormat:
+			at := db.textOf(u.row).marks.rows[u.at].at
+			s.records = append(s.records, undoRecord{kind: recFormat, container: u.row, before: at, after: at})
 		case undoNote:
 			r := t.records[u.at]
 			r.at, r.n = s.put(t.values[r.at : r.at+r.n])

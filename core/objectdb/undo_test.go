@@ -498,6 +498,7 @@ func undoProgram(t *testing.T, seed uint64) {
 		s.images = seed%4 > 1
 	}
 	sites[0].do(opCreate(one, map[string][]byte{"t": vText("0123456789"), "n": vTyped(valueCounter, vInt(0)), "a": vInt(0), "l": vList(vInt(0), vInt(1), vInt(2))}))
+	sites[0].do(opFormat(one, 2, 6, []markOf{{"bold", expandAfter, vBool(true)}}, "t"), opFormat(one, 5, 9, []markOf{{"color", 0, vInt(9)}}, "t"))
 	sites[0].db.ClearUndo()
 	sync(sites...)
 	initial := showAll(sites[0].db)
@@ -519,7 +520,13 @@ func undoProgram(t *testing.T, seed uint64) {
 			}
 			return out
 		}
-		switch rng.IntN(8) {
+		switch rng.IntN(10) {
+		case 8, 9:
+			if n := len([]rune(before)); n > 0 {
+				from := rng.IntN(n)
+				value := [][]byte{vBool(true), vNil(), vInt(int64(k))}[rng.IntN(3)]
+				s.do(opFormat(one, from, from+1+rng.IntN(n-from), []markOf{{[]string{"bold", "color"}[rng.IntN(2)], uint64(rng.IntN(4)), value}}, "t"))
+			}
 		case 0, 1, 2:
 			n := len([]rune(before))
 			pos := rng.IntN(n + 1)
@@ -558,10 +565,19 @@ func undoProgram(t *testing.T, seed uint64) {
 				s.do(opSplice(one, rng.IntN(items+1), 0, [][]byte{vInt(int64(100*k + step))}, "l"))
 			}
 		case 5, 6:
-			held := showAll(s.db)
+			held, marksHeld := showAll(s.db), marksByOthers(s, x)
 			ok, err := s.db.Undo(2000)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if now := unitMarks(t, s.db, x); contentOf(t, s.db, x) == before {
+				for i, over := range marksHeld {
+					for name, value := range over {
+						if got := now[i][name]; got != value {
+							t.Fatalf("seed %d step %d: undo made %s of %d %q, which was another's %q", seed, step, name, i, got, value)
+						}
+					}
+				}
 			}
 			if got := contentOf(t, s.db, x); !alone && others(before) != others(got) && !isSubsequence(others(before), others(got)) {
 				t.Fatalf("seed %d step %d: undo made %q of %q", seed, step, got, before)
@@ -603,7 +619,11 @@ func undoProgram(t *testing.T, seed uint64) {
 	final := showAll(sites[0].db)
 	steps := 0
 	for sites[0].db.UndoState().Undo > 0 {
-		sites[0].undo(true)
+		if ok, err := sites[0].db.Undo(2000); err != nil {
+			t.Fatal(err)
+		} else if !ok {
+			break // of the rest nothing is left
+		}
 		steps++
 	}
 	if got := showAll(sites[0].db); got != initial {
@@ -615,6 +635,25 @@ func undoProgram(t *testing.T, seed uint64) {
 	if got := showAll(sites[0].db); got != final {
 		t.Fatalf("seed %d: all done again it is\n%s\nnot\n%s", seed, got, final)
 	}
+}
+
+// marksByOthers are, of each unit of a text, the marks that others made.
+func marksByOthers(s *site, x Text) []attributes {
+	m := s.db.textOf(int32(x)).marks
+	length, _ := s.db.TextLength(x)
+	out := make([]attributes, length)
+	m.segments(0, int32(length), func(from, end int32, over []int32) {
+		others := attributes{}
+		for _, row := range s.db.winners(m, over) {
+			if s.db.graph.FeedID(s.db.graph.FeedOf(m.rows[row].at.Node)) != s.feed {
+				others[string(s.db.keys.At(m.rows[row].name))] = encodedText(m.value(row))
+			}
+		}
+		for i := from; i < end; i++ {
+			out[i] = others
+		}
+	})
+	return out
 }
 
 // classOf is whose character c is; 3 is nobody's.

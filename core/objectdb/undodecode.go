@@ -71,10 +71,10 @@ func (db *DB) decodeStep(raw []byte) (s *undoStep, redo bool, err error) {
 	r := wire.NewReader(raw)
 	n := r.ArrayLen(math.MaxInt32)
 	v := r.Uint(math.MaxUint64)
-	if r.Err() == nil && v != undoVersion && v != undoVersionPlain {
-		return nil, false, errs.New(op, errs.VersionUnsupported, "step of version %d; this version reads %d", v, undoVersion)
+	if r.Err() == nil && (v < undoVersionPlain || v > undoVersionFormat) {
+		return nil, false, errs.New(op, errs.VersionUnsupported, "step of version %d; this version reads %d to %d", v, undoVersionPlain, undoVersionFormat)
 	}
-	if r.Err() == nil && n != 11+int(v) {
+	if r.Err() == nil && n != 11+int(min(v, undoVersion)) {
 		r.Fail(errors.New("a step of another number of elements"))
 	}
 	s = &undoStep{}
@@ -88,6 +88,7 @@ func (db *DB) decodeStep(raw []byte) (s *undoStep, redo bool, err error) {
 	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
 		d.record()
 	}
+	d.need(r.Err() != nil || s.version() == max(v, undoVersion), "a step of another version than its records")
 	for n := r.ArrayLen(maxReplaced); n > 0 && r.Err() == nil; n-- {
 		r.Array(6)
 		v := replacement{text: d.container()}
@@ -230,6 +231,8 @@ func (d *stepDecoder) check(rec *undoRecord, row *container, key uint64, value [
 		ok = row.kind == typeCounter && r.Done("") == nil
 	case recText:
 		ok = row.kind == typeText && rec.after.Node != none && utf8.Valid(value)
+	case recFormat:
+		ok = row.kind == typeText && rec.before.Node != none && rec.after.Node != none
 	case recInserted:
 		ok = isItem
 	case recMoved:

@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
@@ -177,6 +178,14 @@ func (db *DB) foreign(s *undoStep, r *undoRecord) []byte {
 	return out
 }
 
+// version is the first that knows all records of the step.
+func (s *undoStep) version() uint64 {
+	if slices.ContainsFunc(s.records, func(r undoRecord) bool { return r.kind == recFormat }) {
+		return undoVersionFormat
+	}
+	return undoVersion
+}
+
 // encodeStep gives false if a block of it has no name yet.
 func (db *DB) encodeStep(s *undoStep, redo bool, written []WrittenBurst) ([]byte, bool) {
 	e := &stepEncoder{db: db, written: written}
@@ -197,7 +206,7 @@ func (db *DB) encodeStep(s *undoStep, redo bool, written []WrittenBurst) ([]byte
 	}
 	records := e.out
 	b := wire.AppendArray(nil, 13)
-	b = wire.AppendUint(b, undoVersion)
+	b = wire.AppendUint(b, s.version())
 	b = wire.AppendBool(b, redo)
 	b = wire.AppendInt(b, s.time)
 	if s.message == nil {

@@ -15,8 +15,10 @@ import (
 //     if the value there is still the one that the step wrote, and no other is
 //     there beside it.
 //   - Of a text the characters that the step inserted go, as far as they are there;
-//     those that it took away come back at their place, unless somebody else took
-//     them away too.
+//     those that it took away come back at their place, formatted as they would be
+//     had they stayed, unless somebody else took them away too.
+//   - Where a text shows a mark of the step, it shows again what it did before; what
+//     was typed there since is a part of it as far as the marks grow over it.
 //   - A counter loses what was added to it.
 //   - Of a list the items that the step inserted go. Those that it removed come
 //     back as new items with equal contents, since a removal is for good: behind
@@ -80,6 +82,7 @@ type undoRun struct {
 	rows     map[int32]int32        // which container, or item by its itemKey, for which
 	texts    []int32                // that are done
 	replaced []replacement
+	formats  []undoRecord // marks that were made: of recFormat, before is what they stand for
 }
 
 // written is what an op wrote: the value of a register, or the slot of an item. The
@@ -105,7 +108,7 @@ func (run *undoRun) all() error {
 			run.register(&r)
 		case recCounter:
 			run.counter(&r)
-		case recText:
+		case recText, recFormat:
 			err = run.text(r.container)
 		case recInserted:
 			from := i
@@ -182,11 +185,12 @@ func (r *undoRecord) writes() (before, after written) {
 
 // follow has all other steps name what now stands for what they name.
 func (run *undoRun) follow(u *undoStack) {
-	if len(run.stamps)+len(run.rows) == 0 {
+	if len(run.stamps)+len(run.rows)+len(run.formats) == 0 {
 		return
 	}
 	for _, stack := range [][]*undoStep{u.undo, u.redo} {
 		for _, s := range stack {
+			run.followFormats(s)
 			for i := range s.records {
 				if run.rewrite(&s.records[i]) {
 					s.dirty = true

@@ -9,7 +9,7 @@ import (
 
 // A step is kept in storage in the form of a block's payload (feed.Pack), of
 //
-//	[2, redo bool, time, message nil|str, blocks bin, [further...], containers bin, [parent...], [key str...],
+//	[2 or 3, redo bool, time, message nil|str, blocks bin, [further...], containers bin, [parent...], [key str...],
 //	 sources bin, [list index...], [record...], [replacement...]]
 //	record = [kind, container, key, before, index, after, index, value nil|bin, left, right, place, run, child]
 //	replacement = [text, gone, index, by, index, count]
@@ -24,12 +24,13 @@ import (
 // text that it had inserted itself in the same block is never put back: the value
 // has zeros for it.
 //
-// Version 1 was not packed, had no zeros, and named every block by itself, without
-// further.
+// Version 3 is that of a step with records of marks. Version 1 was not packed, had no
+// zeros, and named every block by itself, without further.
 const (
-	undoVersion      = 2
-	undoVersionPlain = 1
-	blockSize        = 2*id.HashSize + 8
+	undoVersion       = 2
+	undoVersionPlain  = 1
+	undoVersionFormat = 3
+	blockSize         = 2*id.HashSize + 8
 	// minOwn is from how many bytes on it is looked at what a step took away itself.
 	minOwn = 32
 )

@@ -194,9 +194,9 @@ func TestUndo_O12_damagedRecords(t *testing.T) {
 			}
 		}
 	}
-	s := undoSite(t)
-	if _, _, err := s.db.readStep(append([]byte{0x9d, 0x03}, undoSeeds(t)[1][2:]...)); errs.KindOf(err) != errs.VersionUnsupported {
-		t.Errorf("of version 3: %v", err)
+	s := markedSite(t)
+	if _, _, err := s.db.readStep(append([]byte{0x9d, 0x04}, undoSeeds(t)[1][2:]...)); errs.KindOf(err) != errs.VersionUnsupported {
+		t.Errorf("of version 4: %v", err)
 	}
 }
 
@@ -216,9 +216,23 @@ func undoSite(t testing.TB) *site {
 	return s
 }
 
-// undoSeeds are records of steps of undoSite, packed and not, and of version 1.
-func undoSeeds(t testing.TB) (out [][]byte) {
+// markedSite is undoSite with a step more, of an object whose text is formatted.
+func markedSite(t testing.TB) *site {
 	s := undoSite(t)
+	two := objID(2)
+	s.db.EndTask()
+	s.do(opCreate(two, map[string][]byte{"t": vText("hello")}))
+	s.do(opFormat(two, 1, 4, []markOf{{"bold", expandAfter, vBool(true)}}, "t"))
+	s.do(opEdit(two, 2, 1, "L", "t"))
+	s.do(opFormat(two, 0, 3, []markOf{{"bold", 0, vNil()}}, "t"))
+	s.db.EndStep()
+	s.flush()
+	return s
+}
+
+// undoSeeds are records of steps of markedSite, packed and not, and of version 1.
+func undoSeeds(t testing.TB) (out [][]byte) {
+	s := markedSite(t)
 	add := func() {
 		for _, r := range s.db.CutUndo() {
 			if r.Bytes != nil {
@@ -231,6 +245,7 @@ func undoSeeds(t testing.TB) (out [][]byte) {
 		}
 	}
 	add()
+	s.undo(true)
 	s.undo(true)
 	s.undo(true)
 	s.flush()
@@ -270,7 +285,7 @@ func TestUndo_O12_oldRecords(t *testing.T) {
 }
 
 func tryUndoRecord(t *testing.T, b []byte) {
-	s := undoSite(t)
+	s := markedSite(t)
 	s.db.ClearUndo()
 	if bad := s.db.RestoreUndo([]UndoRecord{{1, b}}); len(bad) > 0 {
 		return
@@ -287,6 +302,25 @@ func tryUndoRecord(t *testing.T, b []byte) {
 	other.apply(s.flush()...)
 	if x, y := showAll(s.db), showAll(other.db); x != y {
 		t.Fatalf("replicas differ after a step of %x:\n%s\n%s", b, x, y)
+	}
+}
+
+// TestUndo_O12_formatRecords: a step with marks is of a version of its own, the
+// others of the one before, and no version has records of another.
+func TestUndo_O12_formatRecords(t *testing.T) {
+	s := markedSite(t)
+	for i, want := range []byte{undoVersion, undoVersion, undoVersionFormat} {
+		b, _ := s.db.encodeStep(s.db.undo.undo[i], false, nil)
+		if b[1] != want {
+			t.Errorf("step %d is of version %d, want %d", i, b[1], want)
+		}
+		if _, _, err := s.db.decodeStep(b); err != nil {
+			t.Errorf("step %d: %v", i, err)
+		}
+		b[1] = undoVersion + undoVersionFormat - want
+		if _, _, err := s.db.decodeStep(b); errs.KindOf(err) != errs.Malformed {
+			t.Errorf("step %d as of version %d: %v", i, b[1], err)
+		}
 	}
 }
 

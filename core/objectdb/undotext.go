@@ -32,7 +32,7 @@ func (run *undoRun) text(c int32) error {
 			gone = append(gone, run.step.value(&r))
 		}
 	}
-	pieces := x.history.Locate(ranges, db.replacements(x, c), byName{db.graph, x.nodes})
+	pieces := x.history.Locate(ranges, db.replacements(x, c), x.boundPlaces(), byName{db.graph, x.nodes})
 	for i := range pieces {
 		pieces[i].Pos = x.textPosition(pieces[i].Pos)
 	}
@@ -62,7 +62,12 @@ func (run *undoRun) text(c int32) error {
 			by:   crdt.Stamp{Node: db.open.node, Index: uint32(by)},
 		})
 	}
-	if len(pieces) > 0 {
+	if x.marks != nil {
+		if err := run.remark(c); err != nil {
+			return err
+		}
+	}
+	if len(pieces) > 0 || len(run.formats) > 0 {
 		db.tx.touch(c)
 	}
 	return nil
@@ -78,22 +83,37 @@ func (x *textState) textPosition(place int32) int32 {
 	return place - int32(sort.Search(len(bounds), func(i int) bool { return bounds[i].at+int32(i) >= place }))
 }
 
+// boundPlaces are the places of the boundaries in the sequence.
+func (x *textState) boundPlaces() (places []int32) {
+	if x.marks != nil {
+		for i := range x.marks.bounds {
+			places = append(places, x.marks.bounds[i].at+int32(i))
+		}
+	}
+	return places
+}
+
 // replacements are what was put back into a text.
 func (db *DB) replacements(x *textState, c int32) (out []egwalker.Replacement) {
 	for _, stack := range [][]*undoStep{db.undo.undo, db.undo.redo} {
 		for _, s := range stack {
-			for _, r := range s.replaced {
-				if r.text != c {
-					continue
-				}
-				gone, by := x.event(r.gone.Node), x.event(r.by.Node)
-				if gone >= 0 && by >= 0 {
-					out = append(out, egwalker.Replacement{
-						Gone: egwalker.Range{Event: gone, First: int32(r.gone.Index), Len: r.n},
-						By:   egwalker.Range{Event: by, First: int32(r.by.Index), Len: r.n},
-					})
-				}
-			}
+			out = x.replacements(s.replaced, c, out)
+		}
+	}
+	return out
+}
+
+func (x *textState) replacements(replaced []replacement, c int32, out []egwalker.Replacement) []egwalker.Replacement {
+	for _, r := range replaced {
+		if r.text != c {
+			continue
+		}
+		gone, by := x.event(r.gone.Node), x.event(r.by.Node)
+		if gone >= 0 && by >= 0 {
+			out = append(out, egwalker.Replacement{
+				Gone: egwalker.Range{Event: gone, First: int32(r.gone.Index), Len: r.n},
+				By:   egwalker.Range{Event: by, First: int32(r.by.Index), Len: r.n},
+			})
 		}
 	}
 	return out

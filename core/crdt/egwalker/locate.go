@@ -33,12 +33,15 @@ type Piece struct {
 // Locate finds the elements of ranges in the sequence as it is. What was put back
 // counts as what it replaces. The pieces ascend by position; of those of one
 // position the deletes come first, as they stood. It replays what came after the
-// first of the events and what is concurrent to that.
-func (s *Sequence) Locate(ranges []Range, replaced []Replacement, order Order) []Piece {
+// first of the events and what is concurrent to that. bounds are the positions of the
+// boundaries in the sequence: what was put back may be on the other side of one than
+// what it replaces, so that they do not count for where something belongs.
+func (s *Sequence) Locate(ranges []Range, replaced []Replacement, bounds []int32, order Order) []Piece {
 	if len(ranges) == 0 {
 		return nil
 	}
 	l := s.locator(ranges, replaced, order)
+	l.bounds = bounds
 	for _, r := range replaced {
 		if r.Gone.Event > l.w.base && r.By.Event > l.w.base {
 			l.replace(r)
@@ -119,10 +122,12 @@ type locator struct {
 	states   []itemState
 	replaced []located // to is the name of the first that is there instead
 	back     []located // the reverse
+	gone     []located // by the same names; to is when the first of what they replace went
 	inserted []located // what the ranges inserted
 	visible  []located // what is there, by position; to is the place in spans
 	out      []Piece
 	total    int32
+	bounds   []int32
 }
 
 // located is a run of elements by name, as norm gives it, and what belongs to it.
@@ -241,11 +246,14 @@ func (l *locator) elements(r Range, f func(kind Kind, first, id, n int32)) {
 // replace notes a replacement, element by element.
 func (l *locator) replace(r Replacement) {
 	v := &l.w.s.events[r.By.Event]
-	next := v.first + r.By.First
-	l.elements(r.Gone, func(kind Kind, _, id, n int32) {
+	next, from := v.first+r.By.First, l.w.s.events[r.Gone.Event].first
+	l.elements(r.Gone, func(kind Kind, first, id, n int32) {
 		if kind == Delete {
-			l.replaced = append(l.replaced, located{norm(id), n, next})
-			l.back = append(l.back, located{norm(next), n, id})
+			if next > id { // else a stored record is not of this text
+				l.replaced = append(l.replaced, located{norm(id), n, next})
+				l.back = append(l.back, located{norm(next), n, id})
+				l.gone = append(l.gone, located{norm(next), n, from + first})
+			}
 			next += n
 		}
 	})
@@ -373,14 +381,27 @@ func (l *locator) belong(id, n int32, p Piece) {
 	l.belong(idAt(id, half), n-half, p)
 }
 
-// place is the position of the first element there that comes after one that is
-// gone.
+// place is the position of the first element there, no boundary, that comes after one
+// that is gone.
 func (l *locator) place(id int32) int32 {
-	return int32(sort.Search(int(l.total), func(pos int) bool {
-		i := lastUpTo(l.visible, int64(pos))
-		span := &l.spans[l.visible[i].to]
-		return l.less(id, denorm(span.at+int64(pos)-l.visible[i].at))
-	}))
+	n := int(l.total) - len(l.bounds)
+	k := sort.Search(n, func(k int) bool { return l.less(id, l.name(l.behind(k))) })
+	if k == n {
+		return l.total
+	}
+	return l.behind(k)
+}
+
+// behind is the position of the element that has k in front of it that are no
+// boundaries.
+func (l *locator) behind(k int) int32 {
+	return int32(k + sort.Search(len(l.bounds), func(i int) bool { return int(l.bounds[i])-i > k }))
+}
+
+// name is the name of the element at a position.
+func (l *locator) name(pos int32) int32 {
+	at := &l.visible[lastUpTo(l.visible, int64(pos))]
+	return denorm(l.spans[at.to].at + int64(pos) - at.at)
 }
 
 // less reports whether one element comes before another. Elements that were put

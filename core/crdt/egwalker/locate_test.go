@@ -100,7 +100,7 @@ func locateRow(t *testing.T, h *history, x *site, n int, r row, times map[rune]i
 			at += o.Len
 		}
 	}
-	pieces := x.s.Locate([]Range{{Event: e, Len: x.s.Elements(e)}}, nil, x)
+	pieces := x.s.Locate([]Range{{Event: e, Len: x.s.Elements(e)}}, nil, nil, x)
 	found := map[rune]bool{}
 	last := int32(0)
 	for _, p := range pieces {
@@ -175,18 +175,18 @@ func TestLocate_O12_replaced(t *testing.T) {
 	first := add("", Op{Delete, 1, 1})  // b
 	second := add("", Op{Delete, 1, 1}) // c
 	whole := func(e Event) []Range { return []Range{{Event: e, Len: x.s.Elements(e)}} }
-	want("ad", x.s.Locate(whole(first), nil, x), []Piece{{Kind: Delete, Pos: 1, Len: 1}})
+	want("ad", x.s.Locate(whole(first), nil, nil, x), []Piece{{Kind: Delete, Pos: 1, Len: 1}})
 	back := add("c", Op{Insert, 1, 1})
 	replaced := []Replacement{{Gone: whole(second)[0], By: whole(back)[0]}}
-	want("acd", x.s.Locate(whole(first), replaced, x), []Piece{{Kind: Delete, Pos: 1, Len: 1}})
-	want("acd", x.s.Locate(whole(second), replaced, x), nil)
-	want("acd", x.s.Locate(whole(typed), replaced, x), []Piece{
+	want("acd", x.s.Locate(whole(first), replaced, nil, x), []Piece{{Kind: Delete, Pos: 1, Len: 1}})
+	want("acd", x.s.Locate(whole(second), replaced, nil, x), nil)
+	want("acd", x.s.Locate(whole(typed), replaced, nil, x), []Piece{
 		{Kind: Insert, Pos: 0, Len: 1}, {Kind: Insert, Pos: 1, Len: 1, First: 2, Off: 2}, {Kind: Insert, Pos: 2, Len: 1, First: 3, Off: 3},
 	})
-	if got := x.s.Locate(nil, replaced, x); got != nil {
+	if got := x.s.Locate(nil, replaced, nil, x); got != nil {
 		t.Errorf("of nothing: %v", got)
 	}
-	if got := x.s.Locate([]Range{{Event: first, First: 5, Len: 9}}, replaced, x); len(got) != 0 {
+	if got := x.s.Locate([]Range{{Event: first, First: 5, Len: 9}}, replaced, nil, x); len(got) != 0 {
 		t.Errorf("of elements that are not there: %v", got)
 	}
 }

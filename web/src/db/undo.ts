@@ -56,7 +56,8 @@ const nothing: UndoState = { canUndo: false, canRedo: false, nextUndo: undefined
  *   stays. An object, a map, a list, a text or a counter that was there comes back
  *   as the same one, with all that is in it.
  * - Of a text the characters that the step inserted go; those that it deleted come
- *   back at their place, unless somebody else deleted them too.
+ *   back at their place, formatted as before, unless somebody else deleted them too.
+ * - Where a text shows formatting of the step, it shows again what it did before.
  * - A counter loses what the step added.
  * - Of a list the items that the step inserted go. Those that it removed come back
  *   as new ones with equal contents, since a removal is for good: behind the item

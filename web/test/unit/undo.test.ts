@@ -228,6 +228,40 @@ describe('UndoManager', () => {
     assert.deepEqual([objects, results], [2, 3]);
   });
 
+  test('O12 formatting, and typing in it, in steps and in transactions', async () => {
+    const { db } = space;
+    const task = db.add<Task>(newTask());
+    await settled();
+    db.undo.clear();
+    const read = () => JSON.stringify(task.body.toDelta());
+    const states = [read()];
+    const steps: (() => void)[] = [
+      () => task.body.format(0, 4, { bold: true }),
+      () => task.body.format(2, 5, { bold: null, link: 'x' }),
+      () =>
+        db.transact(() => {
+          task.body.insert(3, 'new');
+          task.body.format(1, 6, { bold: 2 });
+        }),
+      () => task.body.delete(1, 6),
+    ];
+    for (const step of steps) {
+      step();
+      await settled();
+      states.push(read());
+    }
+    for (let round = 0; round < 2; round++) {
+      for (let n = steps.length - 1; n >= 0; n--) {
+        assert.equal(db.undo.undo(), true);
+        assert.equal(read(), states[n]);
+      }
+      for (let n = 1; n <= steps.length; n++) {
+        assert.equal(db.undo.redo(), true);
+        assert.equal(read(), states[n]);
+      }
+    }
+  });
+
   test('O12 refusals', async () => {
     const { db } = space;
     const task = db.add<Task>(newTask());
