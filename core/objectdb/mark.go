@@ -120,10 +120,9 @@ func (m *marks) bind(place, mark int32, side egwalker.Kind) {
 	}
 }
 
-// drop takes the last mark back, with its boundaries.
-func (m *marks) drop() {
-	row := int32(len(m.rows) - 1)
-	m.bounds = slices.DeleteFunc(m.bounds, func(b boundary) bool { return b.mark != noMark && b.mark/2 == row })
+// drop takes the marks from a row on back, with their boundaries.
+func (m *marks) drop(row int32) {
+	m.bounds = slices.DeleteFunc(m.bounds, func(b boundary) bool { return b.mark != noMark && b.mark/2 >= row })
 	m.values = m.values[:m.rows[row].value]
 	m.rows = m.rows[:row]
 }
@@ -150,29 +149,51 @@ func (m *marks) placeFor(pos int32, side egwalker.Kind) int32 {
 	return pos + int32(m.behind(pos))
 }
 
-// cover changes the marks that are over a character at a boundary.
-func (m *marks) cover(over []int32, b *boundary) []int32 {
+// cover changes the marks that are over a character at a boundary. They stand by
+// their names, and those of one name with the latest, which counts, last.
+func (db *DB) cover(m *marks, over []int32, b *boundary) []int32 {
 	switch {
 	case b.mark == noMark || m.rows[b.mark/2].ends != 2:
 	case b.mark&1 == 0:
-		over = append(over, b.mark/2)
+		over = db.addOver(m, over, b.mark/2)
 	default:
-		if i := slices.Index(over, b.mark/2); i >= 0 {
-			over = slices.Delete(over, i, i+1)
-		}
+		over = dropOver(over, b.mark/2)
 	}
 	return over
 }
 
-// winner is the latest mark of a name among some, or noMark.
-func (db *DB) winner(m *marks, over []int32, name int32) int32 {
-	best := int32(noMark)
-	for _, row := range over {
-		if m.rows[row].name == name && (best == noMark || db.graph.Compare(m.rows[best].at, m.rows[row].at) < 0) {
-			best = row
+func (db *DB) addOver(m *marks, over []int32, row int32) []int32 {
+	r := &m.rows[row]
+	at, _ := slices.BinarySearchFunc(over, r, func(other int32, r *mark) int {
+		o := &m.rows[other]
+		if o.name != r.name {
+			return int(o.name) - int(r.name)
+		}
+		return db.graph.Compare(o.at, r.at)
+	})
+	return slices.Insert(over, at, row)
+}
+
+func dropOver(over []int32, row int32) []int32 {
+	if i := slices.Index(over, row); i >= 0 {
+		over = slices.Delete(over, i, i+1)
+	}
+	return over
+}
+
+// winner is the latest mark of a name among those over a character, or noMark.
+func (m *marks) winner(over []int32, name int32) int32 {
+	for _, row := range slices.Backward(over) {
+		if m.rows[row].name == name {
+			return row
 		}
 	}
-	return best
+	return noMark
+}
+
+// counts reports whether mark i of those over a character is the latest of its name.
+func (m *marks) counts(over []int32, i int) bool {
+	return i+1 == len(over) || m.rows[over[i]].name != m.rows[over[i+1]].name
 }
 
 // isSet reports whether a mark formats: it is no removal.
@@ -186,8 +207,8 @@ var markRemoved = wire.AppendNil(nil)
 // winners are the marks that count of those over a character, the names ascending.
 func (db *DB) winners(m *marks, over []int32) []int32 {
 	var set []int32
-	for _, row := range over {
-		if m.isSet(row) && db.winner(m, over, m.rows[row].name) == row {
+	for i, row := range over {
+		if m.counts(over, i) && m.isSet(row) {
 			set = append(set, row)
 		}
 	}
@@ -211,7 +232,7 @@ func (db *DB) appendAttributes(to []byte, m *marks, over []int32) []byte {
 
 // segments goes through the characters between two positions in parts that have
 // the same marks over them.
-func (m *marks) segments(from, end int32, f func(from, end int32, over []int32)) {
+func (db *DB) segments(m *marks, from, end int32, f func(from, end int32, over []int32)) {
 	var over []int32
 	at := int32(0)
 	for i := range m.bounds {
@@ -223,7 +244,7 @@ func (m *marks) segments(from, end int32, f func(from, end int32, over []int32))
 			f(low, b.at, over)
 		}
 		at = b.at
-		over = m.cover(over, b)
+		over = db.cover(m, over, b)
 	}
 	if low := max(at, from); low < end {
 		f(low, end, over)
@@ -235,7 +256,7 @@ func (m *marks) segments(from, end int32, f func(from, end int32, over []int32))
 func (db *DB) attributes(m *marks, from, end int32, f func(from, end int32, attributes []byte)) {
 	start := from
 	var last []byte
-	m.segments(from, end, func(low, high int32, over []int32) {
+	db.segments(m, from, end, func(low, high int32, over []int32) {
 		var a []byte
 		if len(over) > 0 {
 			a = db.appendAttributes(nil, m, over)

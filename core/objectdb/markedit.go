@@ -17,11 +17,27 @@ const (
 	expandAfter              // behind it
 )
 
-// format marks the characters between two positions of a text, which are in it, as
-// a part of the open burst. It fails with nothing changed.
-func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte) error {
+// newMark is a mark to make between two positions of a text, which are in it.
+type newMark struct {
+	from, end, name int32
+	expand          uint64
+	value           []byte
+}
+
+// boundaries are those of a text, which are changed one by one, or by a boundEditor.
+type boundaries interface {
+	put(place, n int32) (pos int32)
+	take(place, n int32) (pos, chars int32)
+	bind(place, mark int32, side egwalker.Kind)
+	placeFor(pos int32, side egwalker.Kind) int32
+}
+
+// format makes marks, one after the other, as a part of the open burst. If it fails,
+// those that it made are a part of the transaction as it is.
+func (db *DB) format(c int32, list ...newMark) (err error) {
 	x := db.textOf(c)
-	if from == end {
+	list = slices.DeleteFunc(list, func(f newMark) bool { return f.from == f.end })
+	if len(list) == 0 {
 		return nil
 	}
 	undo := undo{kind: undoFormat, row: c, text: &textUndo{mark: x.mark()}}
@@ -29,27 +45,52 @@ func (db *DB) format(c, name int32, from, end int32, expand uint64, value []byte
 		x.marks = &marks{}
 	}
 	m := x.marks
-	start, stop := egwalker.InsertBefore, egwalker.InsertAfter
-	if expand&expandBefore != 0 {
-		start = egwalker.InsertAfter
+	undo.at = int32(len(m.rows))
+	var before []formattedRun
+	bounds, settle := boundaries(m), func() {}
+	if len(list) > 1 {
+		before = db.formattedRuns(x)
+		e := m.editor()
+		bounds, settle = e, e.settle
 	}
-	if expand&expandAfter != 0 {
-		stop = egwalker.InsertBefore
+	for i := range list {
+		if err = db.bindMark(x, c, bounds, &list[i]); err != nil {
+			break
+		}
 	}
-	// The start stands in front of the end, so that it moves that by one.
-	ops := []egwalker.Op{{Kind: start, Pos: m.placeFor(from, start), Len: 1}, {Kind: stop, Pos: m.placeFor(end, stop) + 1, Len: 1}}
-	if err := x.extend(db, ops, false); err != nil {
+	settle()
+	if undo.n = int32(len(m.rows)) - undo.at; undo.n == 0 {
 		db.dropEmptyMarks(x)
 		return err
 	}
-	row := m.addRow(name, db.open.format(db, c, name, value, ops), value)
-	undo.at = row
-	m.bind(ops[0].Pos, 2*row, start)
-	m.bind(ops[1].Pos, 2*row+1, stop)
 	if !db.tx.fresh(c) {
 		db.tx.undo = append(db.tx.undo, undo)
 	}
-	db.logFormat(x, c, row, true, !db.tx.remote)
+	if len(list) > 1 {
+		db.logFormatted(x, c, before, !db.tx.remote)
+	} else {
+		db.logFormat(x, c, undo.at, true, !db.tx.remote)
+	}
+	return err
+}
+
+// bindMark makes one mark. It fails with nothing changed.
+func (db *DB) bindMark(x *textState, c int32, bounds boundaries, f *newMark) error {
+	start, stop := egwalker.InsertBefore, egwalker.InsertAfter
+	if f.expand&expandBefore != 0 {
+		start = egwalker.InsertAfter
+	}
+	if f.expand&expandAfter != 0 {
+		stop = egwalker.InsertBefore
+	}
+	// The start stands in front of the end, so that it moves that by one.
+	ops := []egwalker.Op{{Kind: start, Pos: bounds.placeFor(f.from, start), Len: 1}, {Kind: stop, Pos: bounds.placeFor(f.end, stop) + 1, Len: 1}}
+	if err := x.extend(db, ops, false); err != nil {
+		return err
+	}
+	row := x.marks.addRow(f.name, db.open.format(db, c, f.name, f.value, ops), f.value)
+	bounds.bind(ops[0].Pos, 2*row, start)
+	bounds.bind(ops[1].Pos, 2*row+1, stop)
 	return nil
 }
 
@@ -60,9 +101,9 @@ func (db *DB) hasMark(c, name, from, end int32, value []byte) bool {
 		return bytes.Equal(value, markRemoved)
 	}
 	has := true
-	m.segments(from, end, func(_, _ int32, over []int32) {
+	db.segments(m, from, end, func(_, _ int32, over []int32) {
 		now := markRemoved
-		if w := db.winner(m, over, name); w != noMark {
+		if w := m.winner(over, name); w != noMark {
 			now = m.value(w)
 		}
 		has = has && bytes.Equal(now, value)
@@ -78,22 +119,21 @@ func (db *DB) formatOnly(c int32, names []int32, from, end int32) error {
 		return nil
 	}
 	var others []int32
-	m.segments(from, end, func(_, _ int32, over []int32) {
-		for _, row := range over {
+	db.segments(m, from, end, func(_, _ int32, over []int32) {
+		for i, row := range over {
 			name := m.rows[row].name
 			same := func(other int32) bool { return m.rows[other].name == name }
-			if !slices.Contains(names, name) && !slices.ContainsFunc(others, same) && m.isSet(db.winner(m, over, name)) {
-				others = append(others, db.winner(m, over, name))
+			if m.counts(over, i) && m.isSet(row) && !slices.Contains(names, name) && !slices.ContainsFunc(others, same) {
+				others = append(others, row)
 			}
 		}
 	})
 	expands := m.expands()
-	for _, row := range others {
-		if err := db.format(c, m.rows[row].name, from, end, expands[row], markRemoved); err != nil {
-			return err
-		}
+	list := make([]newMark, len(others))
+	for i, row := range others {
+		list[i] = newMark{from, end, m.rows[row].name, expands[row], markRemoved}
 	}
-	return nil
+	return db.format(c, list...)
 }
 
 // expands is how the marks grow.
@@ -128,11 +168,12 @@ func (db *DB) checkFormat(x *textState, from, end int32) error {
 	return nil
 }
 
-// undoFormat takes the last mark of a text back.
+// undoFormat takes the last marks of a text back.
 func (db *DB) undoFormat(u undo) {
 	x := db.textOf(u.row)
-	db.logFormat(x, u.row, u.at, false, !db.tx.remote)
-	x.marks.drop()
+	before := db.formattedRuns(x)
+	x.marks.drop(u.at)
+	db.logFormatted(x, u.row, before, !db.tx.remote)
 	db.dropEmptyMarks(x)
 	x.takeBack(u.text.mark)
 }
@@ -164,12 +205,12 @@ func (db *DB) editMarked(c int32, x *textState, pos, deleted int32, inserted []b
 	}
 	db.open.edited = none // each edit is told apart: places are not those of the text
 	db.open.edit(db, c, ops, inserted)
-	for _, o := range ops {
-		if o.Kind == egwalker.Insert {
-			m.put(o.Pos, o.Len)
-		} else {
-			m.take(o.Pos, o.Len)
-		}
+	if units > 0 {
+		m.put(ops[0].Pos, units)
+	}
+	for i := m.behind(pos); deleted > 0 && i < len(m.bounds); i++ {
+		b := &m.bounds[i]
+		b.at = max(pos, b.at-deleted)
 	}
 	db.changeText(x, c, pos, deleted, inserted, !db.tx.remote)
 	return nil
@@ -187,6 +228,9 @@ func hasBoundary(ops []egwalker.Op) bool {
 	return slices.ContainsFunc(ops, func(o egwalker.Op) bool { return o.Kind > egwalker.Delete })
 }
 
+// manyEdits is from how many edits on a boundEditor makes them.
+const manyEdits = 16
+
 // mergeMarked does to a text with marks, old or new, the edits that a block comes
 // to. Two boundaries after the other are those of one mark, in the order of the
 // marks; more than they need, which only a faulty writer makes, are of none.
@@ -195,34 +239,77 @@ func (db *DB) mergeMarked(c int32, edits []egwalker.Edit, content []byte, format
 	if x.marks == nil {
 		x.marks = &marks{}
 	}
-	m := x.marks
-	bound := 0
-	forInserted(edits, content, func(e egwalker.Edit, inserted []byte) {
-		switch e.Kind {
-		case egwalker.Insert:
-			db.changeText(x, c, m.put(e.Pos, e.Len), 0, inserted, false)
-		case egwalker.Delete:
-			before := len(m.bounds)
-			pos, chars := m.take(e.Pos, e.Len)
-			db.changeText(x, c, pos, chars, nil, false)
-			if len(m.bounds) < before {
-				db.logAll(x, c, db.ropes.Len(x.content), false)
-			}
-		default:
-			mark := int32(noMark)
-			if bound/2 < len(formats) {
-				if f := &formats[bound/2]; bound%2 == 0 {
-					m.addRow(f.name, f.at, f.value)
-				}
-				mark = 2*int32(len(m.rows)-1) + int32(bound%2)
-			}
-			bound++
-			m.bind(e.Pos, mark, e.Kind)
-			if mark != noMark && mark%2 == 1 {
-				db.logFormat(x, c, mark/2, true, false)
-			}
+	w := &markMerge{db: db, x: x, c: c, bounds: x.marks, settle: func() {}, formats: formats}
+	if len(edits) >= manyEdits {
+		e := x.marks.editor()
+		w.bounds, w.settle = e, e.settle
+	}
+	forInserted(edits, content, w.edit)
+	w.end()
+	w.settle()
+}
+
+// markMerge makes the edits of a block.
+type markMerge struct {
+	db      *DB
+	x       *textState
+	c       int32
+	bounds  boundaries
+	settle  func() // has the marks hold the boundaries
+	formats []formatting
+	bound   int            // how many boundaries there were
+	before  []formattedRun // what who watches knows while marks are made
+	making  bool           // marks
+}
+
+func (w *markMerge) edit(e egwalker.Edit, inserted []byte) {
+	db, x := w.db, w.x
+	if e.Kind > egwalker.Delete {
+		w.boundary(e)
+		return
+	}
+	w.end()
+	if e.Kind == egwalker.Insert {
+		pos := w.bounds.put(e.Pos, e.Len)
+		if x.watched {
+			w.settle()
 		}
-	})
+		db.changeText(x, w.c, pos, 0, inserted, false)
+		return
+	}
+	pos, chars := w.bounds.take(e.Pos, e.Len)
+	db.changeText(x, w.c, pos, chars, nil, false)
+	if chars < e.Len {
+		w.settle()
+		db.logAll(x, w.c, db.ropes.Len(x.content), false)
+	}
+}
+
+// boundary puts a boundary in.
+func (w *markMerge) boundary(e egwalker.Edit) {
+	m := w.x.marks
+	if !w.making && w.x.watched {
+		w.settle()
+		w.before, w.making = w.db.formattedRuns(w.x), true
+	}
+	mark := int32(noMark)
+	if w.bound/2 < len(w.formats) {
+		if f := &w.formats[w.bound/2]; w.bound%2 == 0 {
+			m.addRow(f.name, f.at, f.value)
+		}
+		mark = 2*int32(len(m.rows)-1) + int32(w.bound%2)
+	}
+	w.bound++
+	w.bounds.bind(e.Pos, mark, e.Kind)
+}
+
+// end tells who watches of marks that were made.
+func (w *markMerge) end() {
+	if w.making {
+		w.making = false
+		w.settle()
+		w.db.logFormatted(w.x, w.c, w.before, false)
+	}
 }
 
 // arrangeMarked is arrangeText for a text with marks.
@@ -252,13 +339,12 @@ func (db *DB) logFormat(x *textState, c, row int32, on, local bool) {
 	}
 	m := x.marks
 	name := m.rows[row].name
-	m.segments(0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
-		if !slices.Contains(over, row) || db.winner(m, over, name) != row {
+	db.segments(m, 0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
+		if m.winner(over, name) != row {
 			return
 		}
-		others := slices.DeleteFunc(slices.Clone(over), func(r int32) bool { return r == row })
 		now, before := m.value(row), markRemoved
-		if w := db.winner(m, others, name); w != noMark {
+		if w := m.winner(over[:slices.Index(over, row)], name); w != noMark {
 			before = m.value(w)
 		}
 		if !on {

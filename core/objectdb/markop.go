@@ -70,7 +70,7 @@ func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
 		key := db.internKey(name)
 		named = append(named, key)
 		if value := ops[start:r.Offset()]; !only || !db.hasMark(child, key, int32(from), int32(end), value) {
-			r.Fail(db.format(child, key, int32(from), int32(end), expand, value))
+			r.Fail(db.format(child, newMark{int32(from), int32(end), key, expand, value}))
 		}
 	}
 	if only && r.Err() == nil {

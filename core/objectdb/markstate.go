@@ -18,7 +18,7 @@ func (db *DB) formattedParts(x *textState) []formatted {
 	m := x.marks
 	var parts []formatted
 	var open, next []int // those that reach to the characters looked at
-	m.segments(0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
+	db.segments(m, 0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
 		next = next[:0]
 	winners:
 		for _, row := range db.winners(m, over) {

@@ -54,7 +54,7 @@ const (
 	undoWrite                   // register row held other versions
 	undoAdd                     // counter row had less
 	undoText                    // text row was not edited
-	undoFormat                  // text row did not have its last mark, at
+	undoFormat                  // text row did not have n marks from at on
 	undoHistory                 // list row was as at marks[at]
 	undoTake                    // list row had n slots at position at: tx.taken from by on
 	undoPut                     // list row did not have n slots from position at on

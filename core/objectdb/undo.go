@@ -351,8 +351,9 @@ func (db *DB) capture(s *undoStep, first uint32) {
 		case undoText:
 			db.undo.text(s, db.textOf(u.row), u.row, db.open.node, u.text.first, u.text.deleted, u.text.join)
 		case undoFormat:
-			at := db.textOf(u.row).marks.rows[u.at].at
-			s.records = append(s.records, undoRecord{kind: recFormat, container: u.row, before: at, after: at})
+			for _, r := range db.textOf(u.row).marks.rows[u.at : u.at+u.n] {
+				s.records = append(s.records, undoRecord{kind: recFormat, container: u.row, before: r.at, after: r.at})
+			}
 		case undoNote:
 			r := t.records[u.at]
 			r.at, r.n = s.put(t.values[r.at : r.at+r.n])

@@ -642,7 +642,7 @@ func marksByOthers(s *site, x Text) []attributes {
 	m := s.db.textOf(int32(x)).marks
 	length, _ := s.db.TextLength(x)
 	out := make([]attributes, length)
-	m.segments(0, int32(length), func(from, end int32, over []int32) {
+	s.db.segments(m, 0, int32(length), func(from, end int32, over []int32) {
 		others := attributes{}
 		for _, row := range s.db.winners(m, over) {
 			if s.db.graph.FeedID(s.db.graph.FeedOf(m.rows[row].at.Node)) != s.feed {

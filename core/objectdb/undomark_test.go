@@ -356,6 +356,8 @@ func formatProgram(t *testing.T, seed uint64) {
 	if a.db.UndoState().Undo == 0 { // it edited nothing
 		return
 	}
+	m := newMirror()
+	m.watch(t, b.db, b.text(1, "t"))
 	held, want := byChar(a), byChar(without)
 	for range 2 {
 		reload()
@@ -373,6 +375,85 @@ func formatProgram(t *testing.T, seed uint64) {
 		}
 		sync(a, b)
 		b.wantMarked(marked(t, a.db, a.text(1, "t")))
+		m.checkMarks(t, b.db)
+	}
+}
+
+// TestUndo_O12_formatMany: a text with many marks, most of which is taken away in one
+// step, comes back as it was, again and again, and everybody follows.
+func TestUndo_O12_formatMany(t *testing.T) {
+	base := rand.Uint64()
+	for i := range uint64(8) {
+		seed := base + i
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { formatMany(t, seed) })
+	}
+}
+
+func formatMany(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 10))
+	length, long := 2000+rng.IntN(2000), []int{3, 30, 3000}[rng.IntN(3)]
+	a, b := twoTexts(t, strings.Repeat("0123456é😀", length/10))
+	length = length / 10 * 10
+	x := a.text(1, "t")
+	random := func(s *site) {
+		from := rng.IntN(length/10) * 10
+		name := []string{"bold", "link", fmt.Sprint("comment:", rng.IntN(500))}[rng.IntN(3)]
+		s.do(opFormat(objID(1), from, min(length, from+10*(1+rng.IntN(long))), []markOf{{name, uint64(rng.IntN(4)), vInt(int64(rng.IntN(3)))}}, "t"))
+	}
+	for range 300 + rng.IntN(300) {
+		random([]*site{a, b}[rng.IntN(2)])
+	}
+	sync(a, b)
+	a.db.ClearUndo()
+	mine, theirs := newMirror(), newMirror()
+	mine.watch(t, a.db, x)
+	theirs.watch(t, b.db, b.text(1, "t"))
+	states := []string{marked(t, a.db, x)}
+	for range 1 + rng.IntN(3) {
+		a.db.EndTask()
+		kind := rng.IntN(3)
+		switch kind {
+		case 0:
+			a.do(opEdit(objID(1), 0, length, "", "t"))
+		case 1: // words here and there are others
+			var ops [][]byte
+			for at := length - 10; at >= 0; at -= 10 {
+				if rng.IntN(3) == 0 {
+					ops = append(ops, opEdit(objID(1), at, 1+rng.IntN(7), strings.Repeat("x", rng.IntN(3)), "t"))
+				}
+			}
+			a.do(ops...)
+		default:
+			var ops [][]byte
+			for range 100 {
+				from := rng.IntN(length/10) * 10
+				ops = append(ops, opFormat(objID(1), from, from+10, []markOf{{"bold", 2, vBool(true)}, {fmt.Sprint("note", rng.IntN(50)), 0, vNil()}}, "t"))
+			}
+			a.do(ops...)
+		}
+		a.db.EndStep()
+		states = append(states, marked(t, a.db, x))
+		if kind < 2 { // positions are others
+			break
+		}
+	}
+	for range 3 {
+		for n := len(states) - 2; n >= 0; n-- {
+			a.undo(true)
+			if got := marked(t, a.db, x); got != states[n] {
+				t.Fatalf("undone to step %d the text is\n%s\nand was\n%s", n, got, states[n])
+			}
+		}
+		for n := 1; n < len(states); n++ {
+			a.redo(true)
+			if got := marked(t, a.db, x); got != states[n] {
+				t.Fatalf("done again up to step %d the text is\n%s\nand was\n%s", n, got, states[n])
+			}
+		}
+		mine.checkMarks(t, a.db)
+		sync(a, b)
+		b.wantMarked(marked(t, a.db, x))
+		theirs.checkMarks(t, b.db)
 	}
 }
 

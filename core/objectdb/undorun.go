@@ -188,9 +188,14 @@ func (run *undoRun) follow(u *undoStack) {
 	if len(run.stamps)+len(run.rows)+len(run.formats) == 0 {
 		return
 	}
+	made := map[written][]crdt.Stamp{} // by what they are equal to, in a text
+	for _, r := range run.formats {
+		is := written{at: r.before, item: r.container}
+		made[is] = append(made[is], r.after)
+	}
 	for _, stack := range [][]*undoStep{u.undo, u.redo} {
 		for _, s := range stack {
-			run.followFormats(s)
+			s.followFormats(made)
 			for i := range s.records {
 				if run.rewrite(&s.records[i]) {
 					s.dirty = true

@@ -36,24 +36,20 @@ func (run *undoRun) text(c int32) error {
 	for i := range pieces {
 		pieces[i].Pos = x.textPosition(pieces[i].Pos)
 	}
-	for _, p := range slices.Backward(pieces) {
+	pieces = joinInserted(pieces)
+	parts := goneParts(pieces, gone)
+	for i, p := range slices.Backward(pieces) {
 		if p.Kind == egwalker.Insert {
 			if err := db.replaceText(c, p.Pos, p.Len, nil); err != nil {
 				return err
 			}
 			continue
 		}
-		content := gone[p.Range]
-		from := rope.Offset(content, int(p.Off))
-		to := -1
-		if from >= 0 {
-			to = rope.Offset(content[from:], int(p.Len))
-		}
-		if to < 0 {
+		if parts[i] == nil {
 			continue // a stored record that is not of this text
 		}
 		by, _ := x.end(db, c, p.Pos, 0)
-		if err := db.replaceText(c, p.Pos, 0, content[from:from+to]); err != nil {
+		if err := db.replaceText(c, p.Pos, 0, parts[i]); err != nil {
 			return err
 		}
 		run.replaced = append(run.replaced, replacement{
@@ -71,6 +67,52 @@ func (run *undoRun) text(c int32) error {
 		db.tx.touch(c)
 	}
 	return nil
+}
+
+// joinInserted makes what is to go, and stands together in the text, one piece.
+func joinInserted(pieces []egwalker.Piece) []egwalker.Piece {
+	out := pieces[:0]
+	for _, p := range pieces {
+		if n := len(out); n > 0 && p.Kind == egwalker.Insert && out[n-1].Kind == egwalker.Insert && out[n-1].Pos+out[n-1].Len == p.Pos {
+			out[n-1].Len += p.Len
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// goneParts gives what of the content that ranges took away each piece is, nil for
+// what is not in it.
+func goneParts(pieces []egwalker.Piece, gone [][]byte) [][]byte {
+	parts := make([][]byte, len(pieces))
+	var order []int
+	for i := range pieces {
+		if pieces[i].Kind == egwalker.Delete {
+			order = append(order, i)
+		}
+	}
+	sort.Slice(order, func(a, b int) bool {
+		p, q := &pieces[order[a]], &pieces[order[b]]
+		return p.Range < q.Range || p.Range == q.Range && p.Off < q.Off
+	})
+	var rest []byte
+	units := int32(0) // in front of rest
+	for k, i := range order {
+		p := &pieces[i]
+		if k == 0 || pieces[order[k-1]].Range != p.Range {
+			rest, units = gone[p.Range], 0
+		}
+		from := rope.Offset(rest, int(p.Off-units))
+		if from < 0 {
+			continue
+		}
+		rest, units = rest[from:], p.Off
+		if end := rope.Offset(rest, int(p.Len)); end >= 0 {
+			parts[i] = rest[:end:end]
+		}
+	}
+	return parts
 }
 
 // textPosition is the position in the text of a place in its sequence, in which the

@@ -68,7 +68,7 @@ func (s *Sequence) Locate(ranges []Range, replaced []Replacement, bounds []int32
 			off[kind] += n
 		})
 	}
-	sort.SliceStable(l.out, func(i, j int) bool {
+	before := func(i, j int) bool {
 		a, b := &l.out[i], &l.out[j]
 		switch {
 		case a.Pos != b.Pos:
@@ -77,8 +77,26 @@ func (s *Sequence) Locate(ranges []Range, replaced []Replacement, bounds []int32
 			return a.Kind > b.Kind
 		}
 		return l.less(a.id, b.id)
-	})
-	return l.out
+	}
+	if !sort.SliceIsSorted(l.out, before) {
+		sort.SliceStable(l.out, before)
+	}
+	return joinPieces(l.out)
+}
+
+// joinPieces makes what was taken away in one go, and belongs together, one piece.
+func joinPieces(pieces []Piece) []Piece {
+	out := pieces[:0]
+	for _, p := range pieces {
+		if n := len(out); n > 0 && p.Kind == Delete {
+			if q := &out[n-1]; q.Kind == Delete && q.Range == p.Range && q.Pos == p.Pos && q.First+q.Len == p.First && q.Off+q.Len == p.Off {
+				q.Len += p.Len
+				continue
+			}
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // TakenAway tells of the elements that a range took away, in the order of its ops,
@@ -128,6 +146,7 @@ type locator struct {
 	out      []Piece
 	total    int32
 	bounds   []int32
+	last     int // of place
 }
 
 // located is a run of elements by name, as norm gives it, and what belongs to it.
@@ -385,7 +404,12 @@ func (l *locator) belong(id, n int32, p Piece) {
 // that is gone.
 func (l *locator) place(id int32) int32 {
 	n := int(l.total) - len(l.bounds)
-	k := sort.Search(n, func(k int) bool { return l.less(id, l.name(l.behind(k))) })
+	before := func(k int) bool { return l.less(id, l.name(l.behind(k))) }
+	k := l.last // where the one before belongs, as many do
+	if k > n || k < n && !before(k) || k > 0 && before(k-1) {
+		k = sort.Search(n, before)
+		l.last = k
+	}
 	if k == n {
 		return l.total
 	}

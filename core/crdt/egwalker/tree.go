@@ -188,7 +188,11 @@ func (t *tree) alter(p place, f func(i *item)) {
 }
 
 // insert puts an item at a place and gives where it is then.
-func (t *tree) insert(p place, i item) place {
+func (t *tree) insert(p place, i item) place { return t.insertFrom(flat.None, p, i) }
+
+// insertFrom is insert of an item that was a part of one in a leaf. A long one is split
+// at many places: what is noted of its elements is looked at only if it has to be.
+func (t *tree) insertFrom(leaf int32, p place, i item) place {
 	l := &t.leaves[p.leaf]
 	if l.n == leafItems {
 		p = t.splitLeaf(p)
@@ -199,7 +203,9 @@ func (t *tree) insert(p place, i item) place {
 	l.n++
 	by := i.sums()
 	t.change(p.leaf, &by)
-	t.moved(i.id, i.len, p.leaf)
+	if p.leaf != leaf {
+		t.moved(i.id, i.len, p.leaf)
+	}
 	return p
 }
 
@@ -292,7 +298,7 @@ func (t *tree) split(p place, off int32) place {
 	second.right = noID
 	second.len -= off
 	t.alter(p, func(i *item) { i.len = off })
-	return t.insert(place{p.leaf, p.at + 1}, second)
+	return t.insertFrom(p.leaf, place{p.leaf, p.at + 1}, second)
 }
 
 // knownFrom finds the first element from a place on that is there or deleted in
