@@ -123,8 +123,7 @@ type Run struct {
 // when the order of its events has changed.
 func (s *Sequence) Layout(order Order) []Run {
 	w := &walker{s: s, order: order, base: none}
-	w.tree.moved = w.moved
-	w.tree.reset()
+	w.begin(none)
 	for e := range Event(len(s.events)) {
 		if err := w.replay(e); err != nil {
 			panic(err) // it was checked when it was added
@@ -149,4 +148,4 @@ func (s *Sequence) Layout(order Order) []Run {
 }
 
 // Reset ends a replay that is kept: the order of the events has changed.
-func (s *Sequence) Reset() { s.walker, s.spare, s.prepared = nil, nil, 0 }
+func (s *Sequence) Reset() { s.walker, s.spare = nil, nil }

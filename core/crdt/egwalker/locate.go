@@ -196,16 +196,8 @@ func (s *Sequence) locator(ranges []Range, replaced []Replacement, order Order) 
 			i = -1
 		}
 	}
-	w := &walker{s: s, order: order, base: from}
-	w.tree.moved = w.moved
-	w.tree.reset()
-	if w.base != none {
-		w.at = append(w.at, w.base)
-		w.start = s.end(w.base)
-		if n := s.events[w.base].length; n > 0 {
-			w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: n, left: noID, right: noID, event: none, state: 1})
-		}
-	}
+	w := &walker{s: s, order: order}
+	w.begin(from)
 	for e := w.base + 1; int(e) < s.Len(); e++ {
 		if err := w.replay(e); err != nil {
 			panic(err) // it was checked when it was added

@@ -60,8 +60,8 @@ type Sequence struct {
 	count    int32   // of elements inserted and deleted, the number of the next
 	length   int32   // of the sequence as it is
 	frontier []Event // events that no other follows, ascending
-	walker   *walker // nil unless the last event was merged, or one is prepared
-	prepared int     // how many more events may be appended until walker is given up
+	walker   *walker // nil unless one of the last events was merged, or one is prepared
+	keep     int     // how many more events may be appended until walker is given up
 	spare    *walker // one that was given up, for its memory
 	scratch  struct {
 		heap         heap
@@ -106,8 +106,8 @@ func (s *Sequence) append(ops []Op, join bool) (Event, error) {
 	}
 	e := s.add(s.frontier, ops, join)
 	s.frontier = append(s.frontier[:0], e)
-	if s.prepared--; s.prepared <= 0 {
-		s.giveUp() // everything that comes follows e, or is replayed from before
+	if s.keep--; s.keep == 0 {
+		s.giveUp() // what comes follows e, or e is replayed anew with what is before
 	}
 	s.length = length
 	s.events[e].length = length
@@ -234,7 +234,6 @@ const maxSpare = 1 << 12
 
 // giveUp ends a replay.
 func (s *Sequence) giveUp() {
-	s.prepared = 0
 	if w := s.walker; w != nil && cap(w.tree.leaves)*leafItems <= maxSpare && cap(w.refs) <= maxSpare {
 		s.spare = w
 	}
@@ -273,6 +272,19 @@ func (s *Sequence) end(e Event) int32 {
 		return s.events[e+1].first
 	}
 	return s.count
+}
+
+// lengthBefore is the length of the sequence that the writer of e saw before it.
+func (s *Sequence) lengthBefore(e Event) int32 {
+	n := s.events[e].length
+	for _, o := range s.Ops(e) {
+		if o.Kind.Inserts() {
+			n -= o.Len
+		} else {
+			n += o.Len
+		}
+	}
+	return n
 }
 
 func malformed(format string, args ...any) error {

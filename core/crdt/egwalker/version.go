@@ -106,36 +106,70 @@ func (s *Sequence) diff(a, b []Event) (onlyA, onlyB []Event) {
 	return onlyA, onlyB
 }
 
-// base is the last event that everything follows which versions a and b have
-// in their past and it has not; none if there is none. Where a is the frontier,
-// the events after base in the order of their numbers are those that follow it.
+// base is the last event up to which events are a critical version: every event
+// after it, and what follows version b, follows all of them. a is the frontier. It
+// is none if there is no such event. The version itself, often of one event, is what
+// the next event directly follows.
 func (s *Sequence) base(a, b []Event) Event {
 	if len(a) == 0 || len(b) == 0 {
 		return none
 	}
+	const lowest = 1
 	h := &s.scratch.heap
 	h.rows = h.rows[:0]
-	for _, e := range a {
-		h.push(e, 0)
-	}
-	for _, e := range b {
-		h.push(e, 0)
-	}
-	for len(h.rows) > 0 {
-		e := h.pop().event
-		if len(h.rows) == 0 {
-			return e
+	open := 0 // versions that events seen directly follow, and that are not all seen
+	push := func(version []Event) {
+		for i, e := range version {
+			mark := uint8(0)
+			if i == 0 {
+				mark = lowest
+			}
+			h.push(e, mark)
 		}
-		parents := s.Parents(e)
+		open++
+	}
+	push(a)
+	push(b)
+	for {
+		top, in, seen := h.rows[0].event, 0, 0
+		for len(h.rows) > 0 && h.rows[0].event == top {
+			seen += int(h.take().mark)
+			in++
+		}
+		if in == open && h.alike(open) {
+			return top
+		}
+		parents := s.Parents(top)
 		if len(parents) == 0 {
-			return none // e follows nothing, and something else is concurrent to it
+			return none // it follows nothing, and something else is concurrent to it
 		}
-		for _, p := range parents {
-			h.push(p, 0)
+		open -= seen
+		push(parents)
+	}
+}
+
+// alike reports whether the rows are so many times the same events.
+func (h *heap) alike(times int) bool {
+	if len(h.rows) == 0 || times == 1 {
+		return true
+	}
+	if len(h.rows)%times != 0 {
+		return false
+	}
+	var one []Event
+	for _, r := range h.rows {
+		if slices.Contains(one, r.event) {
+			continue
+		}
+		if one = append(one, r.event); len(one)*times > len(h.rows) {
+			return false
 		}
 	}
-	return none
+	return true
 }
 
 // none is no event.
 const none Event = -1
+
+// unknown is what has not been looked for.
+const unknown Event = -2

@@ -8,9 +8,10 @@ import "slices"
 type walker struct {
 	s     *Sequence
 	order Order
-	base  Event
+	base  Event   // up to which nothing is replayed: as Sequence.base gives it
 	next  Event   // the first event after the base that it has not replayed
 	start int32   // number of the first element after the base
+	many  int     // after how many ops to look for a later base
 	at    []Event // the version, ascending
 	quiet bool    // what ops come to in the sequence as it is is not asked for
 	tree  tree
@@ -26,7 +27,6 @@ type walker struct {
 // parents.
 func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 	w := s.walkerFor(parents, order)
-	s.prepared = 0
 	for int(w.next) < s.Len()-1 {
 		if err := w.replay(w.next); err != nil {
 			return nil, err
@@ -38,33 +38,71 @@ func (s *Sequence) walk(parents []Event, order Order) (*walker, error) {
 // walkerFor gives a walker for an event that follows parents: the one that is kept, or
 // one at the beginning of its replay.
 func (s *Sequence) walkerFor(parents []Event, order Order) *walker {
-	if w := s.walker; w != nil && (w.base == none || len(parents) > 0 && parents[0] >= w.base) {
+	s.keep = maxKept
+	w, base := s.walker, unknown
+	if w != nil {
 		w.s, w.order = s, order // a Sequence may have been copied
-		return w
 	}
-	w := s.spare
-	if s.spare = nil; w == nil {
-		w = &walker{}
-		w.tree.moved = w.moved
-	}
-	w.s, w.order, w.base, w.start = s, order, s.base(s.frontier, parents), 0
-	w.next = w.base + 1
-	w.at, w.refs = w.at[:0], w.refs[:0]
-	w.away, w.back = w.away[:0], w.back[:0]
-	w.tree.reset()
-	if w.base != none {
-		w.at = append(w.at, w.base)
-		w.start = s.end(w.base)
-		if n := s.events[w.base].length; n > 0 {
-			w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: n, left: noID, right: noID, event: none, state: 1})
+	if w != nil && w.covers(parents) {
+		if w.since(w.base) < w.many {
+			return w
+		}
+		if base = s.base(s.frontier, parents); 2*w.since(base) > w.since(w.base) {
+			w.many = 2 * w.since(w.base)
+			return w
 		}
 	}
+	s.giveUp()
+	if base == unknown {
+		base = s.base(s.frontier, parents)
+	}
+	if w, s.spare = s.spare, nil; w == nil {
+		w = &walker{}
+	}
+	w.s, w.order = s, order
+	w.begin(base)
 	s.walker = w
 	return w
 }
 
-// maxPrepared is how many events may be appended before what Prepare did is given up.
-const maxPrepared = 64
+// covers reports whether version has all in its past that is not replayed.
+func (w *walker) covers(version []Event) bool {
+	return w.base == none || len(version) > 0 && version[0] > w.base || slices.Equal(version, w.s.Parents(w.base+1))
+}
+
+// begin brings the walker to the beginning of a replay, behind base.
+func (w *walker) begin(base Event) {
+	w.base, w.next, w.start, w.many = base, base+1, 0, manyReplayed
+	w.at, w.refs = w.at[:0], w.refs[:0]
+	w.away, w.back = w.away[:0], w.back[:0]
+	if w.tree.moved == nil {
+		w.tree.moved = w.moved
+	}
+	w.tree.reset()
+	if base == none {
+		return
+	}
+	w.at = append(w.at, w.s.Parents(w.next)...)
+	w.start = w.s.end(base)
+	if n := w.s.lengthBefore(w.next); n > 0 {
+		w.tree.insert(place{w.tree.first, 0}, item{id: baseID(0), len: n, left: noID, right: noID, event: none, state: 1})
+	}
+}
+
+// since is how many ops came after a base.
+func (w *walker) since(base Event) int {
+	if base == none {
+		return len(w.s.ops)
+	}
+	return len(w.s.ops) - int(w.s.events[base+1].ops)
+}
+
+// maxKept is how many events may be appended before a replay is given up that has not
+// been asked for since.
+const maxKept = 64
+
+// manyReplayed is after how many ops a replay looks whether there is a later base.
+const manyReplayed = 256
 
 // Prepare does a part of what Merge of an event that follows parents would have to do
 // first, which is to replay what is concurrent to it: until enough, which it asks
@@ -75,7 +113,6 @@ func (s *Sequence) Prepare(parents []Event, order Order, enough func() bool) (do
 		return true
 	}
 	w := s.walkerFor(parents, order)
-	s.prepared = maxPrepared
 	for int(w.next) < s.Len() {
 		if !w.move(s.Parents(w.next), enough) {
 			return false
