@@ -176,7 +176,7 @@ func (b *Block) sum() id.Hash {
 func DecodeBlock(raw []byte) (*Block, error) {
 	const op = "feed.DecodeBlock"
 	b := &Block{}
-	r := wire.NewReader(raw)
+	r := wire.Over(raw)
 	r.Array(3)
 	b.HeaderBytes = r.Bytes(maxBlockHeader)
 	b.Ciphertext = r.Bytes(MaxBlock)
@@ -289,9 +289,9 @@ func (h *BlockHeader) encode() []byte {
 
 func (h *BlockHeader) decode(b []byte) error {
 	const op = "feed.DecodeBlock"
-	r := wire.NewReader(b)
+	r := wire.Over(b)
 	n := r.ArrayLen(math.MaxInt32)
-	if err := checkVersion(r, op); err != nil {
+	if err := checkVersion(&r, op); err != nil {
 		return err
 	}
 	if r.Err() == nil && n != 11 {
@@ -301,7 +301,7 @@ func (h *BlockHeader) decode(b []byte) error {
 	h.Seq = r.Uint(MaxSeq)
 	r.Fixed(h.Prev[:])
 	r.Fixed(h.Epoch[:])
-	h.Deltas = ReadRefs(r, MaxDeltas)
+	h.Deltas = ReadRefs(&r, MaxDeltas)
 	h.Ops = r.Uint(MaxOps)
 	h.Length = r.Uint(MaxBlock)
 	h.Part = uint32(r.Uint(MaxParts))

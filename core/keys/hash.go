@@ -4,7 +4,6 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 
 	"github.com/echospace/echospace/core/env"
 	"github.com/echospace/echospace/core/id"
@@ -31,13 +30,12 @@ func Sum(parts ...[]byte) id.Hash {
 	if len(parts) == 1 {
 		return blake2b.Sum256(parts[0])
 	}
-	h := newHash()
+	// Joining short parts costs less than a digest, which is made in several pieces.
+	joined := make([]byte, 0, 512)
 	for _, p := range parts {
-		h.Write(p)
+		joined = append(joined, p...)
 	}
-	var out id.Hash
-	h.Sum(out[:0])
-	return out
+	return blake2b.Sum256(joined)
 }
 
 // SumLabel is the BLAKE2b-256 of the label and the parts, each with its length
@@ -61,15 +59,6 @@ func Derive(secret []byte, label string, info ...[]byte) Secret {
 // expand is HKDF-SHA256, extract and expand; it fails over 255 * 32 bytes.
 func expand(secret, salt, info []byte, n int) ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, salt, string(info), n)
-}
-
-func newHash() hash.Hash {
-	h, err := blake2b.New256(nil)
-	if err != nil {
-		// Only a key that is too long makes New256 fail; there is none.
-		panic("keys: BLAKE2b: " + err.Error())
-	}
-	return h
 }
 
 // appendParts appends the label and the parts with their lengths.

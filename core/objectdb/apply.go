@@ -195,10 +195,12 @@ func (a *applier) edit(c int32, o *op) {
 
 // applyEdits does what the block does to texts and lists.
 func (a *applier) applyEdits() {
-	sort.Slice(a.edits, func(i, j int) bool {
-		x, y := &a.edits[i], &a.edits[j]
-		return x.container < y.container || x.container == y.container && x.span.runs < y.span.runs
-	})
+	if len(a.edits) > 1 {
+		sort.Slice(a.edits, func(i, j int) bool {
+			x, y := &a.edits[i], &a.edits[j]
+			return x.container < y.container || x.container == y.container && x.span.runs < y.span.runs
+		})
+	}
 	for rest := a.edits; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].container == rest[0].container {

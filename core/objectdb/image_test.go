@@ -371,7 +371,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 		reflect.TypeFor[crdt.Entry]():     {"Value": "image", "At": "image", "Other": "image", "Owner": "image", "Tag": "image", "Link": "image"},
 		reflect.TypeFor[egwalker.Sequence](): {
 			"events": "image", "parents": "image", "ops": "image", "count": "of ops", "length": "image", "frontier": "image",
-			"walker": "made again", "prepared": "of walker", "spare": "scratch", "scratch": "scratch",
+			"walker": "made again", "keep": "of walker", "spare": "scratch", "scratch": "scratch",
 		},
 		events.Type.Elem(): {"parents": "of parentCount", "parentCount": "image", "ops": "of opCount", "opCount": "image", "first": "of ops", "length": "image"},
 		reflect.TypeFor[flat.Heap](): {

@@ -106,26 +106,44 @@ const manyReplayed = 256
 
 // Prepare does a part of what Merge of an event that follows parents would have to do
 // first, which is to replay what is concurrent to it: until enough, which it asks
-// between events, says so. done tells that nothing is left. Events may be added in
-// between. What was prepared is given up if it is not merged soon.
+// between events, says so; in a long history not between all of them, for some 64 ops
+// take no longer than a look at the clock is worth. done tells that nothing is left.
+// Events may be added in between. What was prepared is given up if it is not merged soon.
 func (s *Sequence) Prepare(parents []Event, order Order, enough func() bool) (done bool) {
 	if slices.Equal(parents, s.frontier) {
 		return true
 	}
 	w := s.walkerFor(parents, order)
+	rest := pause{enough: enough, every: min(64, s.OpCount()/64)}
 	for int(w.next) < s.Len() {
-		if !w.move(s.Parents(w.next), enough) {
+		if !w.move(s.Parents(w.next), &rest) {
 			return false
 		}
-		if err := w.replay(w.next); err != nil {
+		e := w.next
+		if err := w.replay(e); err != nil {
 			s.giveUp() // it does not fit itself, as Merge will say
 			return true
 		}
-		if enough() {
+		if rest.after(s.events[e].opCount) {
 			return false
 		}
 	}
-	return w.move(parents, enough)
+	return w.move(parents, &rest)
+}
+
+// pause asks whether it is enough, but not after every few ops.
+type pause struct {
+	enough      func() bool
+	done, every int
+}
+
+// after reports whether it is enough after so many ops more.
+func (p *pause) after(ops uint32) bool {
+	if p.done += int(ops); p.done < p.every {
+		return false
+	}
+	p.done = 0
+	return p.enough()
 }
 
 // moved notes the leaf of a run of elements.
@@ -200,14 +218,17 @@ func (w *walker) inserted(edits []Edit, e Edit) []Edit {
 // moveTo brings the walker to a version.
 func (w *walker) moveTo(version []Event) {
 	if w.moving() {
-		w.move(w.to, func() bool { return false })
+		w.move(w.to, &pause{enough: func() bool { return false }})
+	}
+	if slices.Equal(w.at, version) {
+		return
 	}
 	away, back := w.s.diff(w.at, version)
 	for _, e := range away {
 		w.step(e, -1)
 	}
-	for _, e := range slices.Backward(back) {
-		w.step(e, 1)
+	for i := len(back) - 1; i >= 0; i-- {
+		w.step(back[i], 1)
 	}
 	w.at = append(w.at[:0], version...)
 }
@@ -217,7 +238,7 @@ func (w *walker) moving() bool { return len(w.away)+len(w.back) > 0 }
 
 // move brings the walker to a version, event by event until it is enough, and
 // reports whether it is there. It first ends a move to another version.
-func (w *walker) move(version []Event, enough func() bool) bool {
+func (w *walker) move(version []Event, rest *pause) bool {
 	for {
 		if !w.moving() {
 			away, back := w.s.diff(w.at, version)
@@ -226,15 +247,15 @@ func (w *walker) move(version []Event, enough func() bool) bool {
 			slices.Reverse(w.away)
 		}
 		for w.moving() {
-			if last := len(w.away) - 1; last >= 0 {
-				w.step(w.away[last], -1)
-				w.away = w.away[:last]
-			} else {
-				last := len(w.back) - 1
-				w.step(w.back[last], 1)
-				w.back = w.back[:last]
+			way, by := &w.away, int32(-1)
+			if len(w.away) == 0 {
+				way, by = &w.back, 1
 			}
-			if enough() && w.moving() {
+			last := len(*way) - 1
+			e := (*way)[last]
+			w.step(e, by)
+			*way = (*way)[:last]
+			if rest.after(w.s.events[e].opCount) && w.moving() {
 				return false
 			}
 		}
