@@ -109,7 +109,7 @@ func (g *Graph) Check(r feed.Ref, prev id.Hash, deltas []feed.Ref) ([]Node, erro
 	if r.Seq == 0 || id.IsZero(r.Hash) {
 		return nil, errs.New(op, errs.Malformed, "block without number or hash in feed %s", id.Short(r.Feed))
 	}
-	var parents []Node
+	parents := make([]Node, 0, 1+len(deltas))
 	if !id.IsZero(prev) {
 		n := g.byHash.Find(hashOf((*[32]byte)(&prev)), func(n int32) bool { return g.nodes.At(n).hash == prev })
 		if n == None {

@@ -126,6 +126,9 @@ func OpenParts(blocks []*Block, key keys.Secret) ([]byte, error) {
 	if n == 0 || n != len(blocks) {
 		return nil, errs.New("feed.OpenParts", errs.MissingDependency, "%d blocks are not one whole change", len(blocks))
 	}
+	if n == 1 {
+		return blocks[0].Open(key)
+	}
 	pieces := make([][]byte, n)
 	for i, b := range blocks {
 		if pieces[i], err = b.Open(key); err != nil {

@@ -43,15 +43,16 @@ func (db *DB) applyOps(n crdt.Node, p *payload) {
 // applier is one at the beginning of a payload.
 func (db *DB) applier(n crdt.Node, p *payload) *applier {
 	a := &applier{db: db, node: n, past: db.graph.PastOf(n), p: p, cursor: none}
-	a.keys = make([]int32, len(p.keys))
+	objects := len(p.objects) / len(PropertiesID)
+	rows := make([]int32, len(p.keys)+objects+len(p.items))
+	a.keys, rows = rows[:len(p.keys)], rows[len(p.keys):]
+	a.objects, a.items = rows[:objects], rows[objects:]
 	for i, k := range p.keys {
 		a.keys[i] = db.internKey(k)
 	}
-	a.objects = make([]int32, len(p.objects)/len(PropertiesID))
 	for i := range a.objects {
 		a.objects[i] = db.object(p.object(int32(i)))
 	}
-	a.items = make([]int32, len(p.items))
 	for i := range a.items {
 		a.items[i] = none
 	}

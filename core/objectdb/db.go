@@ -103,6 +103,7 @@ type DB struct {
 	sortKey []byte  // scratch of queries
 	decoded payload // scratch of Apply and Prepare
 	parents []egwalker.Event
+	names   byName
 	edits   []egwalker.Edit
 	list    []int32 // scratch of reading maps
 	plainly bool    // records are read as Plain gives them

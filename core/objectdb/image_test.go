@@ -341,7 +341,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 			"open": "none at an image", "bursts": "none at an image", "cut": "none at an image", "tx": "scratch",
 			"dirty": "process", "drained": "process", "queries": "process", "lastQuery": "process", "textLog": "process",
 			"indexes": "made again", "exports": "process", "undo": "RestoreUndo", "plainly": "of a call",
-			"sortKey": "scratch", "decoded": "scratch", "parents": "scratch", "edits": "scratch", "list": "scratch",
+			"sortKey": "scratch", "decoded": "scratch", "parents": "scratch", "names": "scratch", "edits": "scratch", "list": "scratch",
 			"many": "constant", "long": "of texts and lists", "prepared": "of a block that is not applied",
 		},
 		reflect.TypeFor[container](): {

@@ -49,9 +49,12 @@ func (db *DB) Prepare(b Block, enough func() bool) (done bool) {
 				continue
 			}
 			t := target{container: c}
-			db.graph.Before(b.Ref, parents, func(past crdt.Past) {
-				t.parents = s.project(past, nil)
-			})
+			var ok bool
+			if t.parents, ok = s.last(parents, nil); !ok {
+				db.graph.Before(b.Ref, parents, func(past crdt.Past) {
+					t.parents = s.project(past, nil)
+				})
+			}
 			p.targets = append(p.targets, t)
 		}
 	}

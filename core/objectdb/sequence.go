@@ -92,9 +92,14 @@ const (
 // to, until the next call. Ops that do not fit what their writer saw, which only
 // a faulty one makes, are passed over by every replica alike.
 func (s *sequence) merge(db *DB, n crdt.Node, past crdt.Past, ops []egwalker.Op) []egwalker.Edit {
-	db.parents = s.project(past, db.parents[:0])
+	parents, ok := s.last(db.graph.Parents(n), db.parents[:0])
+	if !ok {
+		parents = s.project(past, db.parents[:0])
+	}
+	db.parents = parents
 	s.nodes = append(s.nodes, n)
-	_, edits, err := s.history.Merge(db.parents, ops, byName{db.graph, s.nodes}, db.edits[:0])
+	db.names = byName{db.graph, s.nodes}
+	_, edits, err := s.history.Merge(db.parents, ops, &db.names, db.edits[:0])
 	db.edits = trim(edits)
 	if err != nil {
 		s.nodes = s.nodes[:len(s.nodes)-1]
@@ -109,6 +114,28 @@ func (db *DB) noteLong(s *sequence) {
 	if s.history.OpCount() >= db.many {
 		db.long = true
 	}
+}
+
+// lookBack is among how many of the last events a parent's is looked for.
+const lookBack = 32
+
+// last gives what project gives of the past of a block with these parents, if each
+// of them did something to the sequence, and lately.
+func (s *sequence) last(parents []crdt.Node, to []egwalker.Event) ([]egwalker.Event, bool) {
+	var room [8]egwalker.Event
+	events := room[:0]
+	from := max(0, len(s.nodes)-lookBack)
+	for _, p := range parents {
+		at := slices.Index(s.nodes[from:], p)
+		if at < 0 {
+			return to, false
+		}
+		events = append(events, egwalker.Event(from+at))
+	}
+	if len(events) == 0 {
+		return to, false
+	}
+	return s.history.Last(events, to), true
 }
 
 // project gives the last events that are in a past.

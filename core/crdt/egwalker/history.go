@@ -109,6 +109,31 @@ func (s *Sequence) Project(in func(Event) bool, to []Event) []Event {
 	return to
 }
 
+// Last gives those of some events that no other of them follows, ascending. It costs
+// what is between the first and the last of them.
+func (s *Sequence) Last(of, to []Event) []Event {
+	const covered = ofB
+	h := &s.scratch.heap
+	h.rows = h.rows[:0]
+	for _, e := range of {
+		h.push(e, 0)
+	}
+	first, from := slices.Min(of), len(to)
+	for len(h.rows) > 0 {
+		top := h.pop()
+		if top.mark != covered {
+			to = append(to, top.event)
+		}
+		for _, p := range s.Parents(top.event) {
+			if p >= first {
+				h.push(p, covered)
+			}
+		}
+	}
+	slices.Reverse(to[from:])
+	return to
+}
+
 // Run is elements that stand together and that one event inserted: Len of them,
 // the first of which has the number First. Elements are numbered alike until
 // an event is taken back.

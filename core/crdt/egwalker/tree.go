@@ -177,14 +177,60 @@ func (t *tree) change(leaf int32, by *sums) {
 	}
 }
 
-// alter changes an item in place by f.
-func (t *tree) alter(p place, f func(i *item)) {
+// shift takes an item in or out of the walker's version: it adds to its state.
+func (t *tree) shift(p place, by int32) {
 	i := t.item(p)
-	before := i.sums()
-	f(i)
-	by := i.sums()
-	by.subtract(&before)
+	before := i.state
+	i.state += by
+	count := func(now, then bool) int32 {
+		switch {
+		case now == then:
+			return 0
+		case now:
+			return i.len
+		}
+		return -i.len
+	}
+	t.changeVersion(p.leaf, count(i.state == 1, before == 1), count(i.state > 0, before > 0))
+}
+
+// changeVersion is change of what there is in the walker's version alone.
+func (t *tree) changeVersion(leaf, there, seen int32) {
+	if there == 0 && seen == 0 {
+		return
+	}
+	t.total[cur] += there
+	t.total[known] += seen
+	child, parent := leaf, t.leaves[leaf].parent
+	for parent != flat.None {
+		n := &t.nodes[parent]
+		s := &n.sums[n.slot(child)]
+		s[cur] += there
+		s[known] += seen
+		child, parent = parent, n.parent
+	}
+}
+
+// remove deletes an item that is there in the walker's version, also in the sequence
+// as it is.
+func (t *tree) remove(p place) {
+	i := t.item(p)
+	by := sums{cur: -i.len}
+	if !i.gone {
+		by[end] = -i.len
+	}
+	i.state, i.gone = 2, true
 	t.change(p.leaf, &by)
+}
+
+// resize makes an item longer or shorter.
+func (t *tree) resize(p place, n int32) {
+	i := t.item(p)
+	by := i.sums()
+	i.len = n
+	after := i.sums()
+	after.subtract(&by)
+	t.change(p.leaf, &after)
 }
 
 // insert puts an item at a place and gives where it is then.
@@ -297,7 +343,7 @@ func (t *tree) split(p place, off int32) place {
 	second.id = idAt(second.id, off)
 	second.right = noID
 	second.len -= off
-	t.alter(p, func(i *item) { i.len = off })
+	t.resize(p, off)
 	return t.insertFrom(p.leaf, place{p.leaf, p.at + 1}, second)
 }
 

@@ -318,7 +318,7 @@ func (w *walker) shift(id, n, by int32) {
 			p, _ = w.find(id)
 		}
 		done := w.tree.item(p).len
-		w.tree.alter(p, func(i *item) { i.state += by })
+		w.tree.shift(p, by)
 		id, n = idAt(id, done), n-done
 	}
 }
@@ -373,7 +373,7 @@ func (w *walker) insert(e Event, first int32, o Op) int32 {
 	if p.at > 0 {
 		prev := t.item(place{p.leaf, p.at - 1})
 		if o.Kind == Insert && prev.kind == Insert && prev.event == e && prev.id+prev.len == first && left == first-1 && prev.state == 1 && i.right == noID && !prev.gone {
-			t.alter(place{p.leaf, p.at - 1}, func(it *item) { it.len += o.Len })
+			t.resize(place{p.leaf, p.at - 1}, prev.len+o.Len)
 			w.moved(first, o.Len, p.leaf)
 			return pos
 		}
@@ -523,7 +523,7 @@ func (w *walker) delete(first int32, o Op, edits []Edit) []Edit {
 				edits = append(edits, Edit{Op: Op{Delete, pos, done}})
 			}
 		}
-		t.alter(p, func(i *item) { i.state, i.gone = 2, true })
+		t.remove(p)
 		first, n = first+done, n-done
 	}
 	return edits
