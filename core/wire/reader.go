@@ -93,7 +93,19 @@ func (r *Reader) Peek() Type {
 	if r.err != nil || r.off >= len(r.buf) {
 		return Invalid
 	}
-	switch c := r.buf[r.off]; {
+	return types[r.buf[r.off]]
+}
+
+// types says what value begins with a byte.
+var types = func() (of [256]Type) {
+	for i := range of {
+		of[i] = typeOf(byte(i))
+	}
+	return of
+}()
+
+func typeOf(c byte) Type {
+	switch {
 	case c < 0x80:
 		return Uint
 	case c <= fixMapEnd:
@@ -133,18 +145,18 @@ func formatType(c byte) Type {
 
 // expect checks the type of the next value.
 func (r *Reader) expect(want Type) bool {
-	if r.err != nil {
-		return false
-	}
-	if r.off >= len(r.buf) {
+	return r.err == nil && r.off < len(r.buf) && types[r.buf[r.off]] == want || r.refuse(want)
+}
+
+// refuse says why expect holds not.
+func (r *Reader) refuse(want Type) bool {
+	if r.err == nil && r.off >= len(r.buf) {
 		r.Fail(errShort)
-		return false
 	}
-	if got := r.Peek(); got != want {
-		r.Fail(fmt.Errorf("is %v, want %v", got, want))
-		return false
+	if r.err == nil {
+		r.Fail(fmt.Errorf("is %v, want %v", r.Peek(), want))
 	}
-	return true
+	return false
 }
 
 // take consumes n bytes.

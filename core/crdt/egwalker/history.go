@@ -73,36 +73,20 @@ func (s *Sequence) TakeBack(m Mark) {
 // ascending. With an event the set holds all that the event follows. It costs
 // the events that are not in the set, and their parents.
 func (s *Sequence) Project(in func(Event) bool, to []Event) []Event {
-	const covered = ofB // followed by one that is in the set
-	h := &s.scratch.heap
-	h.rows = h.rows[:0]
-	open := 0 // rows that are not known to be covered
-	push := func(e Event, mark uint8) {
-		h.push(e, mark)
-		if mark&covered == 0 {
-			open++
-		}
-	}
+	q := &s.scratch.queue // what is shared is followed by an event that is in the set
+	q.reset()
 	for _, e := range s.frontier {
-		push(e, ofA)
+		q.push(e, ofA)
 	}
 	from := len(to)
-	for open > 0 {
-		top := marked{event: h.rows[0].event}
-		for len(h.rows) > 0 && h.rows[0].event == top.event {
-			m := h.take().mark
-			top.mark |= m
-			if m&covered == 0 {
-				open--
-			}
-		}
-		mark := top.mark
-		if mark&covered == 0 && in(top.event) {
+	for q.open > 0 {
+		top := q.take()
+		if top.mark != shared && in(top.event) {
 			to = append(to, top.event)
-			mark = covered
+			top.mark = shared
 		}
 		for _, p := range s.Parents(top.event) {
-			push(p, mark)
+			q.push(p, top.mark)
 		}
 	}
 	slices.Reverse(to[from:])
@@ -112,21 +96,20 @@ func (s *Sequence) Project(in func(Event) bool, to []Event) []Event {
 // Last gives those of some events that no other of them follows, ascending. It costs
 // what is between the first and the last of them.
 func (s *Sequence) Last(of, to []Event) []Event {
-	const covered = ofB
-	h := &s.scratch.heap
-	h.rows = h.rows[:0]
+	q := &s.scratch.queue // what is shared is followed by another
+	q.reset()
 	for _, e := range of {
-		h.push(e, 0)
+		q.push(e, ofA)
 	}
 	first, from := slices.Min(of), len(to)
-	for len(h.rows) > 0 {
-		top := h.pop()
-		if top.mark != covered {
+	for q.open > 0 {
+		top := q.take()
+		if top.mark != shared {
 			to = append(to, top.event)
 		}
 		for _, p := range s.Parents(top.event) {
 			if p >= first {
-				h.push(p, covered)
+				q.push(p, shared)
 			}
 		}
 	}

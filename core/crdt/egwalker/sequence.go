@@ -64,7 +64,7 @@ type Sequence struct {
 	keep     int     // how many more events may be appended until walker is given up
 	spare    *walker // one that was given up, for its memory
 	scratch  struct {
-		heap         heap
+		queue        queue
 		onlyA, onlyB []Event
 	}
 }

@@ -1,56 +1,67 @@
 package egwalker
 
-import "slices"
+import (
+	"slices"
+	"sort"
+)
 
-// heap is a binary heap of events, the greatest first, without doubles: of
-// equal ones the marks are joined.
-type heap struct{ rows []marked }
-
-type marked struct {
-	event Event
-	mark  uint8
+// queue holds events, ascending, without doubles: the last is taken first. It is
+// short as a rule, the events that are concurrent at one time.
+type queue struct {
+	rows []queued
+	open int // rows that are not shared
 }
 
-func (h *heap) push(e Event, mark uint8) {
-	h.rows = append(h.rows, marked{e, mark})
-	for i := len(h.rows) - 1; i > 0; {
-		up := (i - 1) / 2
-		if h.rows[up].event >= h.rows[i].event {
-			return
-		}
-		h.rows[up], h.rows[i] = h.rows[i], h.rows[up]
-		i = up
+// queued is an event in a queue: its mark, or in base in how many versions it is,
+// and of how many the lowest event.
+type queued struct {
+	event      Event
+	in, lowest int32
+	mark       uint8
+}
+
+func (q *queue) reset() { q.rows, q.open = q.rows[:0], 0 }
+
+// row is that of an event, which may be new.
+func (q *queue) row(e Event) *queued {
+	i := len(q.rows)
+	if i > 16 {
+		i = sort.Search(i, func(i int) bool { return q.rows[i].event > e })
+	}
+	for i > 0 && q.rows[i-1].event > e {
+		i--
+	}
+	if i > 0 && q.rows[i-1].event == e {
+		return &q.rows[i-1]
+	}
+	q.rows = append(q.rows, queued{})
+	copy(q.rows[i+1:], q.rows[i:])
+	q.rows[i] = queued{event: e}
+	return &q.rows[i]
+}
+
+// push adds a mark to an event.
+func (q *queue) push(e Event, mark uint8) {
+	r := q.row(e)
+	before := r.mark
+	r.mark |= mark
+	switch {
+	case before == 0 && r.mark != shared:
+		q.open++
+	case before != 0 && before != shared && r.mark == shared:
+		q.open--
 	}
 }
 
-// pop gives the greatest event with all its marks.
-func (h *heap) pop() marked {
-	top := h.take()
-	for len(h.rows) > 0 && h.rows[0].event == top.event {
-		top.mark |= h.take().mark
+// take takes the greatest event out.
+func (q *queue) take() queued {
+	last := len(q.rows) - 1
+	top := q.rows[last]
+	q.rows = q.rows[:last]
+	if top.mark != shared {
+		q.open--
 	}
 	return top
-}
-
-func (h *heap) take() marked {
-	top := h.rows[0]
-	last := len(h.rows) - 1
-	h.rows[0] = h.rows[last]
-	h.rows = h.rows[:last]
-	for i := 0; ; {
-		down := 2*i + 1
-		if down >= last {
-			return top
-		}
-		if down+1 < last && h.rows[down+1].event > h.rows[down].event {
-			down++
-		}
-		if h.rows[i].event >= h.rows[down].event {
-			return top
-		}
-		h.rows[i], h.rows[down] = h.rows[down], h.rows[i]
-		i = down
-	}
 }
 
 // Marks of diff.
@@ -67,31 +78,17 @@ func (s *Sequence) diff(a, b []Event) (onlyA, onlyB []Event) {
 	if slices.Equal(a, b) {
 		return nil, nil
 	}
-	h := &s.scratch.heap
-	h.rows = h.rows[:0]
+	q := &s.scratch.queue
+	q.reset()
 	onlyA, onlyB = s.scratch.onlyA[:0], s.scratch.onlyB[:0]
-	open := 0 // rows that are not shared
-	push := func(e Event, mark uint8) {
-		h.push(e, mark)
-		if mark != shared {
-			open++
-		}
-	}
 	for _, e := range a {
-		push(e, ofA)
+		q.push(e, ofA)
 	}
 	for _, e := range b {
-		push(e, ofB)
+		q.push(e, ofB)
 	}
-	for open > 0 {
-		top := marked{event: h.rows[0].event}
-		for len(h.rows) > 0 && h.rows[0].event == top.event {
-			m := h.take().mark
-			top.mark |= m
-			if m != shared {
-				open--
-			}
-		}
+	for q.open > 0 {
+		top := q.take()
 		switch top.mark {
 		case ofA:
 			onlyA = append(onlyA, top.event)
@@ -99,7 +96,7 @@ func (s *Sequence) diff(a, b []Event) (onlyA, onlyB []Event) {
 			onlyB = append(onlyB, top.event)
 		}
 		for _, p := range s.Parents(top.event) {
-			push(p, top.mark)
+			q.push(p, top.mark)
 		}
 	}
 	s.scratch.onlyA, s.scratch.onlyB = onlyA, onlyB
@@ -114,58 +111,30 @@ func (s *Sequence) base(a, b []Event) Event {
 	if len(a) == 0 || len(b) == 0 {
 		return none
 	}
-	const lowest = 1
-	h := &s.scratch.heap
-	h.rows = h.rows[:0]
-	open := 0 // versions that events seen directly follow, and that are not all seen
+	q := &s.scratch.queue
+	q.reset()
+	open := int32(0) // versions that events seen directly follow, and that are not all seen
 	push := func(version []Event) {
-		for i, e := range version {
-			mark := uint8(0)
-			if i == 0 {
-				mark = lowest
-			}
-			h.push(e, mark)
+		for _, e := range version {
+			q.row(e).in++
 		}
+		q.row(version[0]).lowest++
 		open++
 	}
 	push(a)
 	push(b)
 	for {
-		top, in, seen := h.rows[0].event, 0, 0
-		for len(h.rows) > 0 && h.rows[0].event == top {
-			seen += int(h.take().mark)
-			in++
+		top := q.take()
+		if top.in == open && !slices.ContainsFunc(q.rows, func(r queued) bool { return r.in != open }) {
+			return top.event
 		}
-		if in == open && h.alike(open) {
-			return top
-		}
-		parents := s.Parents(top)
+		parents := s.Parents(top.event)
 		if len(parents) == 0 {
 			return none // it follows nothing, and something else is concurrent to it
 		}
-		open -= seen
+		open -= top.lowest
 		push(parents)
 	}
-}
-
-// alike reports whether the rows are so many times the same events.
-func (h *heap) alike(times int) bool {
-	if len(h.rows) == 0 || times == 1 {
-		return true
-	}
-	if len(h.rows)%times != 0 {
-		return false
-	}
-	var one []Event
-	for _, r := range h.rows {
-		if slices.Contains(one, r.event) {
-			continue
-		}
-		if one = append(one, r.event); len(one)*times > len(h.rows) {
-			return false
-		}
-	}
-	return true
 }
 
 // none is no event.
