@@ -18,9 +18,10 @@
 //   - Merge adds any other event and gives the edits that its ops come to.
 //
 // An event that follows everything costs nothing but its row, whatever came
-// before. Only what is concurrent is replayed: from the last event that all of
-// it follows, in a state (walker) that is kept while the concurrency lasts and
-// thrown away when an event follows everything again.
+// before. Only what is concurrent is replayed: from the last critical version on,
+// the last events which all of it follows, in a state (walker) that is kept while
+// the concurrency lasts and for some events behind it, and that begins anew at a
+// later critical version once it has become long.
 //
 // Sequences that hold the same events come to the same result, in whatever
 // causally valid order these came, as long as writers put a boundary directly
