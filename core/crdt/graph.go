@@ -167,6 +167,17 @@ func (g *Graph) Add(r feed.Ref, parents []Node, ops uint64) Node {
 }
 
 func (g *Graph) append(f int32, seq uint64, parents []Node, ops uint64) Node {
+	n := g.place(f, seq, parents, ops)
+	g.top(n)
+	// What is concurrent to a node is so to its only child, if nothing else came.
+	if len(parents) == 1 && parents[0] == g.asked && g.known == int(n) {
+		g.asked, g.known = n, int(n)+1
+	}
+	return n
+}
+
+// place makes a pending node that nothing else knows of.
+func (g *Graph) place(f int32, seq uint64, parents []Node, ops uint64) Node {
 	start := uint64(1)
 	for _, p := range parents {
 		v := g.nodes.At(p)
@@ -174,13 +185,18 @@ func (g *Graph) append(f int32, seq uint64, parents []Node, ops uint64) Node {
 	}
 	n := g.nodes.Append(node{seq: seq, start: start, ops: ops, feed: f, parents: uint32(len(g.parents)), count: uint32(len(parents)), pending: true})
 	g.parents = append(g.parents, parents...)
-	g.tips = slices.DeleteFunc(g.tips, func(t Node) bool { return slices.Contains(parents, t) })
-	g.tips = append(g.tips, n)
-	// What is concurrent to a node is so to its only child, if nothing else came.
-	if len(parents) == 1 && parents[0] == g.asked && g.known == int(n) {
-		g.asked, g.known = n, int(n)+1
-	}
 	return n
+}
+
+// top makes a node a tip, in place of its parents.
+func (g *Graph) top(n Node) {
+	parents := g.Parents(n)
+	g.tips = slices.DeleteFunc(g.tips, func(t Node) bool { return slices.Contains(parents, t) })
+	at := len(g.tips)
+	for at > 0 && g.tips[at-1] > n {
+		at--
+	}
+	g.tips = slices.Insert(g.tips, at, n)
 }
 
 // commit names a node and makes it the head of its branch.

@@ -63,6 +63,19 @@ func (g *Graph) Before(r feed.Ref, parents []Node, f func(Past)) {
 	g.Abandon(n, tips)
 }
 
+// Hold is Add of a block that is out of sight until Show: no ref names it and nothing
+// follows it. It has its number, and a past, for the stamps of its ops.
+func (g *Graph) Hold(r feed.Ref, parents []Node, ops uint64) Node {
+	return g.place(g.Feed(r.Feed), r.Seq, parents, ops)
+}
+
+// Show ends Hold.
+func (g *Graph) Show(n Node, h id.Hash) {
+	g.top(n)
+	g.commit(n, h)
+	g.asked, g.known = None, 0 // nobody had it in mind
+}
+
 // Latest reports whether a block with these parents follows everything.
 func (g *Graph) Latest(parents []Node) bool {
 	return !slices.ContainsFunc(g.tips, func(t Node) bool { return !slices.Contains(parents, t) })

@@ -23,6 +23,7 @@ type applier struct {
 	lists   []int32           // that it is about
 	made    map[int32][]int32 // the slots that it makes, by list
 	formats []formatting
+	created []creation // of objects out of sight
 }
 
 // sequenceEdit is what one element does to a text or a list.
@@ -43,20 +44,25 @@ func (db *DB) applyOps(n crdt.Node, p *payload) {
 // applier is one at the beginning of a payload.
 func (db *DB) applier(n crdt.Node, p *payload) *applier {
 	a := &applier{db: db, node: n, past: db.graph.PastOf(n), p: p, cursor: none}
-	objects := len(p.objects) / len(PropertiesID)
+	a.makeTables(len(p.objects) / len(PropertiesID))
+	for i := range a.objects {
+		a.objects[i] = db.object(p.object(int32(i)))
+	}
+	return a
+}
+
+// makeTables finds the rows of the keys, and makes room for those of objects and items.
+func (a *applier) makeTables(objects int) {
+	p := a.p
 	rows := make([]int32, len(p.keys)+objects+len(p.items))
 	a.keys, rows = rows[:len(p.keys)], rows[len(p.keys):]
 	a.objects, a.items = rows[:objects], rows[objects:]
 	for i, k := range p.keys {
-		a.keys[i] = db.internKey(k)
-	}
-	for i := range a.objects {
-		a.objects[i] = db.object(p.object(int32(i)))
+		a.keys[i] = a.db.internKey(k)
 	}
 	for i := range a.items {
 		a.items[i] = none
 	}
-	return a
 }
 
 // key is the key, or the item, that an element under the cursor is about.
@@ -154,7 +160,11 @@ func (a *applier) apply(o *op) {
 		a.formats = append(a.formats, formatting{child, a.keys[o.number], at, a.p.raw[o.values:o.end]})
 	case elemCreate:
 		a.cursor = a.objects[o.index]
-		db.create(a.cursor, at)
+		if db.containers.At(a.cursor).flags&flagHidden != 0 {
+			a.created = append(a.created, creation{a.cursor, at})
+		} else {
+			db.create(a.cursor, at)
+		}
 	case elemDelete:
 		db.setLife(a.cursor, at, wordTrue, a.past)
 	case elemRestore:
@@ -196,23 +206,40 @@ func (a *applier) edit(c int32, o *op) {
 
 // applyEdits does what the block does to texts and lists.
 func (a *applier) applyEdits() {
-	if len(a.edits) > 1 {
-		sort.Slice(a.edits, func(i, j int) bool {
-			x, y := &a.edits[i], &a.edits[j]
-			return x.container < y.container || x.container == y.container && x.span.runs < y.span.runs
-		})
-	}
+	a.sortEdits()
 	for rest := a.edits; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && rest[n].container == rest[0].container {
-			n++
-		}
-		a.applyEdit(rest[0].container, rest[:n])
-		rest = rest[n:]
+		rest = a.mergeFirst(rest)
 	}
+	a.recountLists()
+}
+
+// sortEdits puts the edits of one container beside each other.
+func (a *applier) sortEdits() {
+	if len(a.edits) < 2 {
+		return
+	}
+	sort.Slice(a.edits, func(i, j int) bool {
+		x, y := &a.edits[i], &a.edits[j]
+		return x.container < y.container || x.container == y.container && x.span.runs < y.span.runs
+	})
+}
+
+// mergeFirst does the edits of the first container, and gives those of the others.
+func (a *applier) mergeFirst(edits []sequenceEdit) (rest []sequenceEdit) {
+	n := 1
+	for n < len(edits) && edits[n].container == edits[0].container {
+		n++
+	}
+	a.applyEdit(edits[0].container, edits[:n])
+	return edits[n:]
+}
+
+// recountLists counts what is hidden in the lists that were edited.
+func (a *applier) recountLists() {
 	for _, c := range a.lists {
 		a.db.recountHidden(a.db.listOf(c))
 	}
+	a.lists = a.lists[:0]
 }
 
 // applyEdit does to one container what the block does to it.

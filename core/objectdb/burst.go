@@ -27,6 +27,7 @@ type Burst struct {
 // that Cut gave before are void. After a fork name another feed: a block cannot
 // follow another branch of its own feed.
 func (db *DB) SetWriter(f id.FeedID, head feed.Ref) {
+	db.finish()
 	db.closeBurst()
 	db.epoch++
 	prev := crdt.Node(none)
@@ -69,6 +70,7 @@ func (db *DB) Written(r feed.Ref, b *Burst) {
 	db.epoch++
 	forked := db.graph.Forked(b.node)
 	if forked { // ties with the other branch are broken by the hash
+		db.finish()
 		db.detachCreatedBy([]crdt.Node{b.node})
 		db.remarked(func() {
 			db.reorder(b.node, func() { db.graph.Commit(b.node, r) })

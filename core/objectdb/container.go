@@ -40,6 +40,7 @@ const (
 	flagRemote             // since it was last drained a block changed it
 	flagAlive              // is counted in DB.alive
 	flagStale              // is in indexes.stale
+	flagHidden             // only the block that is held knows of it
 )
 
 // The type of a container in its id: the number of such values.
@@ -303,6 +304,9 @@ func (db *DB) compareCreated(a, b int32) int {
 func (db *DB) touch(c int32, remote bool) {
 	c = db.root(c)
 	row := db.containers.At(c)
+	if row.flags&flagHidden != 0 {
+		return
+	}
 	if remote {
 		row.flags |= flagRemote
 	}

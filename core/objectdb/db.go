@@ -111,6 +111,9 @@ type DB struct {
 	many     int  // manyOps, less in tests
 	long     bool // there was a text or list with as many
 	prepared preparation
+	held     *holding // a block that is applied bit by bit, or nil
+	holdOps  int      // holdOps, less in tests
+	holdStep int      // likewise
 }
 
 // New makes an empty database.
@@ -122,7 +125,7 @@ func New(o Options) *DB {
 
 // blank is a database without a row.
 func blank(o Options) *DB {
-	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source, many: manyOps}
+	db := &DB{limits: o.Limits.withDefaults(), graph: crdt.NewGraph(), keys: flat.NewStrings(), seed: maphash.MakeSeed(), head: none, source: o.Source, many: manyOps, holdOps: holdOps, holdStep: holdStep}
 	db.order = db.compareCreated
 	return db
 }
@@ -144,6 +147,7 @@ type Block struct {
 // the format or has another number of ops than the header says; then nothing
 // has changed. An open burst is closed first, for its ops did not see b.
 func (db *DB) Apply(b Block) error {
+	db.finish()
 	if db.Has(b.Ref) {
 		return nil
 	}

@@ -135,7 +135,7 @@ func newSite(t testing.TB, n int) *site {
 	sources++
 	s := &site{t: t, db: New(Options{Source: sources}), feed: feedID(n)}
 	s.db.SetWriter(s.feed, feed.Ref{Feed: s.feed})
-	s.db.many = 3
+	s.db.many, s.db.holdOps, s.db.holdStep = 3, 1, 1
 	return s
 }
 
@@ -203,14 +203,18 @@ func (s *site) apply(blocks ...Block) {
 	}
 }
 
-// prepare calls Prepare so often, each time for so many events and one.
+// prepare calls ApplySome so often, each time for so many questions and one.
 func (s *site) prepare(b Block, calls, events int) {
 	for done := false; !done && calls > 0; calls-- {
 		left := events
-		done = s.db.Prepare(b, func() bool {
+		var err error
+		done, err = s.db.ApplySome(b, func() bool {
 			left--
 			return left < 0
 		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 

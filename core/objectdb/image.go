@@ -59,9 +59,10 @@ type Image struct {
 	at      int // row of the section that comes next
 }
 
-// Image begins an image; false while there are edits that are not Written.
+// Image begins an image; false while there are edits that are not Written, or a block
+// is applied bit by bit.
 func (db *DB) Image() (*Image, bool) {
-	if db.open != nil || len(db.bursts) > 0 {
+	if db.held != nil || db.open != nil || len(db.bursts) > 0 {
 		return nil, false
 	}
 	im := &Image{db: db, epoch: db.epoch, values: db.values.Segments(), section: sectionNodes}

@@ -342,7 +342,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 			"dirty": "process", "drained": "process", "queries": "process", "lastQuery": "process", "textLog": "process",
 			"indexes": "made again", "exports": "process", "undo": "RestoreUndo", "plainly": "of a call",
 			"sortKey": "scratch", "decoded": "scratch", "parents": "scratch", "names": "scratch", "edits": "scratch", "list": "scratch",
-			"many": "constant", "long": "of texts and lists", "prepared": "of a block that is not applied",
+			"many": "constant", "long": "of texts and lists", "prepared": "of a block that is not applied", "held": "there is no image then", "holdOps": "constant", "holdStep": "constant",
 		},
 		reflect.TypeFor[container](): {
 			"id": "image", "seen": "image", "created": "image", "parent": "image", "key": "image", "first": "image", "last": "image", "count": "image", "life": "image",

@@ -226,7 +226,7 @@ func (db *DB) localCreate(r *wire.Reader, ops []byte) {
 		return
 	}
 	c := db.object(db.tx.object)
-	if db.exists(c) {
+	if db.exists(c) || db.containers.At(c).flags&flagHidden != 0 {
 		r.Fail(errs.New("objectdb.Local", errs.InvalidArgument, "the object exists already"))
 		return
 	}

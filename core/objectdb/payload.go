@@ -133,13 +133,24 @@ func (p *payload) feed(f int32) id.FeedID {
 
 // decode reads a payload and checks all that can be wrong with it.
 func (p *payload) decode(raw []byte, limits Limits) error {
+	d, err := p.begin(raw, limits)
+	if err != nil {
+		return err
+	}
+	for !d.some(math.MaxInt) {
+	}
+	return d.end()
+}
+
+// begin reads the tables of a payload. The decoder that it gives reads the rest.
+func (p *payload) begin(raw []byte, limits Limits) (decoder, error) {
 	const op = "objectdb.decode"
 	r := wire.NewReader(raw)
 	*p = payload{raw: raw, keys: p.keys[:0], ops: p.ops[:0], items: p.items[:0], runs: p.runs[:0], edits: p.edits[:0], heads: p.heads}
 	n := r.ArrayLen(maxTable)
 	v := r.Uint(math.MaxUint64)
 	if r.Err() == nil && (v < payloadVersion || v > marksVersion) {
-		return errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d to %d", v, payloadVersion, marksVersion)
+		return decoder{}, errs.New(op, errs.VersionUnsupported, "payload of version %d; this version reads %d to %d", v, payloadVersion, marksVersion)
 	}
 	p.version = v
 	want := 5
@@ -170,14 +181,39 @@ func (p *payload) decode(raw []byte, limits Limits) error {
 		}
 	}
 	d := decoder{p: p, r: r, limits: limits, feeds: len(p.feeds) / id.HashSize, objects: len(p.objects) / id.ShortSize}
-	for n := r.ArrayLen(maxTable); n > 0 && r.Err() == nil; n-- {
-		d.change()
+	d.changes = r.ArrayLen(maxTable)
+	return d, nil
+}
+
+// some reads about as many elements of the changes; done tells that there are no more,
+// or that something is wrong.
+func (d *decoder) some(elements int) (done bool) {
+	r := d.r
+	for ; r.Err() == nil && elements > 0; elements-- {
+		if d.left > 0 {
+			if d.left -= d.element(); d.left < 0 {
+				r.Fail(errors.New("change ends within an element"))
+			}
+			continue
+		}
+		d.endChange()
+		if d.changes == 0 {
+			return true
+		}
+		d.changes--
+		d.beginChange()
 	}
+	return r.Err() != nil
+}
+
+// end says what is wrong with the payload.
+func (d *decoder) end() error {
+	p, r := d.p, d.r
 	if d.usedKeys != len(p.keys) || d.usedFeeds != d.feeds || d.usedObjects != d.objects ||
 		d.usedEdits != len(p.edits) || d.usedItems != len(p.items) || d.usedChars != len(p.chars) {
 		r.Fail(errors.New("table has unused entries"))
 	}
-	return r.Done(op)
+	return r.Done("objectdb.decode")
 }
 
 // decoder walks the elements of a payload.
@@ -190,9 +226,14 @@ type decoder struct {
 	usedItems, usedEdits, usedChars  int
 	inside                           []bool // per container from the object down to the cursor whether it is a list
 	current                          int32
+
+	changes int    // that were not begun
+	left    int    // of the values of the present one
+	before  uint64 // it: the ops of those before
+	inOne   bool   // there is one
 }
 
-func (d *decoder) change() {
+func (d *decoder) beginChange() {
 	r := d.r
 	r.Array(3)
 	head := changeHead{time: r.Int(), first: len(d.p.ops)}
@@ -202,16 +243,14 @@ func (d *decoder) change() {
 	if d.p.heads != nil {
 		*d.p.heads = append(*d.p.heads, head)
 	}
-	before := d.p.count
-	n := r.ArrayLen(math.MaxInt32)
-	d.p.ops = slices.Grow(d.p.ops, n/2) // most elements are a key and a value
-	for n > 0 && r.Err() == nil {
-		if n -= d.element(); n < 0 {
-			r.Fail(errors.New("change ends within an element"))
-		}
-	}
-	if d.p.count == before {
-		r.Fail(errors.New("change without ops"))
+	d.before, d.inOne = d.p.count, true
+	d.left = r.ArrayLen(math.MaxInt32)
+	d.p.ops = slices.Grow(d.p.ops, d.left/2) // most elements are a key and a value
+}
+
+func (d *decoder) endChange() {
+	if d.inOne && d.p.count == d.before {
+		d.r.Fail(errors.New("change without ops"))
 	}
 }
 

@@ -10,6 +10,7 @@ func (db *DB) Ready(b Block) bool {
 // follows it can be applied: for one that was found to hold nothing that its
 // author may write. Its payload is ignored. It fails like Apply.
 func (db *DB) Skip(b Block) error {
+	db.finish()
 	if db.Has(b.Ref) {
 		return nil
 	}

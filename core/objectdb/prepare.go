@@ -12,11 +12,14 @@ import (
 // hold up a page.
 const manyOps = 1 << 12
 
-// preparation is what is known of the block that Prepare was last called with.
+// preparation is what is known of the block that ApplySome was last called with, and
+// has not begun to apply.
 type preparation struct {
 	of      feed.Ref
 	targets []target
-	decoded bool // DB.decoded is its payload
+	reading *decoder // that is not done, or nil
+	decoded bool     // DB.decoded is its payload
+	looked  bool     // targets are known
 }
 
 // target is a text or list that the block edits, and the events that its edits follow.
@@ -25,37 +28,15 @@ type target struct {
 	parents   []egwalker.Event
 }
 
-// Prepare does a part of what Apply of the block would do at once, until enough,
-// which it asks now and then, says so; done tells that nothing is left that takes
-// long. What is concurrent to edits of a text or list has to be replayed before they
-// are merged, which may be a day's work. Transactions and other blocks may come
-// between two calls and before Apply. It never fails: Apply says what is wrong with
-// a block. An open burst is closed if there is something to do.
-func (db *DB) Prepare(b Block, enough func() bool) (done bool) {
-	if !db.long || db.Has(b.Ref) {
-		return true
-	}
+// prepare replays bit by bit, until enough, what is concurrent to the edits of texts
+// and lists in a block that is read: that may be a day's work. done tells that nothing is
+// left. An open burst is closed if there is something to do.
+func (db *DB) prepare(b Block, parents []crdt.Node, enough func() bool) (done bool) {
 	p := &db.prepared
-	if p.of != b.Ref {
-		db.forgetPrepared()
-		parents, err := db.graph.Check(b.Ref, b.Prev, b.Deltas)
-		if err != nil || db.graph.Latest(parents) || db.decoded.decode(b.Payload, db.limits) != nil {
-			return true
-		}
-		p.of, p.decoded = b.Ref, true
-		for _, c := range db.edited(&db.decoded) {
-			s := db.sequenceOf(c)
-			if s.history.OpCount() < db.many {
-				continue
-			}
-			t := target{container: c}
-			var ok bool
-			if t.parents, ok = s.last(parents, nil); !ok {
-				db.graph.Before(b.Ref, parents, func(past crdt.Past) {
-					t.parents = s.project(past, nil)
-				})
-			}
-			p.targets = append(p.targets, t)
+	if !p.looked {
+		p.looked = true
+		if db.long && !db.graph.Latest(parents) {
+			db.findTargets(b, parents)
 		}
 	}
 	if len(p.targets) > 0 {
@@ -72,9 +53,28 @@ func (db *DB) Prepare(b Block, enough func() bool) (done bool) {
 	return true
 }
 
-// forgetPrepared forgets the block that Prepare was last called with.
+// findTargets finds what has to be replayed.
+func (db *DB) findTargets(b Block, parents []crdt.Node) {
+	p := &db.prepared
+	for _, c := range db.edited(&db.decoded) {
+		s := db.sequenceOf(c)
+		if s.history.OpCount() < db.many {
+			continue
+		}
+		t := target{container: c}
+		var ok bool
+		if t.parents, ok = s.last(parents, nil); !ok {
+			db.graph.Before(b.Ref, parents, func(past crdt.Past) {
+				t.parents = s.project(past, nil)
+			})
+		}
+		p.targets = append(p.targets, t)
+	}
+}
+
+// forgetPrepared forgets the block that ApplySome was last called with.
 func (db *DB) forgetPrepared() {
-	if db.prepared.decoded {
+	if db.prepared.decoded || db.prepared.reading != nil {
 		db.decoded.release()
 	}
 	db.prepared = preparation{}

@@ -41,12 +41,12 @@ func TestPrepare_O07_editsInBetween(t *testing.T) {
 			}
 		}
 		plain := newSite(t, 4)
-		plain.db.many = manyOps // is never prepared
+		plain.db.many, plain.db.holdOps = manyOps, holdOps // takes them at once
 		spread(append(sites, plain)...)
 		want := showAll(plain.db)
 		for i, s := range sites {
 			if got := showAll(s.db); got != want {
-				t.Fatalf("run %d, seed %d: site %d holds\n%s\nand without Prepare\n%s", run, seed, i, got, want)
+				t.Fatalf("run %d, seed %d: site %d holds\n%s\nand at once\n%s", run, seed, i, got, want)
 			}
 		}
 	}
@@ -111,8 +111,8 @@ func (s *site) interrupted(rng *rand.Rand, b Block) {
 	s.apply(b)
 }
 
-// TestPrepare: what has nothing to replay is ready at once, and what has is ready in the
-// end, with its edits in between in blocks of their own.
+// TestPrepare: what is concurrent is replayed bit by bit, with edits in between, and
+// what is here has nothing to do.
 func TestPrepare(t *testing.T) {
 	a, b := twoTexts(t, strings.Repeat("0123456789", 5))
 	for i := range 20 {
@@ -122,7 +122,14 @@ func TestPrepare(t *testing.T) {
 	b.edit(b.text(1, "t"), 0, 0, "y")
 	blk := b.flush()[0]
 	calls := 0
-	for !a.db.Prepare(blk, func() bool { return true }) {
+	for {
+		done, err := a.db.ApplySome(blk, func() bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done {
+			break
+		}
 		if calls++; calls > 100 {
 			t.Fatal("it does not come to an end")
 		}
@@ -131,16 +138,11 @@ func TestPrepare(t *testing.T) {
 		}
 	}
 	if calls < 20 {
-		t.Errorf("it was ready after %d calls", calls)
+		t.Errorf("it was applied after %d calls", calls)
 	}
-	never := func() bool { t.Fatal("there was something to do"); return true }
-	if !a.db.Prepare(blk, never) {
-		t.Error("it is not ready any more")
-	}
-	a.apply(blk)
-	for _, done := range a.sent {
-		if !a.db.Prepare(done, never) {
-			t.Error("a block that is here is not ready")
+	for _, done := range append(a.sent, blk) {
+		if done, err := a.db.ApplySome(done, func() bool { t.Fatal("there was something to do"); return true }); !done || err != nil {
+			t.Errorf("a block that is here: %v, %v", done, err)
 		}
 	}
 	b.apply(slices.Concat(a.sent, a.flush())...)

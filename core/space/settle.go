@@ -38,6 +38,11 @@ func (s *Space) Settle(enough func() bool) (eff Effects, done bool) {
 
 // settle applies waiting changes until none can be, or it is enough.
 func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
+	if f := s.opened.feed; f != nil { // what was begun first: another change would have it finished at once
+		if _, stopped := s.drain(f, all, enough); stopped {
+			return false
+		}
+	}
 	for progress := true; progress; {
 		progress = false
 		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
@@ -126,6 +131,10 @@ const (
 
 // apply opens one change and takes its content.
 func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (Effects, applyState) {
+	at := node(change)
+	if f.header.Kind == feed.Data && s.db.Holds(at.Ref) {
+		return s.applyData(f, at, enough)
+	}
 	member, ok := s.member(f.header.Device)
 	if !ok && f.header.Kind == feed.Data {
 		return Effects{}, applyWaits
@@ -134,39 +143,39 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if !ok {
 		return Effects{}, applyWaits
 	}
-	at := node(change)
-	if f.header.Kind == feed.Data {
-		if s.db.Has(at.Ref) {
-			return Effects{}, applyDone // another way brought it too
+	if f.header.Kind == feed.Control {
+		payload, err := feed.OpenParts(change, key)
+		if err == nil {
+			return s.applyControl(at.Ref, payload), applyDone
 		}
-		if !s.db.Ready(at) {
-			return Effects{}, applyWaits
-		}
+		s.leaveOut(f, at, err)
+		return Effects{}, applyDone
 	}
-	payload, err := feed.OpenParts(change, key)
-	if err == nil && f.header.Kind == feed.Control {
-		return s.applyControl(at.Ref, payload), applyDone
+	if s.db.Has(at.Ref) {
+		return Effects{}, applyDone // another way brought it too
 	}
+	if !s.db.Ready(at) {
+		return Effects{}, applyWaits
+	}
+	done, err := s.openChange(f, at.Ref, change, key, enough)
 	if err == nil && member.Role > credential.Editor {
 		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
 	}
-	if err == nil {
-		at.Payload = payload
-		if enough != nil && !s.db.Prepare(at, enough) {
-			return Effects{}, applyStopped
-		}
-		if err = s.db.Apply(at); err == nil {
-			return Effects{Objects: true}, applyDone
-		}
+	switch {
+	case err != nil:
+		s.leaveOut(f, at, err)
+		return Effects{}, applyDone
+	case !done:
+		return Effects{}, applyStopped
 	}
-	s.leaveOut(f, at, err)
-	return Effects{}, applyDone
+	return s.applyData(f, at, enough)
 }
 
 // leaveOut drops the content of a block that is its author's but holds what no
 // author may write. The block stays stored and keeps its place in the causal
 // graph, since others refer to it.
 func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
+	s.opened = opened{}
 	s.env.Log.Warn("content of a block is left out", "feed", id.Short(at.Ref.Feed), "seq", at.Ref.Seq, "err", err)
 	if f.header.Kind != feed.Data {
 		return

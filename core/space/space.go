@@ -49,6 +49,7 @@ type Space struct {
 	untold    Effects
 	leftOut   map[id.Hash]bool // changes whose content is, by their last block
 	db        *objectdb.DB
+	opened    opened
 	restored  map[id.FeedID]*restored // what an image has of feeds that are not loaded yet
 	tail      Tail
 	unfit     bool   // the image does not fit what is stored
