@@ -85,7 +85,7 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 
 		r.link.send(out)
 		sp.observe(told)
-		sp.tellChanges()
+		sp.tellChanges(more || e.Clock.Now().Sub(now) > slice/2)
 		for _, tell := range heard {
 			tell()
 		}

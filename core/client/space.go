@@ -60,7 +60,7 @@ type Space struct {
 	core *space.Space
 	// onChange is called, without locks, when the object database has changes
 	// waiting; not again before they were drained.
-	onChange func()
+	onChange func(late bool)
 	told     bool
 	snapshot *snapshot // in storage, as it was when core was read
 	listens  map[string][]*listener
@@ -336,13 +336,14 @@ func (r *runtime) edited() {
 
 // OnChange sets the one function that is told when the object database has
 // changes waiting: once, and not again until Changes drained them. It is called
-// without locks held.
-func (sp *Space) OnChange(f func()) {
+// without locks held. late says that the task which calls it has gone on for so
+// long that they are better drained in another.
+func (sp *Space) OnChange(f func(late bool)) {
 	sp.mu.Lock()
 	sp.onChange = f
 	sp.told = false
 	sp.mu.Unlock()
-	sp.tellChanges()
+	sp.tellChanges(false)
 }
 
 // Changes drains about limit bytes of changes; nil when there are none.
@@ -360,7 +361,7 @@ func (sp *Space) Changes(limit int) []byte {
 	return out
 }
 
-func (sp *Space) tellChanges() {
+func (sp *Space) tellChanges(late bool) {
 	sp.mu.Lock()
 	f := sp.onChange
 	due := f != nil && sp.run != nil && !sp.told && sp.core.DB().HasChanges()
@@ -369,7 +370,7 @@ func (sp *Space) tellChanges() {
 	}
 	sp.mu.Unlock()
 	if due {
-		f()
+		f(late)
 	}
 }
 

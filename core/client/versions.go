@@ -170,7 +170,7 @@ func (sp *Space) Restore(ctx context.Context, v objectdb.Version, o RestoreOptio
 		return err
 	})
 	if err == nil {
-		sp.tellChanges()
+		sp.tellChanges(false)
 	}
 	return changed, err
 }

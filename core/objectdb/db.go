@@ -101,6 +101,7 @@ type DB struct {
 	exports []*Export
 
 	sortKey []byte  // scratch of queries
+	records []byte  // scratch of Changes
 	decoded payload // scratch of Apply and Prepare
 	parents []egwalker.Event
 	names   byName

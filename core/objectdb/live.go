@@ -168,6 +168,9 @@ func (db *DB) HasChanges() bool {
 // maxDrain bounds the evaluations of queries in one call of Changes.
 const maxDrain = 1 << 13
 
+// maxRecords bounds the buffer that Changes keeps for the next call.
+const maxRecords = 1 << 17
+
 // Changes drains what changed since it was called last, about limit bytes of
 // records at a time (at least one object), or gives nil if there is nothing:
 //
@@ -190,7 +193,7 @@ func (db *DB) Changes(limit int) []byte {
 		return nil
 	}
 	db.freshen(db.freshenStep() / 4)
-	var records []byte
+	records := db.records[:0]
 	count := 0
 	for work := 0; db.drained < len(db.dirty) && work < maxDrain; work += 1 + len(db.queries) {
 		if count > 0 && len(records) >= limit {
@@ -215,6 +218,10 @@ func (db *DB) Changes(limit int) []byte {
 	more := db.drained < len(db.dirty)
 	if !more {
 		db.dirty, db.drained = trim(db.dirty), 0
+	}
+	db.records = records
+	if cap(records) > maxRecords {
+		db.records = nil
 	}
 	return db.appendChanges(count, records, more)
 }

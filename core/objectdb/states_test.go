@@ -49,7 +49,7 @@ func TestStates_sameOnEveryPlatform(t *testing.T) {
 // stateOfProgram runs one program and gives the digest of every block that was
 // written, and of what every replica holds in the end.
 func stateOfProgram(t *rapid.T) string {
-	f := runProgram(t, 0)
+	f := runProgram(t, 0, 0)
 	h := sha256.New()
 	for _, p := range f.pool {
 		fmt.Fprintf(h, "%v %x %v %d\n", p.block.Ref, p.block.Prev, p.block.Deltas, p.block.Ops)

@@ -66,7 +66,7 @@ type plainQuery struct {
 //	remove(id), restore(id)    removing what is removed is harmless, and so is
 //	                           restoring what is there
 //	query(filter, callback(objects, ids)): stop
-//	onChange(callback): stop   for the exports of package hotpath
+//	onChange(callback(late)): stop   for the exports of package hotpath
 //
 // An object is a plain one of null, booleans, numbers, strings, bigints, Dates,
 // Uint8Arrays and plain objects of these; anything else is UNSUPPORTED_VALUE
@@ -308,7 +308,7 @@ func (o *objects) follow(op string) error {
 	if following {
 		return nil
 	}
-	o.sp.OnChange(o.drain)
+	o.sp.OnChange(func(bool) { o.drain() })
 	cancel := o.sp.State.Subscribe(o.stateChanged)
 	o.mu.Lock()
 	o.unfollow = cancel
@@ -324,7 +324,7 @@ func (o *objects) onChange(callback safejs.Value) (any, error) {
 	if busy {
 		return nil, errs.New("onChange", errs.InvalidArgument, "the changes of this space are drained by another onChange(), or by query(); stop that first")
 	}
-	o.sp.OnChange(func() { o.call(callback) })
+	o.sp.OnChange(func(late bool) { o.call(callback, late) })
 	return o.unsubscriber(func() {
 		o.mu.Lock()
 		o.followed = false

@@ -122,7 +122,8 @@ export interface RawSpace {
   close(): Promise<void>;
   flush(options: { to?: string; timeout?: number }): Promise<void>;
   export(options: { history: boolean }): Promise<Uint8Array<ArrayBuffer>>;
-  onChange(cb: () => void): RawUnsubscribe;
+  /** `late` says that the present task has gone on for some milliseconds. */
+  onChange(cb: (late: boolean) => void): RawUnsubscribe;
   /** The past; `jsbridge/bind/past.go` says what the bytes are. */
   version(): Promise<Uint8Array>;
   at(version: Uint8Array): Promise<number>;

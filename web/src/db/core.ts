@@ -93,9 +93,9 @@ export class Core implements Host, QueryHost, UndoHost {
     if (this.#stop) return;
     this.commit();
     this.#stop = this.#space.runtime.call(() =>
-      this.#space.raw.onChange(() => {
+      this.#space.raw.onChange((late) => {
         this.version++;
-        this.#schedule();
+        this.#schedule(late);
       }),
     );
     this.undo.open();
@@ -418,28 +418,32 @@ export class Core implements Host, QueryHost, UndoHost {
 
   // What the core reports.
 
-  /** Arranges one round of {@link #pump} after the current call, never inside a call of the core. */
-  #schedule(): void {
+  /** Arranges one round of {@link #pump} after the current call, or late, after the current task; never inside a call of the core. */
+  #schedule(late = false): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => this.#pump());
+    (late ? nextTask : queueMicrotask)(() => this.#pump());
   }
 
-  #pump(): void {
+  /** Takes what changed and tells of it, in several tasks if it takes long. */
+  #pump(taken = false): void {
     this.#pumping = false;
     let more = false;
+    let late = false;
     try {
       if (!this.#space.isOpen) return;
       this.#commitAlone();
       this.undo.follow(this.#space.runtime.undo(this.#handle(), undoCall.endTask));
-      more = this.#drain(performance.now() + sliceMs);
+      const begun = performance.now();
+      more = this.#drain(begun + sliceMs);
+      late = !taken && performance.now() - begun > sliceMs / 2;
     } catch (error) {
       this.#failed(toEchospaceError(error));
     }
-    if (more) {
+    if (more || late) {
       // A transaction may be half taken: nobody is told before the rest is here.
       this.#pumping = true;
-      nextTask(() => this.#pump());
+      nextTask(() => this.#pump(!more));
     } else {
       this.#notify();
       this.#buildIndexes();
