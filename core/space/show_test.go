@@ -6,6 +6,7 @@ import (
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/space"
+	"github.com/echospace/echospace/core/wire"
 )
 
 // next is the run of e's data feed behind what to has of it.
@@ -134,5 +135,95 @@ func TestSettle_inPieces(t *testing.T) {
 		if n := g.DB().ObjectCount(); n != want || done != (want == 5) {
 			t.Fatalf("%d objects after %d pieces, done %v", n, want, done)
 		}
+	}
+}
+
+// bulk makes many objects in one transaction, which takes several blocks.
+func (e *engine) bulk(count int) {
+	e.t.Helper()
+	var ops []byte
+	for range count {
+		v := id.ObjectID(testEnv().Bytes(16))
+		ops = wire.AppendBytes(wire.AppendUint(wire.AppendArray(ops, 3), 1), v[:])
+		ops = wire.AppendString(wire.AppendUint(wire.AppendArray(ops, 3), 4), "note")
+		ops = wire.AppendBytes(wire.AppendUint(wire.AppendArray(ops, 2), 1), testEnv().Bytes(600))
+	}
+	ok(e.t, e.DB().Local(ops, 1))
+	in, err := e.Build(ctx)
+	ok(e.t, err)
+	if len(in.Blocks) < 2 {
+		e.t.Fatalf("it is %d blocks: the test proves nothing", len(in.Blocks))
+	}
+	e.store(in)
+}
+
+// One change is settled in pieces too: nothing of it is there before all of it is, own
+// edits in between are kept, and a start in the middle has it or not.
+func TestSettle_oneChangeInPieces(t *testing.T) {
+	e := found(t)
+	g := e.join()
+	const count = 1000
+	e.bulk(count)
+	in := e.next(g)
+	g.Show(in)
+	g.save(in)
+	without := g.copyStore()
+	ok(t, g.Commit(in))
+	var own []id.ObjectID
+	for pieces := 1; ; pieces++ {
+		eff, done := g.Settle(func() bool { return true })
+		if done {
+			if pieces < 20 || !eff.Objects {
+				t.Errorf("settled after %d pieces, with objects: %v", pieces, eff.Objects)
+			}
+			break
+		}
+		if n := g.DB().ObjectCount(); n != len(own) || eff.Objects || g.Waiting() != 1 {
+			t.Fatalf("after %d pieces there are %d objects, want %d; %d changes wait", pieces, n, len(own), g.Waiting())
+		}
+		if pieces%10 == 0 {
+			own = append(own, g.write())
+		}
+	}
+	g.shows(own...)
+	if n := g.DB().ObjectCount(); n != count+len(own) {
+		t.Fatalf("%d objects, want %d", n, count+len(own))
+	}
+	e.pull(g)
+	if n := e.DB().ObjectCount(); n != count+len(own) {
+		t.Errorf("its writer has %d objects, want %d", n, count+len(own))
+	}
+	if g.reopen(g.st); g.DB().ObjectCount() != count+len(own) {
+		t.Errorf("%d objects after a restart", g.DB().ObjectCount())
+	}
+	g.reopen(without) // ended before the first piece, or in the middle
+	if n := g.DB().ObjectCount(); n != count {
+		t.Errorf("%d objects after an end in the middle, want %d", n, count)
+	}
+}
+
+// A piece is gone on with before anything else, whatever comes in between.
+func TestSettle_piecesOfSeveralFeeds(t *testing.T) {
+	e := found(t)
+	g, h := e.join(), e.join()
+	h.pull(e)
+	h.write()
+	e.bulk(1000)
+	g.pull(h)
+	for _, from := range []*engine{e, h} {
+		h.write()
+		in := from.next(g)
+		g.Show(in)
+		g.save(in)
+		ok(t, g.Commit(in))
+		g.Settle(func() bool { return true })
+	}
+	for done := false; !done; {
+		_, done = g.Settle(func() bool { return true })
+	}
+	e.pull(h)
+	g.pull(h)
+	if n, want := g.DB().ObjectCount(), e.DB().ObjectCount(); n != want || n < 1002 || g.Waiting() != 0 {
+		t.Errorf("%d objects, want %d; %d changes wait", n, want, g.Waiting())
 	}
 }
