@@ -297,7 +297,13 @@ func (t *timeline) replay(past *objectdb.DB, set, but *flat.Bits) error {
 		if b.leftOut {
 			return past.Skip(b.Block)
 		}
-		return past.Apply(b.Block)
+		for {
+			done, err := past.ApplySome(b.Block, t.sp.s.sliced())
+			if done || err != nil {
+				return err
+			}
+			t.rest()
+		}
 	})
 }
 
