@@ -217,10 +217,14 @@ func (p *person) merge(b objectdb.Block, t *tasks) {
 	if t.over() {
 		t.begun = time.Now()
 	}
-	for !p.db.Prepare(b, t.over) {
+	for {
+		done, err := p.db.ApplySome(b, t.over)
+		check(err)
+		if done {
+			return
+		}
 		t.begun = time.Now()
 	}
-	check(p.db.Apply(b))
 }
 
 // join takes the blocks of person 1 into the database of person 0.
