@@ -281,11 +281,12 @@ func (sp *Space) Objects(op string, f func(db *objectdb.DB) error) error {
 // Errors: errs.SpaceClosed, errs.NotPermitted for a reader, and those of
 // objectdb; after any of them nothing has changed.
 func (sp *Space) Edit(ops []byte) error {
-	return sp.EditAt(ops, sp.s.c.ports.Env.UnixMilli())
+	return sp.EditAt(ops, sp.s.c.ports.Env.UnixMilli(), false)
 }
 
-// EditAt is Edit at a time in milliseconds since 1970.
-func (sp *Space) EditAt(ops []byte, now int64) error {
+// EditAt is Edit at a time in milliseconds since 1970. With endStep no later edit
+// joins its step of the undo stack.
+func (sp *Space) EditAt(ops []byte, now int64, endStep bool) error {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	err := sp.mayEdit()
@@ -294,6 +295,9 @@ func (sp *Space) EditAt(ops []byte, now int64) error {
 	}
 	if err == nil {
 		sp.run.edited()
+		if endStep {
+			sp.core.DB().EndStep()
+		}
 	}
 	return err
 }

@@ -102,13 +102,18 @@ func fail(err error) int32 {
 
 func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
 
+// roomSize is how large the input buffer is at least. One that has a larger
+// transaction in it becomes that transaction's, which saves a copy.
+const roomSize = 64 << 10
+
 // esBuffer gives the address of an input buffer of at least size bytes; it
-// stays valid until a call with a larger size.
+// stays valid until a call with a larger size, or until a transaction of more than
+// roomSize bytes is applied.
 //
 //go:wasmexport es_buffer
 func esBuffer(size int32) unsafe.Pointer {
 	if int(size) > len(door.in) {
-		door.in = make([]byte, max(int(size), 2*len(door.in), 64<<10))
+		door.in = make([]byte, max(int(size), roomSize))
 	}
 	return pointer(door.in)
 }
@@ -124,16 +129,22 @@ func esOut() unsafe.Pointer { return pointer(door.out) }
 func esError() int32 { return int32(len(door.out)) }
 
 // esApply applies the operations in the input as one transaction, made at a time
-// in milliseconds since 1970.
+// in milliseconds since 1970. If endStep is not 0, no later one joins its step of the
+// undo stack.
 //
 //go:wasmexport es_apply
-func esApply(handle, n int32, now float64) int32 {
+func esApply(handle, n int32, now float64, endStep int32) int32 {
 	return result(func() ([]byte, error) {
 		sp, ops, err := call(handle, n)
+		if n > roomSize {
+			door.in = nil
+		} else {
+			ops = append([]byte(nil), ops...)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return nil, sp.EditAt(append([]byte(nil), ops...), int64(now))
+		return nil, sp.EditAt(ops, int64(now), endStep != 0)
 	})
 }
 

@@ -166,7 +166,7 @@ export interface RawExports {
   es_out(): number;
   es_error(): number;
   es_yield(): number;
-  es_apply(handle: number, length: number, now: number): number;
+  es_apply(handle: number, length: number, now: number, endStep: number): number;
   es_read(handle: number, length: number): number;
   es_query_open(handle: number, length: number): number;
   es_query(handle: number, length: number): number;

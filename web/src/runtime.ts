@@ -53,6 +53,9 @@ const utf8Encoder = new TextEncoder();
 const yieldBytes = 64 << 10;
 const applyBytes = 256;
 
+/** Bytes of the input buffer; one that a larger input makes is given away with the transaction in it. */
+const roomSize = 64 << 10;
+
 /** How much of what is typed is kept back at most, in code units. */
 const maxTyped = 256;
 
@@ -81,6 +84,9 @@ export class Runtime {
   #api: RawApi | undefined;
   #crash: EchospaceError | undefined;
   #memory = new Uint8Array(0);
+  #roomAt = 0;
+  /** Bytes of the input buffer at least; 0 if there is none. */
+  #roomSize = 0;
   /** What was applied since the core's goroutines had their turn, in bytes. */
   #owed = 0;
   /** Undefined unless nothing of the module has run since the last edit of a text. */
@@ -217,9 +223,19 @@ export class Runtime {
   }
 
   #put(input: Uint8Array): number {
-    const at = this.#invoke((e) => e.es_buffer(input.length));
+    if (this.#typed !== undefined) this.#invoke(() => 0); // what was typed goes through the same buffer
+    const at = this.#room(input.length);
     this.#bytes().set(input, at);
     return input.length;
+  }
+
+  /** The address of the input buffer, which stays where it is until more room is asked for. */
+  #room(size: number): number {
+    if (size > this.#roomSize) {
+      this.#roomAt = this.#invoke((e) => e.es_buffer(size));
+      this.#roomSize = Math.max(size, roomSize);
+    }
+    return this.#roomAt;
   }
 
   /** A copy of the last output, so that a later call cannot change what was read. */
@@ -247,12 +263,13 @@ export class Runtime {
 
   /**
    * Applies one transaction of ops to a space: all of it, or nothing and an
-   * error. What it wakes in the core runs at the next `yield`, or now and then,
+   * error. With `endStep` no other joins its step of the undo stack. What it wakes in the core runs at the next `yield`, or now and then,
    * since in a long loop of transactions the collector must get its turn.
    */
-  apply(handle: number, ops: Uint8Array): void {
+  apply(handle: number, ops: Uint8Array, endStep: boolean): void {
     const length = this.#put(ops);
-    const status = this.#invoke((e) => e.es_apply(handle, length, Date.now()));
+    if (length > roomSize) this.#roomSize = 0; // the core keeps the buffer
+    const status = this.#invoke((e) => e.es_apply(handle, length, Date.now(), endStep ? 1 : 0));
     if (status !== 0) throw this.#failure();
     for (this.#owed += length + applyBytes; this.#owed >= yieldBytes; this.#owed -= yieldBytes)
       this.#invoke((e) => e.es_yield());
@@ -437,7 +454,7 @@ export class Runtime {
   #putText(content: string): number {
     if (content.length === 0) return 0;
     const size = 3 * content.length;
-    const at = this.#exports.es_buffer(size);
+    const at = this.#room(size);
     return utf8Encoder.encodeInto(content, this.#bytes().subarray(at, at + size)).written;
   }
 

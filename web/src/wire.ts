@@ -109,6 +109,16 @@ export class Writer {
     this.#bytes.set(value, at);
   }
 
+  /** A bin of at most 255 bytes, which are the code units of a string. */
+  latin(value: string): void {
+    const size = value.length;
+    const at = this.#reserve(size + 2);
+    const bytes = this.#bytes;
+    bytes[at] = 0xc4;
+    bytes[at + 1] = size;
+    for (let i = 0; i < size; i++) bytes[at + 2 + i] = value.charCodeAt(i);
+  }
+
   /** A well-formed string: the caller has checked it. */
   str(value: string): void {
     if (value.length <= shortText && this.#ascii(value)) return;
@@ -134,6 +144,7 @@ export class Writer {
     const before = this.#length;
     const size = value.length;
     const at = this.#reserve(size + 2);
+    const bytes = this.#bytes; // the loop would look for it each time
     const start = size < 32 ? at + 1 : at + 2;
     for (let i = 0; i < size; i++) {
       const code = value.charCodeAt(i);
@@ -141,13 +152,13 @@ export class Writer {
         this.#length = before;
         return false;
       }
-      this.#bytes[start + i] = code;
+      bytes[start + i] = code;
     }
     if (size < 32) {
-      this.#bytes[at] = 0xa0 | size;
+      bytes[at] = 0xa0 | size;
     } else {
-      this.#bytes[at] = 0xd9;
-      this.#bytes[at + 1] = size;
+      bytes[at] = 0xd9;
+      bytes[at + 1] = size;
     }
     this.#length = start + size;
     return true;

@@ -1,7 +1,7 @@
 import { EchospaceError } from '../errors.js';
 import type { Reader, Writer } from '../wire.js';
 import { Counter, isPlaced, placeCounter, setCounter } from './counter.js';
-import { type IdKey, keyAt, keyBytes } from './ids.js';
+import { type IdKey, keyAt, writeKey } from './ids.js';
 import type { ObjectNode } from './live.js';
 import { Text, type TextHost, textAccess } from './text.js';
 import {
@@ -70,7 +70,7 @@ const arity: Record<number, number> = {
 export function writeOp(w: Writer, code: number, key: IdKey, path: Path): void {
   w.array(arity[code] as number);
   w.uint(code);
-  w.bin(keyBytes(key));
+  writeKey(w, key);
   writePath(w, path);
 }
 
@@ -108,7 +108,8 @@ export const behind = Symbol();
 
 /** Finds the map or list behind its Proxy. */
 export function containerOf(value: unknown): Container | undefined {
-  return (value as { [behind]?: Container } | null | undefined)?.[behind];
+  if (typeof value !== 'object' || value === null) return undefined; // to ask a string is slow
+  return (value as { [behind]?: Container })[behind];
 }
 
 /** What makes nested maps and lists; filled by the module that knows both. */
@@ -208,6 +209,7 @@ export abstract class Container {
 
   /** Tells a counter or text where it is. */
   protected place(value: Kept, key: string): Kept {
+    if (typeof value !== 'object') return value;
     if (value instanceof Counter)
       placeCounter(value, { add: (counter, by) => this.#count(key, counter, by) });
     if (value instanceof Text) textAccess().place(value, new PlaceOfText(this, key));
@@ -250,6 +252,7 @@ export abstract class Container {
 
   /** Lets the host take in what a kept value refers to, and note what it makes. */
   protected admit(host: Host, path: Path, kept: Kept): void {
+    if (typeof kept !== 'object' || kept === null) return;
     adoptReferences(host, path, kept);
     const items: Item[] = [];
     collectItems(kept, items);
@@ -266,6 +269,7 @@ export function collectItems(kept: Kept, to: Item[]): void {
 }
 
 export function adoptReferences(host: Host, path: Path, kept: Kept): void {
+  if (typeof kept !== 'object') return;
   if (kept instanceof Ref) {
     if (!kept.node || kept.node.host === host) return;
     if (kept.node.host) throw unsupported(path, 'the object belongs to another space');
@@ -371,6 +375,10 @@ export class Merge implements ValueVisitor<Kept> {
 }
 
 export function writeKept(w: Writer, kept: Kept): void {
+  if (typeof kept !== 'object' || kept === null) {
+    writeScalar(w, kept);
+    return;
+  }
   if (kept instanceof Ref) {
     writeReference(w, kept.key);
     return;
@@ -392,9 +400,24 @@ export function writeKept(w: Writer, kept: Kept): void {
   else writeScalar(w, kept as Scalar);
 }
 
+/** The names of the map that was written last, and the same in order: most maps are like the one before. */
+let lastNames: string[] = [];
+let lastSorted: string[] = [];
+
+function sortedNames(state: Record<string, Kept>): string[] {
+  const names = Object.keys(state);
+  let same = names.length === lastNames.length;
+  for (let i = 0; same && i < names.length; i++) same = names[i] === lastNames[i];
+  if (!same) {
+    lastNames = names;
+    lastSorted = sortKeys([...names]);
+  }
+  return lastSorted;
+}
+
 /** Writes a map as a value. */
 export function writeMap(w: Writer, state: Record<string, Kept>): void {
-  const keys = sortKeys(Object.keys(state));
+  const keys = sortedNames(state);
   w.array(1 + 2 * keys.length);
   w.uint(tag.map);
   for (const key of keys) {
@@ -407,5 +430,5 @@ export function writeMap(w: Writer, state: Record<string, Kept>): void {
 export function writeReference(w: Writer, key: IdKey): void {
   w.array(2);
   w.uint(tag.reference);
-  w.bin(keyBytes(key));
+  writeKey(w, key);
 }

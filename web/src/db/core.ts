@@ -58,6 +58,8 @@ export class Core implements Host, QueryHost, UndoHost {
   /** The objects with a type that the edits under way have changed. */
   readonly #touched = new Map<ObjectNode, Touched>();
   #depth = 0;
+  /** Edits that come next may join the last step of the undo stack. */
+  #stepOpen = true;
   #failure: EchospaceError | undefined;
   #stop: (() => void) | undefined;
   #pumping = false;
@@ -259,6 +261,7 @@ export class Core implements Host, QueryHost, UndoHost {
       this.beginEdit(); // says it better if the space is closed or only read
       throw error;
     }
+    this.#stepOpen = true;
     this.#changed.add(place.container.object);
     this.version++;
     this.#settled = false;
@@ -288,7 +291,7 @@ export class Core implements Host, QueryHost, UndoHost {
       throw new EchospaceError('INVALID_ARGUMENT', `transact: the message ${String(message)} is no string`);
     this.beginEdit();
     const outer = this.#depth === 0;
-    if (outer) this.changeUndo(undoCall.endStep);
+    if (outer) this.#endStep();
     const result = this.#together(() => {
       if (outer && message) this.#writeMessage(message);
       const { length } = this.#ops;
@@ -297,8 +300,19 @@ export class Core implements Host, QueryHost, UndoHost {
       if (outer && this.#ops.length === length) this.#ops.truncate(0); // a message of nothing
       return given;
     });
-    if (outer) this.changeUndo(undoCall.endStep);
+    if (outer) {
+      this.commit(true);
+      this.#endStep();
+    }
     return result;
+  }
+
+  /** Hands over what waits: what comes next is another step of the undo stack. */
+  #endStep(): void {
+    this.commit(true);
+    if (!this.#stepOpen) return;
+    this.#stepOpen = false;
+    this.changeUndo(undoCall.endStep);
   }
 
   #writeMessage(message: string): void {
@@ -348,6 +362,7 @@ export class Core implements Host, QueryHost, UndoHost {
     if (this.#depth > 0)
       throw new EchospaceError('INVALID_ARGUMENT', 'undo and redo do not go into a transaction');
     this.commit();
+    this.#stepOpen = true;
     const done = this.#space.runtime.undo(this.#handle(), redo ? undoCall.redo : undoCall.undo) > 0;
     this.version++;
     this.#settled = false;
@@ -380,12 +395,15 @@ export class Core implements Host, QueryHost, UndoHost {
     this.version++;
   }
 
-  /** Hands the edits of this burst to the core. Throws, with all of them undone, if it refuses. */
-  commit(): void {
+  /**
+   * Hands the edits of this burst to the core, as the last of a step if `endStep` says
+   * so. Throws, with all of them undone, if it refuses.
+   */
+  commit(endStep = false): void {
     if (this.#depth > 0 || this.#ops.length === 0) return;
     try {
       for (const text of this.#ahead) textAccess().writeMarks(text, this);
-      this.#apply();
+      this.#apply(endStep);
     } catch (error) {
       this.#takeBack(0, 0, 0);
       throw error;
@@ -398,11 +416,13 @@ export class Core implements Host, QueryHost, UndoHost {
     this.#schedule();
   }
 
-  #apply(): void {
+  #apply(endStep: boolean): void {
     const { runtime } = this.#space;
     const handle = this.#handle();
     let number = this.#newItems.length > 0 ? runtime.countItems(handle) : 0;
-    runtime.apply(handle, this.#ops.bytes);
+    runtime.apply(handle, this.#ops.bytes, endStep);
+    this.#stepOpen = !endStep;
+    if (this.#newItems.length === 0) return;
     for (const item of this.#newItems) item.number = number++;
     this.#newItems = [];
   }
@@ -542,7 +562,7 @@ export class Core implements Host, QueryHost, UndoHost {
 
   #notify(): void {
     for (const query of [...this.#queries.values()]) query.notify();
-    const changed = [...this.#changed];
+    const changed = this.#observers.size > 0 ? [...this.#changed] : [];
     this.#changed.clear();
     for (const node of changed) {
       for (const callback of [...(this.#observers.get(node) ?? [])]) {

@@ -1,4 +1,5 @@
 import { fromHex, toHex } from '../keys.js';
+import type { Writer } from '../wire.js';
 
 /** Bytes in the id of an object. */
 export const idSize = 16;
@@ -11,18 +12,26 @@ export type IdKey = string & { readonly brand: 'IdKey' };
 
 /** Reads the id at a place in bytes. */
 export function keyAt(bytes: Uint8Array, offset = 0): IdKey {
-  const half = (i: number) =>
-    String.fromCharCode(
-      bytes[i] ?? 0,
-      bytes[i + 1] ?? 0,
-      bytes[i + 2] ?? 0,
-      bytes[i + 3] ?? 0,
-      bytes[i + 4] ?? 0,
-      bytes[i + 5] ?? 0,
-      bytes[i + 6] ?? 0,
-      bytes[i + 7] ?? 0,
-    );
-  return (half(offset) + half(offset + 8)) as IdKey;
+  const byte = (i: number) => bytes[offset + i] ?? 0;
+  // In one piece: one of two halves would have to be put together wherever it is used.
+  return String.fromCharCode(
+    byte(0),
+    byte(1),
+    byte(2),
+    byte(3),
+    byte(4),
+    byte(5),
+    byte(6),
+    byte(7),
+    byte(8),
+    byte(9),
+    byte(10),
+    byte(11),
+    byte(12),
+    byte(13),
+    byte(14),
+    byte(15),
+  ) as IdKey;
 }
 
 /** Writes the bytes of an id at a place. */
@@ -35,6 +44,11 @@ export function keyBytes(key: IdKey): Uint8Array {
   const bytes = new Uint8Array(idSize);
   putKey(bytes, 0, key);
   return bytes;
+}
+
+/** Writes an id as bin. */
+export function writeKey(w: Writer, key: IdKey): void {
+  w.latin(key);
 }
 
 /** Splits concatenated ids. */

@@ -14,10 +14,20 @@ import {
   writeOp,
 } from './container.js';
 import { generation, reserved, typeKey, versionKey } from './definition.js';
-import { type IdKey, keyBytes, keyToHex, newKey } from './ids.js';
+import { type IdKey, keyToHex, newKey, writeKey } from './ids.js';
 import { ListNode } from './list.js';
 import { same } from './same.js';
-import { checkKey, isPlainObject, keysOf, type Path, readValue, sortKeys, unsupported } from './values.js';
+import {
+  checkKey,
+  isPlain,
+  isPlainObject,
+  keysOf,
+  maxDepth,
+  type Path,
+  readValue,
+  sortKeys,
+  unsupported,
+} from './values.js';
 import { beginTouch, judge, View } from './view.js';
 
 /**
@@ -175,9 +185,11 @@ class MapNode extends Container implements ProxyHandler<State> {
 
   fill(path: Path, from: object, above: readonly object[]): void {
     const values = from as Record<string, unknown>;
+    const shallow = path.length < maxDepth;
     for (const key of keysOf(path, from)) {
-      checkReserved([...path, key]);
-      this.put(key, this.keep([...path, key], key, values[key], above));
+      if (path.length === 0) checkReserved([key]);
+      const value = values[key];
+      this.put(key, shallow && isPlain(value) ? value : this.keep([...path, key], key, value, above));
     }
   }
 
@@ -384,7 +396,7 @@ export class ObjectNode extends MapNode {
   writeCreate(w: Writer): void {
     w.array(3);
     w.uint(op.create);
-    w.bin(keyBytes(this.key));
+    writeKey(w, this.key);
     this.write(w);
   }
 
@@ -392,7 +404,11 @@ export class ObjectNode extends MapNode {
   enter(host: Host): void {
     this.ensureLoaded();
     this.view?.adopt(this);
-    this.admit(host, [], this.proxy);
+    for (const key in this.state) {
+      if (isPlain(this.state[key])) continue;
+      this.admit(host, [], this.proxy);
+      return;
+    }
   }
 }
 

@@ -63,6 +63,12 @@ export function checkDepth(path: Path): void {
   if (path.length > maxDepth) throw unsupported(path, `is nested deeper than ${maxDepth}`);
 }
 
+/** Tells whether a value is kept as it is: {@link scalarOf} gives it too, at more cost. */
+export function isPlain(value: unknown): value is null | boolean | number | string {
+  if (typeof value === 'string') return 3 * value.length <= maxText && isWellFormed(value);
+  return typeof value === 'number' || typeof value === 'boolean' || value === null;
+}
+
 /**
  * Gives the scalar to keep for a value that is not a plain object: a copy of
  * what could change under us. Refuses everything that no object can hold.
@@ -119,7 +125,7 @@ export function keysOf(path: Path, value: object): string[] {
     }
   }
   const keys = Object.keys(value);
-  for (const key of keys) checkKey([...path, key], key);
+  for (const key of keys) if (3 * key.length > maxKey || !isWellFormed(key)) checkKey([...path, key], key);
   return keys;
 }
 
