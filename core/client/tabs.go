@@ -28,7 +28,7 @@ func (s *session) postTabs(kind uint64, body []byte) {
 	if s.c.ports.Tabs == nil {
 		return
 	}
-	b := wire.AppendArray(nil, 2)
+	b := wire.AppendArray(make([]byte, 0, len(body)+16), 2)
 	b = wire.AppendUint(b, kind)
 	s.c.ports.Tabs.Post(wire.AppendBytes(b, body))
 }
@@ -37,10 +37,15 @@ func (s *session) postBlocks(key id.SpaceKey, in *space.Intake) {
 	if s.c.ports.Tabs == nil {
 		return
 	}
-	b := wire.AppendArray(nil, 3)
+	header, records := in.Header.Encode(), in.Records()
+	size := len(key) + len(header)
+	for _, raw := range records {
+		size += len(raw) + 8
+	}
+	b := make([]byte, 0, size+32)
+	b = wire.AppendArray(b, 3)
 	b = wire.AppendBytes(b, key[:])
-	b = wire.AppendBytes(b, in.Header.Encode())
-	records := in.Records()
+	b = wire.AppendBytes(b, header)
 	b = wire.AppendArray(b, len(records))
 	for _, raw := range records {
 		b = wire.AppendBytes(b, raw)

@@ -138,6 +138,9 @@ func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
 	}
 }
 
+// maxLive is how many bytes of own blocks are sent to peers before they ask.
+const maxLive = 64 << 10
+
 // enqueueOwn stores own blocks and then announces them. A write that storage
 // refuses is tried again until it succeeds, since later blocks build on it;
 // done is called once, without locks, with nil unless the runtime ended before.
@@ -148,9 +151,11 @@ func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, 
 	if in.Header.Kind == feed.Data {
 		sp.addUndo(&job.batch, in)
 	}
-	live := make([][]byte, len(in.Blocks))
-	for i, blk := range in.Blocks {
-		live[i] = blk.Encode()
+	live := [][]byte{} // what is more than a message is fetched by who wants it
+	if size := in.Size(); size <= maxLive {
+		for _, blk := range in.Blocks {
+			live = append(live, blk.Encode())
+		}
 	}
 	job.refused = func(err error) { sp.storeRefused(r, err) }
 	job.done = func(err error) {
@@ -168,6 +173,9 @@ func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, 
 		sp.mu.Unlock()
 		done(err)
 		if err == nil {
+			if in.Size() > maxLive {
+				sp.s.yield() // whoever waits for the edits to be stored need not wait for this
+			}
 			sp.s.postBlocks(sp.key, in)
 		}
 		r.poke()

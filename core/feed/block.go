@@ -106,7 +106,7 @@ type Block struct {
 // would refuse is errs.InvalidArgument, a payload that does not fit is
 // errs.TooLarge (see BuildParts).
 func Build(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, payload []byte, s keys.Signer) (*Block, error) {
-	b, err := build(e, h, key, payload)
+	b, err := build(e, h, key, payload, new(packer))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func Build(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, paylo
 }
 
 // build is Build without the signature.
-func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, error) {
+func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte, p *packer) (*Block, error) {
 	const op = "feed.Build"
 	if h.Part == 0 && h.Parts == 0 {
 		h.Part, h.Parts = 1, 1
@@ -124,7 +124,7 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte) (*Block, e
 	}
 	var packed []byte
 	if h.Repack == nil {
-		packed = Pack(payload)
+		packed = p.pack(payload)
 	} else { // what is in it is deflated already
 		packed = append([]byte{rawPayload}, payload...)
 	}

@@ -138,11 +138,11 @@ func digits(w *writer, n int) []byte {
 func TestDeflate_bulkSizes(t *testing.T) {
 	w := newWriter(t, 1)
 	text := []byte(strings.Repeat("to be or not to be, ", bulkSize/10))
-	if n := len(deflate(text)); n > len(text)/50 {
+	if n := len(new(packer).deflate(text)); n > len(text)/50 {
 		t.Errorf("%d bytes that repeat take %d", len(text), n)
 	}
 	random := digits(w, 2*bulkSize)
-	if n := len(deflate(random)); n > len(random)/2 {
+	if n := len(new(packer).deflate(random)); n > len(random)/2 {
 		t.Errorf("%d digits take %d", len(random), n)
 	}
 }

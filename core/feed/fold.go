@@ -105,7 +105,7 @@ func (f *Folder) repack(e env.Env, rest func()) (*Block, error) {
 			f.list[i].deltas = append(f.list[i].deltas, places[name{d.Feed, d.Hash}])
 		}
 	}
-	r, err := build(e, h, f.key, encodeFolded(f.list[:len(run)], rest))
+	r, err := build(e, h, f.key, encodeFolded(f.list[:len(run)], rest), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (w *writer) addParts(ops uint64, pieces ...[]byte) []*Block {
 		if h.Part == h.Parts {
 			h.Ops = ops
 		}
-		b, err := build(w.env, h, w.key, piece)
+		b, err := build(w.env, h, w.key, piece, new(packer))
 		if err == nil && h.Part == h.Parts {
 			err = b.sign(context.Background(), w.signer)
 		}

@@ -77,14 +77,14 @@ func BuildParts(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, 
 		return nil, err
 	}
 	blocks := make([]*Block, len(pieces))
-	ops := h.Ops
+	ops, p := h.Ops, new(packer)
 	h.Parts = uint32(len(pieces))
 	for i, piece := range pieces {
 		h.Part, h.Ops = uint32(i+1), 0
 		if h.Part == h.Parts {
 			h.Ops = ops
 		}
-		if blocks[i], err = build(e, h, key, piece); err != nil {
+		if blocks[i], err = build(e, h, key, piece, p); err != nil {
 			return nil, err
 		}
 		h.Seq, h.Prev, h.Deltas = h.Seq+1, blocks[i].hash, nil

@@ -24,9 +24,18 @@ var deflaters, coders, inflaters sync.Pool
 const minDeflate = 192
 
 // Pack gives the form that a payload is sealed in: deflated if that is shorter.
-func Pack(payload []byte) []byte {
+func Pack(payload []byte) []byte { return new(packer).pack(payload) }
+
+// packer packs payloads one after the other that are parts of one: what a sample of
+// one of them tells holds for some that follow.
+type packer struct {
+	coded bool // they are not searched for repetitions
+	known int  // for how many more that holds
+}
+
+func (p *packer) pack(payload []byte) []byte {
 	if len(payload) >= minDeflate {
-		if out := deflate(payload); out != nil {
+		if out := p.deflate(payload); out != nil {
 			return out
 		}
 	}
@@ -44,17 +53,24 @@ func PackRaw(payload []byte) []byte {
 const (
 	sampleSize = 8 << 10
 	bulkSize   = 3 * sampleSize
+	// perSample is how many parts of one payload one sample stands for.
+	perSample = 8
 )
 
 // deflate gives nil if the result is not shorter. Searching for repetitions
 // takes several times as long as coding the bytes by their frequency, so in bulk
 // a sample decides whether it wins at least an eighth.
-func deflate(payload []byte) []byte {
+func (p *packer) deflate(payload []byte) []byte {
 	if len(payload) >= bulkSize {
-		sample := payload[len(payload)/2:][:sampleSize]
-		coded := compress(&coders, flate.HuffmanOnly, sample)
-		searched := compress(&deflaters, flate.DefaultCompression, sample)
-		if coded != nil && len(searched) > len(coded)-len(coded)/8 {
+		if p.known == 0 {
+			sample := payload[len(payload)/2:][:sampleSize]
+			coded := compress(&coders, flate.HuffmanOnly, sample)
+			searched := compress(&deflaters, flate.DefaultCompression, sample)
+			p.coded = coded != nil && len(searched) > len(coded)-len(coded)/8
+			p.known = perSample
+		}
+		p.known--
+		if p.coded {
 			return compress(&coders, flate.HuffmanOnly, payload)
 		}
 	}

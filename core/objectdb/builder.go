@@ -83,19 +83,24 @@ func (b *builder) endChange(timeMs int64, message []byte, first uint32) {
 // flush puts the last change behind the others.
 func (b *builder) flush() {
 	if b.sealed {
-		b.changes = wire.AppendArray(b.changes, 3)
-		b.changes = wire.AppendInt(b.changes, b.time-b.lastTime)
-		if b.message == nil {
-			b.changes = wire.AppendNil(b.changes)
-		} else {
-			b.changes = wire.AppendString(b.changes, string(b.message))
-		}
-		b.changes = wire.AppendArray(b.changes, b.elements)
-		b.changes = append(b.changes, b.body...)
+		b.changes = b.appendChange(b.changes)
 		b.lastTime = b.time
 		b.changed++
 	}
 	b.empty()
+}
+
+// appendChange appends the last change.
+func (b *builder) appendChange(out []byte) []byte {
+	out = wire.AppendArray(out, 3)
+	out = wire.AppendInt(out, b.time-b.lastTime)
+	if b.message == nil {
+		out = wire.AppendNil(out)
+	} else {
+		out = wire.AppendString(out, string(b.message))
+	}
+	out = wire.AppendArray(out, b.elements)
+	return append(out, b.body...)
 }
 
 func (b *builder) empty() {
@@ -118,8 +123,7 @@ func (b *builder) bound(db *DB) int {
 
 // payload puts the tables in front of the changes.
 func (b *builder) payload(db *DB) []byte {
-	b.flush()
-	out := make([]byte, 0, 16+b.size()+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
+	out := make([]byte, 0, 64+b.size()+len(b.objects)*id.ShortSize+len(b.feeds)*id.HashSize+8*len(b.keys))
 	columnar := len(b.items) > 0 || !b.columns.empty()
 	if !columnar {
 		out = wire.AppendArray(out, 5)
@@ -147,8 +151,11 @@ func (b *builder) payload(db *DB) []byte {
 		out = db.appendItems(out, b.items)
 		out = b.columns.append(out)
 	}
-	out = wire.AppendArray(out, b.changed)
-	return append(out, b.changes...)
+	if !b.sealed {
+		return append(wire.AppendArray(out, b.changed), b.changes...)
+	}
+	// Straight from where it is: it may be all that there is.
+	return b.appendChange(append(wire.AppendArray(out, b.changed+1), b.changes...))
 }
 
 // next is the stamp of the next op.

@@ -58,7 +58,11 @@ const manyFields = 16
 // part of the question because an object's id is its creator's choice: one that
 // equals a map's must not become that map.
 func (db *DB) find(v id.ObjectID, parent int32) int32 {
-	return db.byID.Find(maphash.Bytes(db.seed, v[:]), func(c int32) bool {
+	return db.findHashed(maphash.Bytes(db.seed, v[:]), v, parent)
+}
+
+func (db *DB) findHashed(hash uint64, v id.ObjectID, parent int32) int32 {
+	return db.byID.Find(hash, func(c int32) bool {
 		row := db.containers.At(c)
 		return row.id == v && row.parent == parent
 	})
@@ -70,10 +74,16 @@ func (db *DB) findObject(v id.ObjectID) int32 { return db.find(v, none) }
 // object gives the row of an object, which it makes if there is none: one that
 // does not exist yet as far as anybody can see.
 func (db *DB) object(v id.ObjectID) int32 {
-	if c := db.findObject(v); c != none {
+	hash := maphash.Bytes(db.seed, v[:])
+	if c := db.findHashed(hash, v, none); c != none {
 		return c
 	}
-	return db.addContainer(container{id: v, parent: none, key: none, seen: seen{feed: none}, kind: typeMap})
+	row := db.containers.Append(container{
+		id: v, seen: seen{feed: none}, created: crdt.Stamp{Node: none}, parent: none, key: none,
+		first: none, last: none, life: none, kind: typeMap,
+	})
+	db.byID.Insert(hash, row)
+	return row
 }
 
 func (db *DB) addContainer(c container) int32 {

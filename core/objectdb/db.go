@@ -87,6 +87,7 @@ type DB struct {
 	cut       int       // how many of them Cut has handed over
 	slots     []int32   // per key its place in the open burst, if it is there
 	tx        transaction
+	lastShape objectShape
 	undo      undoStack
 
 	// Watching.

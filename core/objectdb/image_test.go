@@ -339,7 +339,7 @@ func TestImage_everyFieldOfTheDatabase(t *testing.T) {
 			"byID": "of containers", "lastChild": "scratch", "byField": "of fields", "byItem": "of items", "order": "function", "slots": "of keys; of the open burst",
 			"seed": "process", "madeItems": "process", "epoch": "process",
 			"writer": "SetWriter", "hasWriter": "SetWriter", "writerErr": "SetWriter", "head": "SetWriter",
-			"open": "none at an image", "bursts": "none at an image", "cut": "none at an image", "tx": "scratch",
+			"open": "none at an image", "bursts": "none at an image", "cut": "none at an image", "tx": "scratch", "lastShape": "scratch",
 			"dirty": "process", "drained": "process", "queries": "process", "lastQuery": "process", "textLog": "process",
 			"indexes": "made again", "exports": "process", "undo": "RestoreUndo", "plainly": "of a call",
 			"sortKey": "scratch", "records": "scratch", "decoded": "scratch", "parents": "scratch", "names": "scratch", "edits": "scratch", "list": "scratch",

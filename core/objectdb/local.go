@@ -1,7 +1,6 @@
 package objectdb
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -236,9 +235,9 @@ func (db *DB) localCreate(r *wire.Reader, ops []byte) {
 		return
 	}
 	db.create(c, db.open.create(db, c))
-	db.tx.undo = append(db.tx.undo, undo{kind: undoCreate, row: c})
+	db.tx.created(c)
 	db.tx.touch(c)
-	db.localPairs(r, ops, c, pairs, 1)
+	db.localObject(r, ops, c, pairs)
 }
 
 // place is a key of a container.
@@ -285,27 +284,6 @@ func (db *DB) pathKey(r *wire.Reader, c int32, intern bool) int32 {
 		return db.internKey(k)
 	}
 	return db.keys.Find(k)
-}
-
-// localPairs reads the contents of a new map into c.
-func (db *DB) localPairs(r *wire.Reader, ops []byte, c int32, pairs, depth int) {
-	var last []byte
-	for i := range pairs {
-		k := db.limits.readKey(r)
-		db.tx.path = append(db.tx.path, k)
-		if r.Err() == nil && i > 0 && bytes.Compare(last, k) >= 0 {
-			r.Fail(errors.New("keys of a map are not ascending"))
-		}
-		if r.Err() != nil {
-			return
-		}
-		db.localValue(r, ops, place{c, db.internKey(k)}, depth)
-		if r.Err() != nil {
-			return
-		}
-		last = k
-		db.tx.path = db.tx.path[:len(db.tx.path)-1]
-	}
 }
 
 // localValue reads a value and writes it; depth is that of the container.

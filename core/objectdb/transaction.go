@@ -48,7 +48,7 @@ type textUndo struct {
 type undoKind uint8
 
 const (
-	undoCreate  undoKind = iota // row was not created
+	undoCreate  undoKind = iota // n objects from row on were not created
 	undoField                   // container row did not have its last field, at
 	undoLife                    // row had no register of delete and restore
 	undoWrite                   // register row held other versions
@@ -90,6 +90,15 @@ func (t *transaction) touch(c int32) {
 	}
 }
 
+// created notes that an object was created.
+func (t *transaction) created(c int32) {
+	if n := len(t.undo); n > 0 && t.undo[n-1].kind == undoCreate && t.undo[n-1].row+t.undo[n-1].n == c {
+		t.undo[n-1].n++
+		return
+	}
+	t.undo = append(t.undo, undo{kind: undoCreate, row: c, n: 1})
+}
+
 // keep saves a register that is about to be written.
 func (t *transaction) keep(fields *crdt.Registers, f int32) {
 	at := len(t.saved)
@@ -118,8 +127,10 @@ func (db *DB) rollback(first uint32) {
 		u := db.tx.undo[i]
 		switch u.kind {
 		case undoCreate:
-			db.containers.At(u.row).created.Node = none
-			db.recount(u.row)
+			for c := u.row; c < u.row+u.n; c++ {
+				db.containers.At(c).created.Node = none
+				db.recount(c)
+			}
 		case undoField:
 			db.dropLastField(u.row)
 		case undoLife:

@@ -333,7 +333,10 @@ func (db *DB) capture(s *undoStep, first uint32) {
 	for i := range t.undo {
 		switch u := &t.undo[i]; u.kind {
 		case undoCreate:
-			s.records = append(s.records, undoRecord{kind: recCreate, container: u.row})
+			s.records = slices.Grow(s.records, int(u.n))
+			for c := u.row; c < u.row+u.n; c++ {
+				s.records = append(s.records, undoRecord{kind: recCreate, container: c})
+			}
 		case undoField:
 			e := db.fields.At(u.at)
 			s.records = append(s.records, undoRecord{kind: recRegister, container: u.row, key: e.Tag, before: crdt.Stamp{Node: none}, after: e.At})

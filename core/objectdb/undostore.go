@@ -68,6 +68,9 @@ func (db *DB) HasUndoRecords() bool {
 // before long, and deflate takes longer than everything else about it.
 const minPacked = 512
 
+// minRecord is what a record of a step takes at least.
+const minRecord = 14
+
 // CutUndo gives what of the undo stack has changed since it was called last: to be
 // stored with the blocks of written, or after them. Steps that have edits in other
 // bursts come with these. A step of more than 1 MiB is not stored.
@@ -82,15 +85,19 @@ func (db *DB) CutUndo(written ...WrittenBurst) (out []UndoRecord) {
 			if !s.dirty {
 				continue
 			}
-			b, ok := db.encodeStep(s, redo == 1, written)
+			var b []byte
+			fits, ok := minRecord*len(s.records) <= maxUndo, true
+			if fits {
+				b, ok = db.encodeStep(s, redo == 1, written)
+			}
 			if !ok {
 				continue
 			}
 			s.dirty = false
 			switch {
-			case len(b) <= minPacked:
+			case fits && len(b) <= minPacked:
 				b = feed.PackRaw(b)
-			case len(b) <= maxUndo:
+			case fits && len(b) <= maxUndo:
 				b = feed.Pack(b)
 			case s.stored:
 				b = nil

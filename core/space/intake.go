@@ -52,6 +52,14 @@ func (in *Intake) AddTo(b *storage.Batch) {
 	}
 }
 
+// Size is about how many bytes the blocks have.
+func (in *Intake) Size() (n int) {
+	for _, b := range in.Blocks {
+		n += len(b.Ciphertext)
+	}
+	return n
+}
+
 // Refs names the blocks, in order.
 func (in *Intake) Refs() []feed.Ref {
 	refs := make([]feed.Ref, len(in.Blocks))

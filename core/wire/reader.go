@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -189,6 +190,46 @@ func (r *Reader) number(n int, least uint64) uint64 {
 		return 0
 	}
 	return v
+}
+
+// Literal reads the next value if these bytes are it, and tells whether they were.
+func (r *Reader) Literal(encoded []byte) bool {
+	if r.err != nil || !bytes.HasPrefix(r.buf[r.off:], encoded) {
+		return false
+	}
+	r.off += len(encoded)
+	return true
+}
+
+// MaxScalar is how long a string may be that Scalar reads.
+const MaxScalar = math.MaxUint16
+
+// Scalar reads the next value if it is nil, a bool, a number, or a string of at most
+// MaxScalar bytes, and gives it as it is encoded, sharing memory. Of any other it
+// reads nothing and gives nil, as after an error.
+func (r *Reader) Scalar() []byte {
+	start := r.off
+	if r.err != nil || start >= len(r.buf) {
+		return nil
+	}
+	switch c := r.buf[start]; {
+	case c < 0x80, c >= negFixint, c == formatNil, c == formatFalse, c == formatTrue:
+		r.off++
+	case c >= fixStr && c < formatNil, c == formatStr8, c == formatStr16:
+		r.StringBytes(MaxScalar)
+	case c == formatF64:
+		r.Float()
+	case c >= formatU8 && c <= formatU64:
+		r.Uint(math.MaxUint64)
+	case c >= formatI8 && c <= formatI64:
+		r.Int()
+	default:
+		return nil
+	}
+	if r.err != nil {
+		return nil
+	}
+	return r.buf[start:r.off:r.off]
 }
 
 // Nil reads nil.

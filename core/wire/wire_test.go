@@ -154,3 +154,56 @@ func rewrite(r *Reader, out []byte) []byte {
 		return out
 	}
 }
+
+func TestReader_scalars(t *testing.T) {
+	long := strings.Repeat("x", MaxScalar+1)
+	for name, c := range map[string]struct {
+		in   []byte
+		want int // bytes read; 0 is none
+		err  bool
+	}{
+		"nil":                    {AppendNil(nil), 1, false},
+		"bool":                   {AppendBool(nil, true), 1, false},
+		"small integer":          {AppendInt(nil, 5), 1, false},
+		"negative integer":       {AppendInt(nil, -5), 1, false},
+		"uint64":                 {AppendUint(nil, math.MaxUint64), 9, false},
+		"int64":                  {AppendInt(nil, math.MinInt64), 9, false},
+		"float":                  {AppendFloat(nil, 1.5), 9, false},
+		"short string":           {AppendString(nil, "abc"), 4, false},
+		"string of 40":           {AppendString(nil, long[:40]), 42, false},
+		"longest string":         {AppendString(nil, long[1:]), MaxScalar + 3, false},
+		"string over that":       {AppendString(nil, long), 0, false},
+		"bytes":                  {AppendBytes(nil, []byte{1}), 0, false},
+		"array":                  {AppendArray(nil, 0), 0, false},
+		"nothing":                {nil, 0, false},
+		"integer not minimal":    {[]byte{0xcc, 1}, 0, true},
+		"string not minimal":     {[]byte{0xd9, 1, 'a'}, 0, true},
+		"string cut":             {[]byte{0xa3, 'a'}, 0, true},
+		"string that is not UTF": {[]byte{0xa1, 0xff}, 0, true},
+		"float cut":              {[]byte{0xcb, 1}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewReader(c.in)
+			got := r.Scalar()
+			if len(got) != c.want || (r.Err() != nil) != c.err || c.want > 0 && !bytes.Equal(got, c.in) {
+				t.Errorf("Scalar gives %x, error %v", got, r.Err())
+			}
+			if c.want == 0 && !c.err && r.Offset() != 0 {
+				t.Errorf("%d bytes were read", r.Offset())
+			}
+		})
+	}
+}
+
+func TestReader_literals(t *testing.T) {
+	r := NewReader(AppendString(AppendString(nil, "ab"), "a"))
+	if r.Literal(AppendString(nil, "a")) || r.Offset() != 0 {
+		t.Error("another string is taken for the next")
+	}
+	if !r.Literal(AppendString(nil, "ab")) || !r.Literal(AppendString(nil, "a")) || r.Done("test") != nil {
+		t.Error("the strings are not read")
+	}
+	if r.Literal(AppendString(nil, "a")) || r.Literal([]byte{0}) {
+		t.Error("there is something behind the end")
+	}
+}
