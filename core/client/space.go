@@ -90,6 +90,7 @@ type runtime struct {
 	busy     map[id.FeedID]*storing
 
 	writing   bool // a block of own edits is being stored
+	ending    bool // the last of them are queued
 	recall    recall
 	lastWrite time.Time
 	edits     uint64 // counts local transactions

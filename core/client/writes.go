@@ -103,6 +103,7 @@ func (sp *Space) recalls(r *runtime, now time.Time) bool {
 // writeLast queues the edits that are not under way yet: the runtime ends, and
 // its queue stores what it holds. sp.mu is held.
 func (sp *Space) writeLast(r *runtime) {
+	r.ending = true
 	if fid, ok := sp.core.Writing(feed.Data); ok && r.sync.Lacks(fid) {
 		sp.core.Leave(feed.Data)
 	}
@@ -141,6 +142,12 @@ func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
 // maxLive is how many bytes of own blocks are sent to peers before they ask.
 const maxLive = 64 << 10
 
+// maxUndoAlong is how many steps of the undo stack are stored along with blocks that
+// nobody waits for. More of them in one write are of a loop of transactions that may
+// still go on: most steps would give way before anybody could undo them. They are
+// stored when the edits come to rest.
+const maxUndoAlong = 64
+
 // enqueueOwn stores own blocks and then announces them. A write that storage
 // refuses is tried again until it succeeds, since later blocks build on it;
 // done is called once, without locks, with nil unless the runtime ended before.
@@ -148,7 +155,7 @@ const maxLive = 64 << 10
 func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, done func(error)) {
 	job := storeJob{durability: d, own: true}
 	in.AddTo(&job.batch)
-	if in.Header.Kind == feed.Data {
+	if in.Header.Kind == feed.Data && (r.ending || r.flushing() || sp.core.DB().UndoRecords() <= maxUndoAlong) {
 		sp.addUndo(&job.batch, in)
 	}
 	live := [][]byte{} // what is more than a message is fetched by who wants it

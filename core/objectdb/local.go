@@ -132,6 +132,9 @@ func (db *DB) transact(timeMs int64, message []byte, remote bool, f func() error
 // readMessage reads what a transaction says of itself, if it does, and gives the
 // ops behind that.
 func readMessage(ops []byte) (message, rest []byte, err error) {
+	if len(ops) < 2 || ops[1] != localMessage {
+		return nil, ops, nil // most say nothing
+	}
 	r := wire.NewReader(ops)
 	if n := r.ArrayLen(math.MaxInt32); n != 2 || r.Uint(math.MaxUint8) != localMessage || r.Err() != nil {
 		return nil, ops, nil

@@ -49,19 +49,20 @@ type WrittenBurst struct {
 }
 
 // HasUndoRecords reports whether CutUndo may have something to give.
-func (db *DB) HasUndoRecords() bool {
+func (db *DB) HasUndoRecords() bool { return db.UndoRecords() > 0 }
+
+// UndoRecords is how many steps CutUndo may have to give.
+func (db *DB) UndoRecords() int {
 	u := &db.undo
-	if len(u.dropped) > 0 {
-		return true
-	}
+	n := len(u.dropped)
 	for _, stack := range [2][]*undoStep{u.undo, u.redo} {
 		for _, s := range stack {
 			if s.dirty {
-				return true
+				n++
 			}
 		}
 	}
-	return false
+	return n
 }
 
 // minPacked is up to what size a step is stored as it is: it makes room for another
