@@ -29,17 +29,9 @@ func Pack(payload []byte) []byte { return new(packer).pack(payload) }
 // packer packs payloads one after the other that are parts of one: what a sample of
 // one of them tells holds for some that follow.
 type packer struct {
-	how   packing
-	known int // for how many more that holds
+	coded bool // repetitions are not searched for
+	known int  // for how many more that holds
 }
-
-type packing uint8
-
-const (
-	packSearched packing = iota // repetitions are searched for
-	packCoded                   // bytes are coded by their frequency alone
-	packRaw                     // it does not shrink
-)
 
 func (p *packer) pack(payload []byte) []byte {
 	if len(payload) >= minDeflate {
@@ -74,28 +66,21 @@ func (p *packer) deflate(payload []byte) []byte {
 			p.sample(payload[len(payload)/2:][:sampleSize])
 		}
 		p.known--
-		switch p.how {
-		case packRaw:
-			return nil
-		case packCoded:
+		if p.coded {
 			return compress(&coders, flate.HuffmanOnly, payload)
 		}
 	}
 	return compress(&deflaters, flate.DefaultCompression, payload)
 }
 
-// sample decides how payloads like this one are packed. What does not shrink, as ids,
-// takes longest to find that out of, and mostly something else follows it.
+// sample decides how payloads like this one are packed. What does not shrink at all,
+// as ids, takes longest to search, in vain; mostly something else follows it.
 func (p *packer) sample(b []byte) {
 	coded := compress(&coders, flate.HuffmanOnly, b)
 	searched := compress(&deflaters, flate.DefaultCompression, b)
-	switch p.known = perSample; {
-	case searched == nil && coded == nil:
-		p.how, p.known = packRaw, 1
-	case coded != nil && (searched == nil || len(searched) > len(coded)-len(coded)/8):
-		p.how = packCoded
-	default:
-		p.how = packSearched
+	p.coded, p.known = searched == nil || coded != nil && len(searched) > len(coded)-len(coded)/8, perSample
+	if searched == nil {
+		p.known = 1
 	}
 }
 
