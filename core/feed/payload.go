@@ -67,7 +67,7 @@ func (p *packer) deflate(payload []byte) []byte {
 		}
 		p.known--
 		if p.coded {
-			return compress(&coders, flate.HuffmanOnly, payload)
+			return code(payload)
 		}
 	}
 	return compress(&deflaters, flate.DefaultCompression, payload)
@@ -76,12 +76,17 @@ func (p *packer) deflate(payload []byte) []byte {
 // sample decides how payloads like this one are packed. What does not shrink at all,
 // as ids, takes longest to search, in vain; mostly something else follows it.
 func (p *packer) sample(b []byte) {
-	coded := compress(&coders, flate.HuffmanOnly, b)
+	coded := code(b)
 	searched := compress(&deflaters, flate.DefaultCompression, b)
 	p.coded, p.known = searched == nil || coded != nil && len(searched) > len(coded)-len(coded)/8, perSample
 	if searched == nil {
 		p.known = 1
 	}
+}
+
+// code codes bytes by their frequency. It gives nil if the result is not shorter.
+func code(payload []byte) []byte {
+	return appendHuffman([]byte{deflatedPayload}, payload, len(payload)+1)
 }
 
 // compress deflates with a writer of that level, of which the pool has some.
