@@ -173,7 +173,12 @@ func huffmanDepths(weights *[literals]uint32, depths *[literals]uint8) int {
 	if len(leaves) == 1 { // the end alone: a code has one bit at least
 		leaves = append(leaves, 0)
 	}
-	slices.Sort(leaves)
+	for i, l := range leaves { // few, and a general sort is 15 KB of code
+		for ; i > 0 && leaves[i-1] > l; i-- {
+			leaves[i] = leaves[i-1]
+		}
+		leaves[i] = l
+	}
 	n := len(leaves)
 	parents := make([]int32, 2*n-1) // of the leaves, then of the nodes
 	sums := make([]uint64, 0, n-1)
