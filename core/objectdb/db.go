@@ -103,7 +103,7 @@ type DB struct {
 
 	sortKey []byte  // scratch of queries
 	records []byte  // scratch of Changes
-	decoded payload // scratch of Apply and Prepare
+	decoded payload // scratch of Apply and ApplySome
 	parents []egwalker.Event
 	names   byName
 	edits   []egwalker.Edit

@@ -3,8 +3,8 @@
 // It does no I/O, knows no clock and starts no goroutine; the caller serialises
 // all calls.
 //
-//   - DB: New, then Apply for each stored block in causal order, SetWriter for
-//     the feed to write to.
+//   - DB: New, then Apply for each stored block in causal order, or ApplySome bit by
+//     bit, SetWriter for the feed to write to.
 //   - Local: one transaction, visible at once or refused whole. It joins the
 //     open Burst; Cut hands over what becomes the next own block, and Written
 //     tells how that block is named.

@@ -18,6 +18,8 @@ const (
 	holdOps = 256
 	// holdStep is how many elements are read or applied between two questions.
 	holdStep = 64
+	// elementBytes is about what an element takes in a payload, without its value.
+	elementBytes = 16
 )
 
 // holding is a block that is applied bit by bit.
@@ -56,14 +58,15 @@ func (db *DB) ApplySome(b Block, enough func() bool) (done bool, err error) {
 		return db.goOnHolding(enough), nil
 	}
 	db.finish()
-	if db.Has(b.Ref) {
-		return true, nil
+	small := len(b.Payload) < elementBytes*db.holdOps
+	if small && !db.long || db.Has(b.Ref) {
+		return true, db.Apply(b)
 	}
 	parents, err := db.graph.Check(b.Ref, b.Prev, b.Deltas)
 	if err != nil {
 		return false, err
 	}
-	if done, err := db.read(b, enough); err != nil || !done {
+	if done, err := db.read(b, small, enough); err != nil || !done {
 		return false, err
 	}
 	if !db.prepare(b, parents, enough) {
@@ -83,9 +86,16 @@ func (db *DB) ApplySome(b Block, enough func() bool) (done bool, err error) {
 // nothing in it can be wrong any more.
 func (db *DB) Holds(r feed.Ref) bool { return db.held != nil && db.held.block.Ref == r }
 
-// read decodes the payload of a block into db.decoded.
-func (db *DB) read(b Block, enough func() bool) (done bool, err error) {
+// read decodes the payload of a block into db.decoded, a small one at once.
+func (db *DB) read(b Block, small bool, enough func() bool) (done bool, err error) {
 	q := &db.prepared
+	if small && q.of != b.Ref {
+		db.forgetPrepared()
+		if err := db.decoded.decode(b.Payload, db.limits); err != nil {
+			return false, err
+		}
+		q.of, q.decoded = b.Ref, true
+	}
 	if q.of != b.Ref {
 		db.forgetPrepared()
 		d, err := db.decoded.begin(b.Payload, db.limits)

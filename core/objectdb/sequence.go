@@ -109,7 +109,7 @@ func (s *sequence) merge(db *DB, n crdt.Node, past crdt.Past, ops []egwalker.Op)
 	return edits
 }
 
-// noteLong has Prepare look at blocks once a replay may take long.
+// noteLong has ApplySome look at what blocks edit once a replay may take long.
 func (db *DB) noteLong(s *sequence) {
 	if s.history.OpCount() >= db.many {
 		db.long = true

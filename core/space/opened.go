@@ -22,6 +22,11 @@ const bigPayload = 16 << 10
 // s.opened.
 func (s *Space) openChange(f *feedState, at feed.Ref, change []*feed.Block, key keys.Secret, enough func() bool) (done bool, err error) {
 	o := &s.opened
+	if len(change) == 1 && o.of != at {
+		payload, err := feed.OpenParts(change, key)
+		*o = opened{feed: f, of: at, payload: payload}
+		return err == nil && (enough == nil || len(payload) < bigPayload || !enough()), err
+	}
 	if o.of != at {
 		if n, err := feed.Group(change); err != nil || n != len(change) {
 			_, err := feed.OpenParts(change, key) // says what is wrong
