@@ -14,7 +14,9 @@ type PropertyChange struct {
 	// Before and After are encoded values, with what containers hold, but without
 	// the names of items: as Local takes them. Nil is no value.
 	Before, After []byte
-	// Delta is how a text became another: then the values are nil.
+	// Delta is how a text became another, and is formatted in another way: then the
+	// values are nil. In a list, whose values stand for all that is in it, these are
+	// equal if it is only that texts are formatted in another way.
 	Delta []TextStep
 }
 
@@ -68,7 +70,15 @@ func (d *differ) values(x, y []byte) {
 			d.maps(x, y)
 			return
 		case valueText:
-			c.Delta = TextDelta(charsOf(x), charsOf(y))
+			if c.Delta = formattedDelta(x, y); len(c.Delta) > 0 { // else it only grows in another way
+				d.out = append(d.out, c)
+			}
+			return
+		case valueList:
+			if bytes.Equal(appendShown(nil, x, true), appendShown(nil, y, true)) {
+				return
+			}
+			c.Before, c.After = appendNameless(nil, x), appendNameless(nil, y)
 			d.out = append(d.out, c)
 			return
 		}
@@ -126,7 +136,7 @@ func (d *Difference) Add(object id.ObjectID, before, after []byte) {
 //
 // added and removed are 16-byte ids. An empty before or after is no value. A step
 // is a str to insert, a positive number of code units to retain, or a negative one
-// to delete.
+// to delete; with marks [step, name, value, ...].
 func (d *Difference) Append(b []byte) []byte {
 	b = wire.AppendArray(b, 3)
 	for _, list := range [][]id.ObjectID{d.Added, d.Removed} {
@@ -155,10 +165,19 @@ func (c *PropertyChange) append(b []byte) []byte {
 	b = AppendKeys(wire.AppendArray(b, 2), c.Path)
 	b = wire.AppendArray(b, len(c.Delta))
 	for _, s := range c.Delta {
+		if s.Attributes != nil {
+			r := wire.NewReader(s.Attributes)
+			b = wire.AppendArray(b, 1+r.ArrayLen(len(s.Attributes)))
+		}
 		if s.Insert != "" {
 			b = wire.AppendString(b, s.Insert)
 		} else {
 			b = wire.AppendInt(b, int64(s.Retain-s.Delete))
+		}
+		if s.Attributes != nil {
+			r := wire.NewReader(s.Attributes)
+			r.ArrayLen(len(s.Attributes))
+			b = append(b, r.Rest()...)
 		}
 	}
 	return b

@@ -12,6 +12,10 @@ import (
 type TextStep struct {
 	Retain, Delete int
 	Insert         string
+	// Attributes are the marks [name, value, ...] of what is inserted, or that what is
+	// passed over gets, the names ascending; nil as a value takes a mark away. Without
+	// any they are nil.
+	Attributes []byte
 }
 
 const (

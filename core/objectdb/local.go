@@ -33,10 +33,12 @@ const (
 	localFormat  = 10 // [key...], from, to, only bool, [name, expand, value, ...]: marks for a part of the text there, with only set no others; expand is 1 in front, 2 behind, their sum or 0; the value nil takes a mark away
 
 	localMessage = 11 // str, no object; the first only: what the transaction says of itself
+
+	localFormats = 12 // [key...], [from, to, name, expand, value, ...]: many marks, each for a part of the text there
 )
 
 // localArity is the number of elements of each op.
-var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5, localFormat: 7}
+var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDelete: 2, localRestore: 2, localAdd: 4, localEdit: 6, localSplice: 6, localMove: 5, localFormat: 7, localFormats: 4}
 
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
@@ -208,6 +210,10 @@ func (db *DB) localOp(r *wire.Reader, ops []byte) {
 	case localFormat:
 		if at, _ := db.localPath(r, c, false); r.Err() == nil {
 			db.localFormat(r, ops, at)
+		}
+	case localFormats:
+		if at, _ := db.localPath(r, c, false); r.Err() == nil {
+			db.localFormats(r, ops, at)
 		}
 	case localSplice, localMove:
 		if at, depth := db.localPath(r, c, false); r.Err() == nil {

@@ -233,12 +233,20 @@ func (db *DB) appendAttributes(to []byte, m *marks, over []int32) []byte {
 // segments goes through the characters between two positions in parts that have
 // the same marks over them.
 func (db *DB) segments(m *marks, from, end int32, f func(from, end int32, over []int32)) {
+	db.segmentsOf(m, none, from, end, f)
+}
+
+// segmentsOf is segments for the marks of one name, or with none of all.
+func (db *DB) segmentsOf(m *marks, name, from, end int32, f func(from, end int32, over []int32)) {
 	var over []int32
 	at := int32(0)
 	for i := range m.bounds {
 		b := &m.bounds[i]
 		if b.at >= end {
 			break
+		}
+		if name != none && b.mark != noMark && m.rows[b.mark/2].name != name {
+			continue
 		}
 		if low := max(at, from); b.at > low {
 			f(low, b.at, over)

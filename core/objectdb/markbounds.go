@@ -2,6 +2,7 @@ package objectdb
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt/egwalker"
 )
@@ -26,34 +27,40 @@ func (m *marks) editor() *boundEditor {
 
 // settle gives the marks their boundaries.
 func (e *boundEditor) settle() {
-	for len(e.rest) > 0 {
-		e.right()
-	}
+	e.right(len(e.rest))
 	e.m.bounds = e.front
 }
 
-func (e *boundEditor) right() {
-	last := len(e.rest) - 1
-	b := e.rest[last]
-	b.at += e.by
-	e.front, e.rest = append(e.front, b), e.rest[:last]
+// right moves the cursor behind so many boundaries, and left in front of so many.
+func (e *boundEditor) right(n int) {
+	last := len(e.rest) - n
+	for _, b := range slices.Backward(e.rest[last:]) {
+		b.at += e.by
+		e.front = append(e.front, b)
+	}
+	e.rest = e.rest[:last]
 }
 
-func (e *boundEditor) left() {
-	last := len(e.front) - 1
-	b := e.front[last]
-	b.at -= e.by
-	e.front, e.rest = e.front[:last], append(e.rest, b)
+func (e *boundEditor) left(n int) {
+	last := len(e.front) - n
+	for _, b := range slices.Backward(e.front[last:]) {
+		b.at -= e.by
+		e.rest = append(e.rest, b)
+	}
+	e.front = e.front[:last]
 }
 
 // seek moves the cursor behind the boundaries before which is true, which is so of
 // the first ones: by their position and how many are in front of them.
 func (e *boundEditor) seek(before func(at, i int32) bool) int32 {
-	for n := len(e.front); n > 0 && !before(e.front[n-1].at, int32(n-1)); n-- {
-		e.left()
+	n := len(e.front)
+	if n > 0 && !before(e.front[n-1].at, int32(n-1)) {
+		e.left(n - sort.Search(n, func(i int) bool { return !before(e.front[i].at, int32(i)) }))
+		return int32(len(e.front))
 	}
-	for n := len(e.rest); n > 0 && before(e.rest[n-1].at+e.by, int32(len(e.front))); n-- {
-		e.right()
+	m := len(e.rest)
+	if m > 0 && before(e.rest[m-1].at+e.by, int32(n)) {
+		e.right(sort.Search(m, func(i int) bool { return !before(e.rest[m-1-i].at+e.by, int32(n+i)) }))
 	}
 	return int32(len(e.front))
 }

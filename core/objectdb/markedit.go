@@ -50,8 +50,10 @@ func (db *DB) format(c int32, list ...newMark) (err error) {
 	bounds, settle := boundaries(m), func() {}
 	if len(list) > 1 {
 		before = db.formattedRuns(x)
-		e := m.editor()
-		bounds, settle = e, e.settle
+		if far := sweepOf(x); !slices.ContainsFunc(list, func(f newMark) bool { return far(f.from) || far(f.end) }) {
+			e := m.editor()
+			bounds, settle = e, e.settle
+		}
 	}
 	for i := range list {
 		if err = db.bindMark(x, c, bounds, &list[i]); err != nil {
@@ -101,7 +103,7 @@ func (db *DB) hasMark(c, name, from, end int32, value []byte) bool {
 		return bytes.Equal(value, markRemoved)
 	}
 	has := true
-	db.segments(m, from, end, func(_, _ int32, over []int32) {
+	db.segmentsOf(m, name, from, end, func(_, _ int32, over []int32) {
 		now := markRemoved
 		if w := m.winner(over, name); w != noMark {
 			now = m.value(w)
@@ -228,8 +230,23 @@ func hasBoundary(ops []egwalker.Op) bool {
 	return slices.ContainsFunc(ops, func(o egwalker.Op) bool { return o.Kind > egwalker.Delete })
 }
 
-// manyEdits is from how many edits on a boundEditor makes them.
-const manyEdits = 16
+// manyEdits is from how many edits on a boundEditor makes them, if they go through the
+// text no more than maxSweeps times: where they jump it has too far to go.
+const (
+	manyEdits = 16
+	maxSweeps = 16
+)
+
+// sweepOf is asked for one place of a text after the other, and reports whether the way
+// is too long.
+func sweepOf(x *textState) (far func(pos int32) bool) {
+	left, at := maxSweeps*(int64(x.history.Length())+manyEdits), int32(0)
+	return func(pos int32) bool {
+		left -= int64(max(pos-at, at-pos))
+		at = pos
+		return left < 0
+	}
+}
 
 // mergeMarked does to a text with marks, old or new, the edits that a block comes
 // to. Two boundaries after the other are those of one mark, in the order of the
@@ -240,7 +257,7 @@ func (db *DB) mergeMarked(c int32, edits []egwalker.Edit, content []byte, format
 		x.marks = &marks{}
 	}
 	w := &markMerge{db: db, x: x, c: c, bounds: x.marks, settle: func() {}, formats: formats}
-	if len(edits) >= manyEdits {
+	if far := sweepOf(x); len(edits) >= manyEdits && !slices.ContainsFunc(edits, func(e egwalker.Edit) bool { return far(e.Pos) }) {
 		e := x.marks.editor()
 		w.bounds, w.settle = e, e.settle
 	}
@@ -339,7 +356,7 @@ func (db *DB) logFormat(x *textState, c, row int32, on, local bool) {
 	}
 	m := x.marks
 	name := m.rows[row].name
-	db.segments(m, 0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
+	db.segmentsOf(m, name, 0, int32(db.ropes.Len(x.content)), func(from, end int32, over []int32) {
 		if m.winner(over, name) != row {
 			return
 		}

@@ -77,3 +77,32 @@ func (db *DB) localFormat(r *wire.Reader, ops []byte, p place) {
 		r.Fail(db.formatOnly(child, named, int32(from), int32(end)))
 	}
 }
+
+// localFormats reads marks, each for a part of a text of its own, and makes them.
+func (db *DB) localFormats(r *wire.Reader, ops []byte, p place) {
+	n := r.ArrayLen(math.MaxInt32)
+	if r.Err() == nil && n%5 != 0 {
+		r.Fail(fmt.Errorf("marks of %d values, want five for each", n))
+	}
+	child := db.childOf(p.container, p.key, typeText)
+	if r.Err() == nil && child == none {
+		r.Fail(errs.New("objectdb.Local", errs.NotFound, "there is no text"))
+	}
+	var list []newMark
+	for ; n > 0 && r.Err() == nil; n -= 5 {
+		f := newMark{from: int32(r.Uint(math.MaxInt32)), end: int32(r.Uint(math.MaxInt32))}
+		name := db.limits.readKey(r)
+		f.expand = r.Uint(expandBefore | expandAfter)
+		start := r.Offset()
+		db.limits.readMark(r)
+		if r.Err() == nil {
+			f.name, f.value = db.internKey(name), ops[start:r.Offset()]
+			r.Fail(db.checkFormat(db.textOf(child), f.from, f.end))
+			list = append(list, f)
+		}
+	}
+	if r.Err() == nil {
+		db.tx.touch(p.container)
+		r.Fail(db.format(child, list...))
+	}
+}

@@ -38,19 +38,26 @@ func (db *DB) formattedParts(x *textState) []formatted {
 	return parts
 }
 
-// fillMarks writes the marks of a text, whose content is there. Each grows as
-// those do that it stands for.
+// formatsOf are the marks that make a text be formatted as one is. Each grows as those
+// do that it stands for.
+func (db *DB) formatsOf(x *textState) (list []newMark) {
+	m, expands := x.marks, x.marks.expands()
+	for _, p := range db.formattedParts(x) {
+		list = append(list, newMark{p.from, p.end, m.rows[p.first].name, expands[p.first]&expandBefore | expands[p.last]&expandAfter, m.value(p.first)})
+	}
+	return list
+}
+
+// fillMarks writes the marks of a text, whose content is there.
 func (w *stateWriter) fillMarks(c int32) {
 	x := w.db.textOf(c)
 	if x.marks == nil {
 		return
 	}
-	m, expands := x.marks, x.marks.expands()
-	for _, p := range w.db.formattedParts(x) {
-		b := wire.AppendUint(wire.AppendUint(w.head(localFormat), uint64(p.from)), uint64(p.end))
+	for _, f := range w.db.formatsOf(x) {
+		b := wire.AppendUint(wire.AppendUint(w.head(localFormat), uint64(f.from)), uint64(f.end))
 		b = wire.AppendArray(wire.AppendBool(b, false), 3)
-		b = wire.AppendString(b, string(w.db.keys.At(m.rows[p.first].name)))
-		b = wire.AppendUint(b, expands[p.first]&expandBefore|expands[p.last]&expandAfter)
-		w.b = append(b, m.value(p.first)...)
+		b = wire.AppendUint(wire.AppendString(b, string(w.db.keys.At(f.name))), f.expand)
+		w.b = append(b, f.value...)
 	}
 }

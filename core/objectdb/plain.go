@@ -8,7 +8,9 @@ import (
 )
 
 // Plain gives the contents of an object as a map that means the same outside of
-// this database: texts are [7, str], and the items of a list stand behind the
+// this database: texts are [7, str], those that were ever formatted [7, str, [from, end,
+// name, expand, value, ...]] with the parts that have one value of one mark, by their
+// beginning, then by name, and how each grows; and the items of a list stand behind the
 // names by which all replicas know them: [6, bin16, value, bin16, value, ...]. It
 // gives nil for an object that was not created, or is deleted. The caller owns the
 // bytes.
@@ -60,7 +62,7 @@ func entries(raw []byte) []entry {
 // charsOf is the content of a plain text.
 func charsOf(raw []byte) []byte {
 	r := wire.NewReader(raw)
-	r.ArrayLen(2)
+	r.ArrayLen(3)
 	r.Uint(math.MaxUint8)
 	return r.StringBytes(math.MaxInt32)
 }
@@ -73,10 +75,16 @@ func numberOf(raw []byte) int64 {
 	return r.Int()
 }
 
-// appendNameless appends a plain value as Local takes it: without the names of
-// items.
-func appendNameless(b, raw []byte) []byte {
+// appendNameless appends a plain value as Local takes it: without the names of items
+// and the marks of texts.
+func appendNameless(b, raw []byte) []byte { return appendShown(b, raw, false) }
+
+// appendShown is appendNameless; with marks it keeps these, but for how they grow.
+func appendShown(b, raw []byte, marks bool) []byte {
 	kind := containerKind(raw)
+	if kind == valueText {
+		return appendShownText(b, raw, marks)
+	}
 	if kind != valueMap && kind != valueList {
 		return append(b, raw...)
 	}
@@ -90,7 +98,7 @@ func appendNameless(b, raw []byte) []byte {
 		if kind == valueMap {
 			b = wire.AppendString(b, e.name)
 		}
-		b = appendNameless(b, e.value)
+		b = appendShown(b, e.value, marks)
 	}
 	return b
 }

@@ -137,9 +137,7 @@ func (db *DB) appendWord(b []byte, w uint64) []byte {
 			return db.appendList(b, child)
 		case typeText:
 			if db.plainly {
-				content := db.textOf(child).content
-				chars := db.ropes.Append(nil, content, 0, db.ropes.Len(content))
-				return wire.AppendString(wire.AppendUint(wire.AppendArray(b, 2), valueText), string(chars))
+				return db.appendPlainText(b, child)
 			}
 			return wire.AppendUint(wire.AppendUint(wire.AppendArray(b, 2), valueText), uint64(child))
 		}

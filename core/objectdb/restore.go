@@ -12,7 +12,8 @@ import (
 // RestoreOps gives the local ops after which the objects are as they were in past,
 // a database that holds a version of this one: those that can be seen there have
 // the same contents, the others are deleted. What was edited since is edited back
-// by as little as it takes: texts and lists by parts, counters by the difference.
+// by as little as it takes: texts and lists by parts, counters by the difference,
+// and texts are formatted anew where they are formatted in another way.
 // Nothing is changed here. No ops are needed where nothing differs.
 func (db *DB) RestoreOps(past *DB, objects []id.ObjectID) []byte {
 	r := restorer{}
@@ -89,12 +90,12 @@ func (r *restorer) value(x, y []byte) {
 			r.maps(x, y)
 			return
 		case valueList:
-			if !bytes.Equal(appendNameless(nil, x), appendNameless(nil, y)) {
+			if !bytes.Equal(appendShown(nil, x, true), appendShown(nil, y, true)) {
 				r.list(entries(x), entries(y))
 			}
 			return
 		case valueText:
-			r.text(charsOf(x), charsOf(y))
+			r.text(x, y)
 			return
 		case valueCounter:
 			r.op(localAdd)
@@ -104,11 +105,13 @@ func (r *restorer) value(x, y []byte) {
 	}
 	r.op(localSet)
 	r.ops = appendNameless(r.ops, x)
+	r.fill(x)
 }
 
 func (r *restorer) text(before, now []byte) {
+	steps := TextDelta(charsOf(now), charsOf(before))
 	pos := 0
-	for _, s := range TextDelta(now, before) {
+	for _, s := range steps {
 		pos += s.Retain
 		if s.Delete == 0 && s.Insert == "" {
 			continue
@@ -124,6 +127,7 @@ func (r *restorer) text(before, now []byte) {
 			}
 		}
 	}
+	r.formats(steps, before, now)
 }
 
 // list makes before of now: items that came since are removed, those that are in
@@ -167,6 +171,9 @@ func (r *restorer) splice(at, removed int, items []entry) {
 	r.ops = wire.AppendArray(r.ops, len(items))
 	for _, e := range items {
 		r.ops = appendNameless(r.ops, e.value)
+	}
+	for i, e := range items {
+		r.at(wire.AppendUint(nil, uint64(at+i)), func() { r.fill(e.value) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package objectdb
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/echospace/echospace/core/wire"
@@ -66,6 +67,9 @@ func (run *undoRun) insert(last *undoRecord, records []undoRecord) error {
 		run.stamps[value], run.stamps[slot] = db.fields.At(it.field).At, db.slotRows.At(it.shown).at
 		if child := childWord(db.fields.At(it.field).Value); old.child != none && child != none {
 			run.inside(old.child, child)
+			if err := db.formatLike(child, old.child); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -103,6 +107,61 @@ func (run *undoRun) inside(old, now int32) {
 		}
 		f = e.Link
 	}
+}
+
+// formatLike formats the texts in a new container as those are in the one that it
+// stands for, where they still hold the same.
+func (db *DB) formatLike(c, old int32) error {
+	a, b := db.containers.At(old), db.containers.At(c)
+	if a.kind != b.kind {
+		return nil
+	}
+	children := func(x, y uint64) error {
+		if x, y := childWord(x), childWord(y); x != none && y != none {
+			return db.formatLike(y, x)
+		}
+		return nil
+	}
+	switch a.kind {
+	case typeText:
+		return db.formatLikeText(c, old)
+	case typeMap:
+		for f := a.first; f != none; {
+			e := *db.fields.At(f)
+			if g := db.field(c, e.Tag); g != none {
+				if err := children(e.Value, db.fields.At(g).Value); err != nil {
+					return err
+				}
+			}
+			f = e.Link
+		}
+	case typeList:
+		was, is := db.shownValues(old), db.shownValues(c)
+		for i := range min(len(was), len(is)) {
+			if err := children(was[i], is[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shownValues are the values of the items of a list.
+func (db *DB) shownValues(c int32) (words []uint64) {
+	for _, s := range db.listOf(c).slots {
+		if db.isShown(s) {
+			words = append(words, db.fields.At(db.items.At(db.slotRows.At(s).item).field).Value)
+		}
+	}
+	return words
+}
+
+func (db *DB) formatLikeText(c, old int32) error {
+	x, y := db.textOf(old), db.textOf(c)
+	if x.marks == nil || !bytes.Equal(db.ropes.Append(nil, x.content, 0, db.ropes.Len(x.content)), db.ropes.Append(nil, y.content, 0, db.ropes.Len(y.content))) {
+		return nil
+	}
+	return db.format(c, db.formatsOf(x)...)
 }
 
 // move moves an item back.

@@ -223,6 +223,47 @@ func TestUndo_O12_formatOfOthersGoesOn(t *testing.T) {
 	a.wantMarked(`{color:"red"|The }{color:"blue"|fox ran}`)
 }
 
+// TestUndo_O12_formatInItems: items of a list that come back have their texts formatted
+// as they were, however deep these are, and whatever reload comes in between.
+func TestUndo_O12_formatInItems(t *testing.T) {
+	one, yes := objID(1), vBool(true)
+	for _, images := range []bool{false, true} {
+		a, b := newSite(t, 1), newSite(t, 2)
+		a.images = images
+		a.do(opCreate(one, map[string][]byte{"l": vList(vText("first"), vMap(map[string][]byte{"t": vText("second"), "l": vList(vInt(1), vText("third"))}), vText("last"))}))
+		a.do(opFormat(one, 1, 3, []markOf{{"bold", expandAfter, yes}, {"link", 0, vStr("x")}}, "l", 0), opFormat(one, 0, 6, []markOf{{"bold", expandBefore, yes}}, "l", 1, "t"),
+			opFormat(one, 0, 6, []markOf{{"bold", expandBefore, vNil()}}, "l", 1, "t"), opFormat(one, 2, 5, []markOf{{"note", 0, vInt(1)}}, "l", 1, "l", 1))
+		sync(a, b)
+		a.db.ClearUndo()
+		stored := undoRecords{}
+		shown := func(s *site) string { return fmt.Sprintf("%x", appendShown(nil, s.db.Plain(one), true)) }
+		was := shown(a)
+		a.do(opSplice(one, 0, 2, nil, "l"))
+		gone := shown(a)
+		for range 3 {
+			if bad := a.reload(stored, a, b); len(bad) > 0 {
+				t.Fatalf("steps %v do not read", bad)
+			}
+			a.undo(true)
+			if got := shown(a); got != was {
+				t.Fatalf("images=%v: undone it is %s\nand was %s", images, got, was)
+			}
+			if bad := a.reload(stored, a, b); len(bad) > 0 {
+				t.Fatalf("steps %v do not read", bad)
+			}
+			a.redo(true)
+			if got := shown(a); got != gone {
+				t.Fatalf("images=%v: done again it is %s\nand was %s", images, got, gone)
+			}
+		}
+		a.undo(true)
+		sync(a, b)
+		if got := shown(b); got != was {
+			t.Fatalf("the other holds %s\nnot %s", got, was)
+		}
+	}
+}
+
 // TestUndo_O12_formatObservers: who watches a text is told what an undo makes of its
 // marks.
 func TestUndo_O12_formatObservers(t *testing.T) {

@@ -66,3 +66,44 @@ func BenchmarkUndoMarked(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRestoreMarked restores such a text that was deleted as a whole, and one of
+// which every mark was taken away; and tells how it differed.
+func BenchmarkRestoreMarked(b *testing.B) {
+	for _, n := range []int{100, 1000, 2000, 10_000} {
+		for _, kind := range []string{"deleted", "unmarked"} {
+			b.Run(fmt.Sprintf("%s/%d marks", kind, n), func(b *testing.B) {
+				var diff float64
+				for range b.N {
+					b.StopTimer()
+					s, was := newSite(b, 1), newSite(b, 2)
+					s.do(opCreate(objID(1), map[string][]byte{"t": vText(strings.Repeat("some words ", 10_000))}))
+					rng := rand.New(rand.NewPCG(1, 0))
+					for i := range n {
+						from := rng.IntN(109_900)
+						s.mark(from, from+1+rng.IntN(100), fmt.Sprint("mark", i%3), vBool(true))
+					}
+					was.apply(s.flush()...)
+					if kind == "deleted" {
+						s.edit(s.text(1, "t"), 0, 110_000, "")
+					} else {
+						s.do(opFormatOnly(objID(1), 0, 110_000, nil, "t"))
+					}
+					if err := s.db.WatchText(s.text(1, "t"), true); err != nil {
+						b.Fatal(err)
+					}
+					before := b.Elapsed()
+					b.StartTimer()
+					if len(DiffPlain(was.db.Plain(objID(1)), s.db.Plain(objID(1)))) != 1 {
+						b.Fatal("no difference")
+					}
+					diff += float64((b.Elapsed() - before).Microseconds()) / 1000
+					if err := s.db.Rewrite(s.db.RestoreOps(was.db, s.db.ObjectIDs()), 3000, ""); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(diff/float64(b.N), "diff-ms")
+			})
+		}
+	}
+}

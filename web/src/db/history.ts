@@ -6,6 +6,7 @@ import { reserved } from './definition.js';
 import { wholeNumber } from './filter.js';
 import { idSize, keyBytes, keyFromHex, keysIn, keyToHex } from './ids.js';
 import { objectNodeOf } from './live.js';
+import { readMarks } from './marks.js';
 import { PastCore, ReadonlyDatabase } from './readonly.js';
 import { type Text, textAccess } from './text.js';
 import type { TextOp } from './textdelta.js';
@@ -67,7 +68,8 @@ export interface ChangedObject {
 
 /**
  * How one property differs. Values are plain: nested objects and lists as they would
- * be in JSON, texts as strings, counters as numbers, references as ids.
+ * be in JSON, texts as strings, counters as numbers, references as ids. A list is told
+ * too if only a text in it is formatted in another way: then before and after are equal.
  */
 export interface PropertyChange {
   /** The names from the object on; a list is told as a whole. */
@@ -76,7 +78,7 @@ export interface PropertyChange {
   readonly before?: unknown;
   /** Undefined if the property is not there, and where there is a delta. */
   readonly after?: unknown;
-  /** How a text became another, as in `TextEvent`. */
+  /** How a text became another, and is formatted in another way, as in `TextEvent`. */
   readonly delta?: readonly TextOp[];
 }
 
@@ -282,6 +284,13 @@ function readPropertyChange(r: Reader): PropertyChange {
 }
 
 function readStep(r: Reader): TextOp {
+  const size = r.peek() === 'array' ? r.array() : 1;
+  const step = readPlainStep(r);
+  const attributes = readMarks(r, size - 1);
+  return attributes ? ({ ...step, attributes } as TextOp) : step;
+}
+
+function readPlainStep(r: Reader): TextOp {
   if (r.peek() === 'str') return { insert: r.str() };
   const n = r.int();
   return n > 0 ? { retain: n } : { delete: -n };

@@ -251,6 +251,69 @@ describe('versions', () => {
     await client.destroy();
   });
 
+  test('O16 diff, restore, history and at know how texts are formatted', async () => {
+    const { client, space } = await makeSpace();
+    const task = space.db.add<Task>({ title: 'a', body: new Text('The quick fox') });
+    task.body?.format(4, 9, { bold: true });
+    task.body?.format(10, 13, { link: 'https://example.org', 'comment:1': 'whose?' });
+    const a = await space.db.version();
+    const was = task.body?.toDelta();
+    task.body?.format(0, 13, { bold: null, link: 'https://example.com' });
+    task.body?.insert(13, ' ran', { italic: true });
+    task.body?.delete(0, 4);
+    const b = await space.db.version();
+    const now = task.body?.toDelta();
+    const body = async (from: Version, to: Version) =>
+      (await space.db.diff(from, to)).changed.flatMap(({ changes }) => changes);
+    assert.deepEqual(await body(a, b), [
+      {
+        path: ['body'],
+        delta: [
+          { delete: 4 },
+          { retain: 5, attributes: { bold: null, link: 'https://example.com' } },
+          { retain: 4, attributes: { link: 'https://example.com' } },
+          { insert: ' ran', attributes: { italic: true } },
+        ],
+      },
+    ]);
+    const back = await body(b, a);
+    assert.deepEqual(back, [
+      {
+        path: ['body'],
+        delta: [
+          { insert: 'The ' },
+          { retain: 5, attributes: { bold: true, link: null } },
+          { retain: 1, attributes: { link: null } },
+          { retain: 3, attributes: { link: 'https://example.org' } },
+          { delete: 4 },
+        ],
+      },
+    ]);
+    const touched = (await space.db.history(task)).map((change) => words(change, { [task.id]: 'task' }));
+    assert.deepEqual([touched[0], touched.at(-1)], ['edit task(body)', 'create task(body title)']);
+    const past = await space.db.at(a);
+    assert.deepEqual(past.get<Task>(task.id)?.body?.toDelta(), was);
+    past.close();
+    const seen: TextEvent[] = [];
+    task.body?.observe((event) => seen.push(event));
+    await space.db.restore(a);
+    assert.deepEqual(task.body?.toDelta(), was);
+    assert.deepEqual(
+      seen.map(({ delta }) => delta),
+      [back[0]?.delta],
+    );
+    assert.deepEqual(await space.db.diff(a, await space.db.version()), {
+      added: [],
+      removed: [],
+      changed: [],
+    });
+    space.db.undo.undo();
+    assert.deepEqual(task.body?.toDelta(), now);
+    space.db.undo.redo();
+    assert.deepEqual(task.body?.toDelta(), was);
+    await client.destroy();
+  });
+
   test('O16 restore makes it what it was, in one transaction that is seen by all who watch', async () => {
     const { client, space } = await makeSpace();
     const friend = space.db.add<Task>({ title: 'friend' });
