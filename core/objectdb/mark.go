@@ -3,6 +3,7 @@ package objectdb
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
@@ -164,12 +165,9 @@ func (db *DB) cover(m *marks, over []int32, b *boundary) []int32 {
 
 func (db *DB) addOver(m *marks, over []int32, row int32) []int32 {
 	r := &m.rows[row]
-	at, _ := slices.BinarySearchFunc(over, r, func(other int32, r *mark) int {
-		o := &m.rows[other]
-		if o.name != r.name {
-			return int(o.name) - int(r.name)
-		}
-		return db.graph.Compare(o.at, r.at)
+	at := sort.Search(len(over), func(i int) bool {
+		o := &m.rows[over[i]]
+		return o.name > r.name || o.name == r.name && db.graph.Compare(o.at, r.at) > 0
 	})
 	return slices.Insert(over, at, row)
 }
@@ -183,9 +181,9 @@ func dropOver(over []int32, row int32) []int32 {
 
 // winner is the latest mark of a name among those over a character, or noMark.
 func (m *marks) winner(over []int32, name int32) int32 {
-	for _, row := range slices.Backward(over) {
-		if m.rows[row].name == name {
-			return row
+	for i := len(over) - 1; i >= 0; i-- {
+		if m.rows[over[i]].name == name {
+			return over[i]
 		}
 	}
 	return noMark

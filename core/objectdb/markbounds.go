@@ -1,7 +1,6 @@
 package objectdb
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/echospace/echospace/core/crdt/egwalker"
@@ -20,7 +19,9 @@ type boundEditor struct {
 
 func (m *marks) editor() *boundEditor {
 	e := &boundEditor{m: m, rest: m.bounds, front: make([]boundary, 0, len(m.bounds)+2)}
-	slices.Reverse(e.rest)
+	for i, j := 0, len(e.rest)-1; i < j; i, j = i+1, j-1 {
+		e.rest[i], e.rest[j] = e.rest[j], e.rest[i]
+	}
 	m.bounds = nil
 	return e
 }
@@ -34,7 +35,8 @@ func (e *boundEditor) settle() {
 // right moves the cursor behind so many boundaries, and left in front of so many.
 func (e *boundEditor) right(n int) {
 	last := len(e.rest) - n
-	for _, b := range slices.Backward(e.rest[last:]) {
+	for i := len(e.rest) - 1; i >= last; i-- {
+		b := e.rest[i]
 		b.at += e.by
 		e.front = append(e.front, b)
 	}
@@ -43,7 +45,8 @@ func (e *boundEditor) right(n int) {
 
 func (e *boundEditor) left(n int) {
 	last := len(e.front) - n
-	for _, b := range slices.Backward(e.front[last:]) {
+	for i := len(e.front) - 1; i >= last; i-- {
+		b := e.front[i]
 		b.at -= e.by
 		e.rest = append(e.rest, b)
 	}

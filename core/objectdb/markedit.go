@@ -36,8 +36,15 @@ type boundaries interface {
 // those that it made are a part of the transaction as it is.
 func (db *DB) format(c int32, list ...newMark) (err error) {
 	x := db.textOf(c)
-	list = slices.DeleteFunc(list, func(f newMark) bool { return f.from == f.end })
-	if len(list) == 0 {
+	some := list[:0]
+	far, sweeps := sweepOf(x), true
+	for _, f := range list {
+		if f.from < f.end {
+			some = append(some, f)
+			sweeps = sweeps && !far(f.from) && !far(f.end)
+		}
+	}
+	if list = some; len(list) == 0 {
 		return nil
 	}
 	undo := undo{kind: undoFormat, row: c, text: &textUndo{mark: x.mark()}}
@@ -50,7 +57,7 @@ func (db *DB) format(c int32, list ...newMark) (err error) {
 	bounds, settle := boundaries(m), func() {}
 	if len(list) > 1 {
 		before = db.formattedRuns(x)
-		if far := sweepOf(x); !slices.ContainsFunc(list, func(f newMark) bool { return far(f.from) || far(f.end) }) {
+		if sweeps {
 			e := m.editor()
 			bounds, settle = e, e.settle
 		}
@@ -257,7 +264,11 @@ func (db *DB) mergeMarked(c int32, edits []egwalker.Edit, content []byte, format
 		x.marks = &marks{}
 	}
 	w := &markMerge{db: db, x: x, c: c, bounds: x.marks, settle: func() {}, formats: formats}
-	if far := sweepOf(x); len(edits) >= manyEdits && !slices.ContainsFunc(edits, func(e egwalker.Edit) bool { return far(e.Pos) }) {
+	far, sweeps := sweepOf(x), len(edits) >= manyEdits
+	for i := range edits {
+		sweeps = sweeps && !far(edits[i].Pos)
+	}
+	if sweeps {
 		e := x.marks.editor()
 		w.bounds, w.settle = e, e.settle
 	}

@@ -2,7 +2,6 @@ package objectdb
 
 import (
 	"math"
-	"slices"
 
 	"github.com/echospace/echospace/core/wire"
 )
@@ -77,14 +76,18 @@ func appendShownText(b, raw []byte, keep bool) []byte {
 func runsOfMarks(marks []plainMark, length int32) (runs []formattedRun) {
 	var over []*plainMark // by their names
 	for at := int32(0); at < length; {
-		over = slices.DeleteFunc(over, func(m *plainMark) bool { return m.end <= at })
-		for ; len(marks) > 0 && marks[0].from <= at; marks = marks[1:] {
-			m := &marks[0]
-			i := len(over)
-			for i > 0 && over[i-1].name > m.name {
-				i--
+		stay := over[:0]
+		for _, m := range over {
+			if m.end > at {
+				stay = append(stay, m)
 			}
-			over = slices.Insert(over, i, m)
+		}
+		over = stay
+		for ; len(marks) > 0 && marks[0].from <= at; marks = marks[1:] {
+			over = append(over, &marks[0])
+			for i := len(over) - 1; i > 0 && over[i-1].name > over[i].name; i-- {
+				over[i-1], over[i] = over[i], over[i-1]
+			}
 		}
 		end := length
 		if len(marks) > 0 {

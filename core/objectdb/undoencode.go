@@ -2,7 +2,6 @@ package objectdb
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/echospace/echospace/core/crdt"
 	"github.com/echospace/echospace/core/crdt/egwalker"
@@ -180,8 +179,10 @@ func (db *DB) foreign(s *undoStep, r *undoRecord) []byte {
 
 // version is the first that knows all records of the step.
 func (s *undoStep) version() uint64 {
-	if slices.ContainsFunc(s.records, func(r undoRecord) bool { return r.kind == recFormat }) {
-		return undoVersionFormat
+	for i := range s.records {
+		if s.records[i].kind == recFormat {
+			return undoVersionFormat
+		}
 	}
 	return undoVersion
 }

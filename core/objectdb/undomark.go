@@ -1,7 +1,6 @@
 package objectdb
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/echospace/echospace/core/crdt"
@@ -134,7 +133,7 @@ func spans(parts []reformat) (list spanList) {
 	for _, p := range parts {
 		list = append(list, [2]int32{p.from, p.end})
 	}
-	slices.SortFunc(list, func(a, b [2]int32) int { return int(a[0]) - int(b[0]) })
+	sort.Slice(list, func(i, j int) bool { return list[i][0] < list[j][0] })
 	out := list[:0]
 	for _, s := range list {
 		if n := len(out); n > 0 && s[0] <= out[n-1][1] {
@@ -290,8 +289,10 @@ func (f *markRun) wanted(over []int32) (list []wanted) {
 
 // mark is what is to be there of a name, or nil.
 func (r *restored) mark(name int32) *wanted {
-	if i := slices.IndexFunc(r.marks, func(w wanted) bool { return w.name == name }); i >= 0 {
-		return &r.marks[i]
+	for i := range r.marks {
+		if r.marks[i].name == name {
+			return &r.marks[i]
+		}
 	}
 	return nil
 }

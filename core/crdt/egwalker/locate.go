@@ -173,11 +173,15 @@ func denorm(v int64) int32 {
 	return int32(v - 1<<32)
 }
 
+//
+//go:noinline
 func sortRuns(runs []located) {
 	sort.Slice(runs, func(i, j int) bool { return runs[i].at < runs[j].at })
 }
 
 // lastUpTo gives the last run that begins at v or before, or -1.
+//
+//go:noinline
 func lastUpTo(runs []located, v int64) int {
 	return sort.Search(len(runs), func(i int) bool { return runs[i].at > v }) - 1
 }
@@ -302,6 +306,8 @@ func (l *locator) there(id, n int32, p Piece) {
 }
 
 // position is where an element, or what replaces it, stands; false if it is gone.
+//
+//go:noinline
 func (l *locator) position(v int64) (int32, bool) {
 	for {
 		i := lastUpTo(l.byID, v)
@@ -321,6 +327,8 @@ func (l *locator) position(v int64) (int32, bool) {
 }
 
 // replaces is what an element replaces, if it was put back.
+//
+//go:noinline
 func (l *locator) replaces(id int32) (int32, bool) {
 	v := norm(id)
 	k := lastUpTo(l.back, v)
@@ -415,6 +423,8 @@ func (l *locator) behind(k int) int32 {
 }
 
 // name is the name of the element at a position.
+//
+//go:noinline
 func (l *locator) name(pos int32) int32 {
 	at := &l.visible[lastUpTo(l.visible, int64(pos))]
 	return denorm(l.spans[at.to].at + int64(pos) - at.at)
@@ -432,6 +442,8 @@ func (l *locator) less(a, b int32) bool {
 
 // born is when what an element is for came: the number of its first, -1 for what
 // is of the base.
+//
+//go:noinline
 func (l *locator) born(id int32) int32 {
 	for {
 		before, ok := l.replaces(id)
@@ -443,6 +455,8 @@ func (l *locator) born(id int32) int32 {
 }
 
 // then is what was there of an element at some time.
+//
+//go:noinline
 func (l *locator) then(id, time int32) int32 {
 	for id > time {
 		before, ok := l.replaces(id)
@@ -455,6 +469,8 @@ func (l *locator) then(id, time int32) int32 {
 }
 
 // at is which span an element is in, and where.
+//
+//go:noinline
 func (l *locator) at(id int32) (span, off int32) {
 	i := lastUpTo(l.byID, norm(id))
 	return l.byID[i].to, int32(norm(id) - l.byID[i].at)
