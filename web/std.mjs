@@ -1,5 +1,6 @@
-// Takes out of the standard library, for the page's module alone, what only FIPS
-// 140 mode uses, which a page has not: the generator of random numbers on AES, and
+// Takes out of the standard library, for the page's module alone, what a page has not
+// and what uses it. GODEBUG: settings are the default, and no metrics count others, so
+// that the runtime's metrics go too. FIPS 140 mode: the generator of random numbers on AES, and
 // the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
 // of crypto/ecdh: the page uses X25519, but their package initializes a table of
 // 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
@@ -60,6 +61,65 @@ func UnwrapNew[Hash hash.Hash](newHash func() Hash) func() hash.Hash {
   [`${FIPS}/sha256/cast.go`]: 'package sha256\n',
   [`${FIPS}/sha3/cast.go`]: 'package sha3\n',
   [`${FIPS}/sha512/cast.go`]: 'package sha512\n',
+  'internal/godebug/godebug.go': `package godebug
+
+// Setting is one of GODEBUG, which is empty in a page.
+type Setting struct{ name string }
+
+// New is the setting of a name.
+func New(name string) *Setting { return &Setting{name} }
+
+// Name gives the name, without the # of one that is not documented.
+func (s *Setting) Name() string {
+	if s.Undocumented() {
+		return s.name[1:]
+	}
+	return s.name
+}
+
+// Undocumented reports whether the name begins with #.
+func (s *Setting) Undocumented() bool { return s.name != "" && s.name[0] == '#' }
+
+// String is name=value.
+func (s *Setting) String() string { return s.Name() + "=" }
+
+// IncNonDefault counts a use of another behaviour: there is none.
+func (s *Setting) IncNonDefault() {}
+
+// Value is empty: the default.
+func (s *Setting) Value() string { return "" }
+`,
+  'compress/flate/deflatefast.go': `package flate
+
+type deflateFast struct{}
+
+func newDeflateFast() *deflateFast { panic("BestSpeed is left out of the page's module") }
+
+func (*deflateFast) encode(dst []token, src []byte) []token { return dst }
+
+func (*deflateFast) reset() {}
+`,
+  'internal/fmtsort/sort.go': `package fmtsort
+
+import "reflect"
+
+// SortedMap is a map's keys and values, here in any order.
+type SortedMap []KeyValue
+
+// KeyValue is a key and its value.
+type KeyValue struct {
+	Key, Value reflect.Value
+}
+
+// Sort gives what is in a map.
+func Sort(m reflect.Value) SortedMap {
+	var list SortedMap
+	for i := m.MapRange(); i.Next(); {
+		list = append(list, KeyValue{i.Key(), i.Value()})
+	}
+	return list
+}
+`,
   'crypto/ecdh/nist.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/cast.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/ecdh.go': `package ecdh

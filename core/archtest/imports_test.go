@@ -24,6 +24,9 @@ type source struct {
 	text    string
 }
 
+// isSuite reports whether a package is for tests alone: storetest, signaltest and such.
+func isSuite(pkg string) bool { return strings.HasSuffix(pkg, "test") }
+
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -161,7 +164,7 @@ func TestImports_rules(t *testing.T) {
 		{"technology packages do not know the client", func(p string) bool { return underAny(p, technology) },
 			func(i string) bool { return under(i, "core/client") || under(i, "core/mesh") || under(i, "core/space") },
 			"they implement an interface and nothing else"},
-		{"domain packages are free of platform", func(p string) bool { return layerOf(p) >= 0 && !underAny(p, technology) },
+		{"domain packages are free of platform", func(p string) bool { return layerOf(p) >= 0 && !underAny(p, technology) && !isSuite(p) },
 			func(i string) bool {
 				return slices.Contains([]string{"os", "net", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "os/exec"}, i) ||
 					strings.HasPrefix(i, "github.com/pion/") || strings.Contains(i, "websocket")
@@ -170,9 +173,7 @@ func TestImports_rules(t *testing.T) {
 		{"no net/http in the page", func(p string) bool { return under(p, "jsbridge") || p == "wasm" },
 			func(i string) bool { return i == "net/http" },
 			"it adds megabytes to the download"},
-		{"testing stays in tests", func(p string) bool {
-			return !strings.HasSuffix(p, "test") // storetest, signaltest ... are suites
-		}, func(i string) bool { return i == "testing" },
+		{"testing stays in tests", func(p string) bool { return !isSuite(p) }, func(i string) bool { return i == "testing" },
 			"it registers flags and grows the module"},
 	}
 	for _, r := range rules {

@@ -152,7 +152,7 @@ func (e *Export) Stale() []int {
 		stale = append(stale, e.addChunk(late[:n:n]))
 		late = late[n:]
 	}
-	sort.Ints(stale)
+	sort.Sort(sort.IntSlice(stale))
 	return slices.Compact(stale)
 }
 

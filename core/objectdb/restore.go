@@ -213,7 +213,7 @@ func (r *restorer) orderItems(wanted map[string]int, now []entry) {
 	}
 	stay := longestAscending(at)
 	order := append([]int(nil), at...)
-	sort.Ints(order)
+	sort.Sort(sort.IntSlice(order))
 	for k, w := range order {
 		if stay[w] {
 			continue

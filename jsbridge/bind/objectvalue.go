@@ -4,7 +4,7 @@ package bind
 
 import (
 	"math"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -267,7 +267,7 @@ func (e *encoder) keys(v safejs.Value) ([]string, error) {
 			return nil, err
 		}
 	}
-	slices.Sort(keys)
+	sort.Sort(sort.StringSlice(keys))
 	return keys, nil
 }
 
