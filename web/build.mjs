@@ -76,7 +76,9 @@ const HOT = [
   ...['edwards25519/...', 'ed25519'].map((name) => `crypto/internal/fips140/${name}`),
   ...['crypto/internal/fips140deps/...', 'golang.org/x/crypto/...'],
   ...['encoding/binary', 'hash/maphash', 'math/bits', 'unicode/utf8'],
-  ...['core/crdt', 'core/crdt/egwalker', 'core/crdt/flat', 'core/crdt/rope', 'core/wire'].map((name) => `./${name}`),
+  ...['core/crdt', 'core/crdt/egwalker', 'core/crdt/flat', 'core/crdt/rope', 'core/wire'].map(
+    (name) => `./${name}`,
+  ),
 ];
 
 /** The last pattern that a package matches decides. */

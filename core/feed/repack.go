@@ -82,7 +82,7 @@ func encodeFolded(list []folded, rest func()) []byte {
 	for n := range groups {
 		sizes = append(sizes, n)
 	}
-	sort.Sort(sort.IntSlice(sizes))
+	sort.Slice(sizes, func(i, j int) bool { return sizes[i] < sizes[j] })
 	var body []byte
 	for _, l := range [][]byte{lengths, ops, deltas} {
 		body = appendStream(binary.AppendUvarint(body, uint64(len(l))), 0, l, rest)
@@ -157,7 +157,7 @@ func (s *streams) contents(list []folded, lengths []int) {
 		}
 		groups[n] = append(groups[n], i)
 	}
-	sort.Sort(sort.IntSlice(sizes))
+	sort.Slice(sizes, func(i, j int) bool { return sizes[i] < sizes[j] })
 	for _, n := range sizes {
 		rows := s.columns(len(groups[n]), n)
 		if s.bad {

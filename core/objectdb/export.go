@@ -152,7 +152,7 @@ func (e *Export) Stale() []int {
 		stale = append(stale, e.addChunk(late[:n:n]))
 		late = late[n:]
 	}
-	sort.Sort(sort.IntSlice(stale))
+	sort.Slice(stale, func(i, j int) bool { return stale[i] < stale[j] })
 	return slices.Compact(stale)
 }
 

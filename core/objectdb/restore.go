@@ -213,7 +213,7 @@ func (r *restorer) orderItems(wanted map[string]int, now []entry) {
 	}
 	stay := longestAscending(at)
 	order := append([]int(nil), at...)
-	sort.Sort(sort.IntSlice(order))
+	sort.Slice(order, func(i, j int) bool { return order[i] < order[j] })
 	for k, w := range order {
 		if stay[w] {
 			continue

@@ -267,7 +267,7 @@ func (e *encoder) keys(v safejs.Value) ([]string, error) {
 			return nil, err
 		}
 	}
-	sort.Sort(sort.StringSlice(keys))
+	sort.Slice(keys, func(i, j int) bool { return keys[i] < keys[j] })
 	return keys, nil
 }
 
