@@ -51,5 +51,12 @@ export async function makeSpace(): Promise<{ client: Client; space: Space }> {
   return { client, space: await client.createSpace() };
 }
 
-/** Lets all that is under way in this task and the next ones run. */
-export const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+/**
+ * Waits until what changed was told: the page reads it in a microtask and tells of it
+ * in the same one, or in one of the next tasks if reading took some milliseconds.
+ */
+export async function settled() {
+  for (let turn = 0; turn < 10; turn++) {
+    await new Promise((resolve) => setTimeout(() => setImmediate(resolve), 0));
+  }
+}
