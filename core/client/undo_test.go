@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/echospace/echospace/core/client"
@@ -143,6 +144,33 @@ func TestUndo_O12_editsBeforeTheStackIsRead(t *testing.T) {
 	undo(t, sp, true)
 	undo(t, sp, true)
 	if rec := record(sp, v); !holds(rec, "one") || !holds(rec, "by Bob") {
+		t.Fatalf("the object holds %q", rec)
+	}
+	ok(t, c.Destroy(ctx))
+}
+
+// TestUndo_O12_aLoopOfTransactions: steps that are too many to be stored along are
+// stored when the edits come to rest, whoever waits for it.
+func TestUndo_O12_aLoopOfTransactions(t *testing.T) {
+	const steps = 150
+	w, p, ctx := newWorld(t), newProfile(), context.Background()
+	c, sp := owner(t, w, p)
+	v := put(t, sp, "title", "0")
+	for i := 1; i < steps; i++ {
+		change(t, sp, v, "title", fmt.Sprint(i))
+	}
+	eventually(t, "the steps are stored", func() bool {
+		list, err := p.store.Scan(ctx, storage.Prefix([]byte("u/")), 0)
+		return err == nil && len(list) == steps
+	})
+	ok(t, c.Destroy(ctx))
+	c = w.open(p)
+	sp = c.Spaces.Get()[0]
+	if undo, redo := undoSteps(t, sp); undo != steps || redo != 0 {
+		t.Fatalf("%d steps to undo and %d to redo, want %d and 0", undo, redo, steps)
+	}
+	undo(t, sp, true)
+	if rec := record(sp, v); !holds(rec, fmt.Sprint(steps-2)) {
 		t.Fatalf("the object holds %q", rec)
 	}
 	ok(t, c.Destroy(ctx))

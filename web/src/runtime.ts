@@ -263,8 +263,9 @@ export class Runtime {
 
   /**
    * Applies one transaction of ops to a space: all of it, or nothing and an
-   * error. With `endStep` no other joins its step of the undo stack. What it wakes in the core runs at the next `yield`, or now and then,
-   * since in a long loop of transactions the collector must get its turn.
+   * error. With `endStep` no other joins its step of the undo stack. What it wakes in
+   * the core runs at the next `yield`, or now and then, since in a long loop of
+   * transactions the collector must get its turn.
    */
   apply(handle: number, ops: Uint8Array, endStep: boolean): void {
     const length = this.#put(ops);
