@@ -113,11 +113,7 @@ func (s *site) restore(was *site) int {
 // leads from the one to the other, by each character and its marks; restored, a text is
 // what it was, everywhere, in one step that can be taken back.
 func TestDB_O16_formatHistoryTwin(t *testing.T) {
-	base := rand.Uint64()
-	for i := range uint64(200) {
-		seed := base + i
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { formatHistory(t, seed) })
-	}
+	seeds(t, 200, formatHistory)
 }
 
 func formatHistory(t *testing.T, seed uint64) {

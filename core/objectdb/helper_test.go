@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sort"
 	"strings"
@@ -483,5 +484,31 @@ func (s *site) watchQuery(query []byte) (want func(...int)) {
 		if !slices.Equal(got, want) {
 			s.t.Errorf("the result holds %v, want %v", got, want)
 		}
+	}
+}
+
+// seeds runs a random program with n seeds, each of which is in the name of its test.
+func seeds(t *testing.T, n uint64, program func(t *testing.T, seed uint64)) {
+	base := rand.Uint64()
+	for seed := base; seed != base+n; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { program(t, seed) })
+	}
+}
+
+// backAndForth takes all of a site's steps back and does them again, so many times,
+// and says after each how many are done.
+func (s *site) backAndForth(times, steps int, done func(n int)) {
+	s.t.Helper()
+	for range times {
+		for n := steps - 1; n >= 0; n-- {
+			s.undo(true)
+			done(n)
+		}
+		s.undo(false)
+		for n := range steps {
+			s.redo(true)
+			done(n + 1)
+		}
+		s.redo(false)
 	}
 }

@@ -119,18 +119,7 @@ func TestUndo_O12_steps(t *testing.T) {
 						}
 					}
 				}
-				for range 2 {
-					for n := len(c.steps) - 1; n >= 0; n-- {
-						a.undo(true)
-						same(n)
-					}
-					a.undo(false)
-					for n := range c.steps {
-						a.redo(true)
-						same(n + 1)
-					}
-					a.redo(false)
-				}
+				a.backAndForth(2, len(c.steps), same)
 			})
 		}
 	}

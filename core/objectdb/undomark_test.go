@@ -110,18 +110,7 @@ func TestUndo_O12_formatSteps(t *testing.T) {
 						t.Fatalf("after %d steps and a reload the database holds\n%s\nand held\n%s", n, got, states[n])
 					}
 				}
-				for range 3 {
-					for n := len(c.steps) - 1; n >= 0; n-- {
-						a.undo(true)
-						same(n)
-					}
-					a.undo(false)
-					for n := range c.steps {
-						a.redo(true)
-						same(n + 1)
-					}
-					a.redo(false)
-				}
+				a.backAndForth(3, len(c.steps), same)
 				sync(a, b)
 				if x, y := showAll(a.db), showAll(b.db); x != y {
 					t.Errorf("the other replica holds\n%s\nnot\n%s", y, x)
@@ -321,11 +310,7 @@ func TestUndo_O12_formatMoved(t *testing.T) {
 // the step never came; done again, it has those it had, whatever reload comes in
 // between.
 func TestUndo_O12_formatTwin(t *testing.T) {
-	base := rand.Uint64()
-	for i := range uint64(200) {
-		seed := base + i
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { formatProgram(t, seed) })
-	}
+	seeds(t, 200, formatProgram)
 }
 
 func formatProgram(t *testing.T, seed uint64) {
@@ -423,11 +408,7 @@ func formatProgram(t *testing.T, seed uint64) {
 // TestUndo_O12_formatMany: a text with many marks, most of which is taken away in one
 // step, comes back as it was, again and again, and everybody follows.
 func TestUndo_O12_formatMany(t *testing.T) {
-	base := rand.Uint64()
-	for i := range uint64(8) {
-		seed := base + i
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { formatMany(t, seed) })
-	}
+	seeds(t, 8, formatMany)
 }
 
 func formatMany(t *testing.T, seed uint64) {
@@ -479,18 +460,11 @@ func formatMany(t *testing.T, seed uint64) {
 		}
 	}
 	for range 3 {
-		for n := len(states) - 2; n >= 0; n-- {
-			a.undo(true)
+		a.backAndForth(1, len(states)-1, func(n int) {
 			if got := marked(t, a.db, x); got != states[n] {
-				t.Fatalf("undone to step %d the text is\n%s\nand was\n%s", n, got, states[n])
+				t.Fatalf("with %d steps done the text is\n%s\nand was\n%s", n, got, states[n])
 			}
-		}
-		for n := 1; n < len(states); n++ {
-			a.redo(true)
-			if got := marked(t, a.db, x); got != states[n] {
-				t.Fatalf("done again up to step %d the text is\n%s\nand was\n%s", n, got, states[n])
-			}
-		}
+		})
 		mine.checkMarks(t, a.db)
 		sync(a, b)
 		b.wantMarked(marked(t, a.db, x))
@@ -501,11 +475,7 @@ func formatMany(t *testing.T, seed uint64) {
 // TestUndo_O12_formatChains: random steps of formatting and typing, taken back and
 // done again in random numbers.
 func TestUndo_O12_formatChains(t *testing.T) {
-	base := rand.Uint64()
-	for i := range uint64(300) {
-		seed := base + i
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { formatChain(t, seed) })
-	}
+	seeds(t, 300, formatChain)
 }
 
 func formatChain(t *testing.T, seed uint64) {

@@ -1,4 +1,3 @@
-// Package objectdbtest has what tests and benchmarks of databases share.
 package objectdbtest
 
 import (

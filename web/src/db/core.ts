@@ -7,7 +7,8 @@ import { type Host, type Item, op, type PlaceOfText, writeOp } from './container
 import type { FlushOptions } from './database.js';
 import { Timeline } from './history.js';
 import { type IdKey, idSize, keyAt, keyBytes, keysIn } from './ids.js';
-import { encodeIndex, type IndexDefinition, type QueryPlan, readPlan } from './indexes.js';
+import { IndexBuilder } from './indexbuilder.js';
+import { type IndexDefinition, type QueryPlan, readPlan } from './indexes.js';
 import { ObjectNode, objectNodeOf } from './live.js';
 import type { LiveQuery, QueryHost } from './query.js';
 import { loadTogether, readRecord } from './records.js';
@@ -35,8 +36,6 @@ const changesLimit = 64 << 10;
 /** After how many bytes the edits of a burst are handed to the core before the burst ends. */
 const burstLimit = 16 << 10;
 const sliceMs = 8;
-/** Objects that are put into indexes between two looks at the clock. */
-const indexStep = 64;
 /** Bytes of the message of a transaction. */
 const maxMessage = 1 << 10;
 
@@ -66,11 +65,7 @@ export class Core implements Host, QueryHost, UndoHost {
   #settled = true;
   /** There were edits: what they woke in the core has not run yet. */
   #yieldDue = false;
-  /** Indexes that the page declared, by their encoded names. */
-  readonly #indexes = new Map<string, Writer>();
-  #indexing = false;
-  /** Told when no index has anything left to fill. */
-  readonly #filled: (() => void)[] = [];
+  readonly #indexes: IndexBuilder;
   readonly texts: TextRows;
   /** The past of the database. */
   readonly timeline: Timeline;
@@ -79,6 +74,7 @@ export class Core implements Host, QueryHost, UndoHost {
 
   constructor(space: DatabaseSpace) {
     this.#space = space;
+    this.#indexes = new IndexBuilder(space, (error) => this.#failed(toEchospaceError(error)));
     this.texts = new TextRows(space, () => this.#handle());
     this.timeline = new Timeline(space, this);
   }
@@ -104,8 +100,7 @@ export class Core implements Host, QueryHost, UndoHost {
     this.texts.generation++;
     for (const node of this.#objects.values()) this.#forget(node);
     this.texts.reopen();
-    for (const index of this.#indexes.values())
-      this.#space.runtime.createIndex(this.#space.raw.handle, index);
+    this.#indexes.attach();
     for (const query of [...this.#queries.values()]) query.replace(this.run(query.encoded, query));
     this.version++;
     this.#schedule();
@@ -116,7 +111,7 @@ export class Core implements Host, QueryHost, UndoHost {
     this.#takeBack(0, 0, 0);
     this.#stop?.();
     this.#stop = undefined;
-    this.#tellFilled();
+    this.#indexes.detach();
     this.undo.close();
     this.version++;
   }
@@ -466,7 +461,7 @@ export class Core implements Host, QueryHost, UndoHost {
       nextTask(() => this.#pump(!more));
     } else {
       this.#notify();
-      this.#buildIndexes();
+      this.#indexes.build();
     }
     this.#giveTurn();
   }
@@ -614,70 +609,30 @@ export class Core implements Host, QueryHost, UndoHost {
     } else {
       ids = runtime.query(handle, encoded);
     }
-    this.#buildIndexes();
+    this.#indexes.build();
     return keysIn(ids).map((key) => this.#node(key));
   }
 
   count(encoded: Writer): number {
     const count = this.#space.runtime.countQuery(this.#handle(), encoded);
-    this.#buildIndexes();
+    this.#indexes.build();
     return count;
   }
 
   explain(encoded: Writer, live: boolean): QueryPlan {
     const plan = readPlan(new Reader(this.#space.runtime.explainQuery(this.#handle(), encoded)), live);
-    this.#buildIndexes();
+    this.#indexes.build();
     return plan;
   }
 
-  /** Resolves when the index is filled, or the space is closed. */
   createIndex(definition: IndexDefinition): Promise<void> {
-    const index = encodeIndex(definition);
-    this.#space.runtime.createIndex(this.#handle(), index);
-    this.#indexes.set(index.bytes.join(), index);
-    return new Promise((resolve) => {
-      this.#filled.push(resolve);
-      this.#buildIndexes();
-    });
+    this.#handle();
+    return this.#indexes.create(definition);
   }
 
   dropIndex(definition: IndexDefinition): void {
-    const index = encodeIndex(definition);
-    this.#space.runtime.dropIndex(this.#handle(), index);
-    this.#indexes.delete(index.bytes.join());
-  }
-
-  /** Fills indexes that are not complete, in slices between other tasks. */
-  #buildIndexes(): void {
-    if (this.#indexing) return;
-    if (!this.#indexUntil(0)) {
-      this.#tellFilled();
-      return;
-    }
-    this.#indexing = true;
-    nextTask(() => {
-      this.#indexing = false;
-      if (this.#indexUntil(performance.now() + sliceMs)) this.#space.runtime.yield();
-      this.#buildIndexes();
-    });
-  }
-
-  #tellFilled(): void {
-    for (const resolve of this.#filled.splice(0)) resolve();
-  }
-
-  /** Puts objects into indexes until a time, and tells whether there are more. */
-  #indexUntil(end: number): boolean {
-    if (!this.#space.isOpen) return false;
-    const { runtime, raw } = this.#space;
-    try {
-      let left = runtime.buildIndexes(raw.handle, 0);
-      while (left > 0 && performance.now() < end) left = runtime.buildIndexes(raw.handle, indexStep);
-      return left > 0;
-    } catch (error) {
-      this.#failed(toEchospaceError(error));
-      return false;
-    }
+    this.#handle();
+    this.#indexes.drop(definition);
   }
 
   close(live: LiveQuery): void {

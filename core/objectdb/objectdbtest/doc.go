@@ -1,0 +1,3 @@
+// Package objectdbtest has what tests and benchmarks of databases share: the traces
+// of what people typed.
+package objectdbtest
