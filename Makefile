@@ -39,10 +39,12 @@ browser: ## install the browser that the tests drive, or say how
 .PHONY: test-go
 test-go: ## the core natively, with the race detector
 	go test -race ./core/...
+	go test github.com/flynn/noise # its own vectors, at the version that go.mod names
 
 .PHONY: test-wasm
 test-wasm: ## the core as wasm in Node, but for what needs a browser or the file tree
 	@.ci/wasmnode $$($(WASM_ENV) go list ./core/... | grep -vE '/(transport/rtc|archtest)$$')
+	@.ci/wasmnode crypto/internal/fips140/edwards25519/field crypto/ed25519 crypto/ecdh # its own tests, with our arithmetic
 
 .PHONY: test-page
 test-page: browser ## the packages of the page as wasm in Chromium
@@ -66,6 +68,11 @@ conformance: build ## one line for each row of the conformance table
 bench: build web/test/peers/node_modules ## measure against the peers, in Chromium
 	node web/test/bench.mjs
 	node web/test/peers.mjs
+	node web/test/trust.mjs
+
+.PHONY: bench-trust
+bench-trust: build browser ## what trust costs, natively and as wasm
+	node web/test/trust.mjs
 
 web/test/peers/node_modules: web/test/peers/package-lock.json
 	npm ci --ignore-scripts --prefix web/test/peers

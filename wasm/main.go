@@ -13,7 +13,6 @@ import (
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/env"
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/signal/wssignal"
 	"github.com/echospace/echospace/core/transport/rtc"
@@ -35,6 +34,7 @@ const crashed = 2
 
 func main() {
 	collector.Limit()
+	collector.Warm()
 	log := logger("")
 	yielder, err := tabs.NewYielder()
 	if err != nil {
@@ -75,6 +75,7 @@ func ports(o bind.Options) client.Ports {
 		Lock:       func(ctx context.Context, lock string) (func(), error) { return tabs.Lock(ctx, name+"/"+lock) },
 		Tabs:       &siblings{name: name, log: e.Log},
 		Visible:    visible,
+		Device:     o.Device,
 	}
 	if o.SnapshotAfter > 0 {
 		p.Snapshots = client.Snapshots{Idle: time.Duration(o.SnapshotAfter) * time.Millisecond, Bytes: 1, Blocks: 1}
@@ -87,9 +88,6 @@ func ports(o bind.Options) client.Ports {
 
 // open opens the profile's database.
 func open(ctx context.Context, e env.Env, name string, o bind.Options, lost func(error)) (client.Storage, error) {
-	if o.Passphrase != "" {
-		return client.Storage{}, errs.New("client.initialize", errs.Unsupported, "storage.passphrase is not supported by this version; leave it out")
-	}
 	store, err := idbstore.Open(ctx, name, idbstore.Options{Lost: lost})
 	if err != nil {
 		return client.Storage{}, err
@@ -106,6 +104,9 @@ func open(ctx context.Context, e env.Env, name string, o bind.Options, lost func
 			}
 			return idbstore.DeleteDatabase(ctx, name)
 		},
+	}
+	if !o.SealDeviceKey {
+		storage.Devices = ks.Devices()
 	}
 	if o.Persistent {
 		storage.Persist = persist

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import zopfli from '@gfx/zopfli';
 import { build } from 'esbuild';
+import { shortenBranches } from './branches.mjs';
 import { foldFunctions } from './functab.mjs';
 import { joinSegments } from './segments.mjs';
 import { writeOverlay } from './std.mjs';
@@ -47,6 +48,14 @@ const besidePackage = {
   name: 'beside-package',
   setup(builder) {
     builder.onResolve({ filter: /^@echospace\/client$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+
+/** Leaves what the package loads only when it is needed in files of their own. */
+const besideIndex = {
+  name: 'beside-index',
+  setup(builder) {
+    builder.onResolve({ filter: /^\.\/(qr|wordlist)\.js$/ }, ({ path }) => ({ path, external: true }));
   },
 };
 
@@ -104,22 +113,25 @@ function cached(kind, content, make) {
 const zopfliGzip = (content) =>
   promisify(zopfli.gzip)(content, { numiterations: 3 }).then((out) => Buffer.from(out));
 
-/** Folds the tables of functions in the memory of the module, and keeps beside it what their short names stand for. */
-function folded(memory) {
-  const { code, names } = foldFunctions(memory);
-  writeFileSync(join(dist, 'echospace.names.txt'), names);
-  return code;
+/** Makes Go's module smaller, and keeps beside it what the short names of its functions stand for. */
+function shortened(linked) {
+  let folded;
+  const joined = joinSegments(linked, (memory) => {
+    folded = foldFunctions(memory);
+    return folded.code;
+  });
+  writeFileSync(join(dist, 'echospace.names.txt'), folded.names);
+  return shortenBranches(joined, folded.program);
 }
 
 const parts = {
   async js() {
-    await build({
-      ...bundleOptions,
-      entryPoints: ['web/src/index.ts'],
-      outfile: 'web/dist/index.js',
-      minify: true,
-      sourcemap: true,
-    });
+    const options = { ...bundleOptions, outdir: 'web/dist', minify: true, sourcemap: true };
+    await build({ ...options, entryPoints: ['web/src/index.ts'], plugins: [wasmExec, besideIndex] });
+    const notice =
+      '/*! Contains qrcode-generator: Copyright (c) 2009 Kazuhiko Arase, MIT license, http://www.opensource.org/licenses/mit-license.php */';
+    await build({ ...options, entryPoints: ['web/src/qr.ts'], banner: { js: notice } });
+    await build({ ...options, entryPoints: ['web/src/wordlist.ts'], sourcemap: false });
   },
 
   types() {
@@ -132,9 +144,9 @@ const parts = {
     const linked = '.cache/echospace.wasm'; // as Go left it, so that Go sees whether it is up to date
     const env = { GOOS: 'js', GOARCH: 'wasm' };
     const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
-    const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'))}`;
+    const overlay = `-overlay=${writeOverlay(goroot, join(root, '.cache', 'std'), { root })}`;
     run('go', ['build', '-trimpath', overlay, '-ldflags=-s -w', ...inlining(), '-o', linked, './wasm'], env);
-    writeFileSync(join(dist, 'echospace.wasm'), joinSegments(readFileSync(join(root, linked)), folded));
+    writeFileSync(join(dist, 'echospace.wasm'), shortened(readFileSync(join(root, linked))));
   },
 
   async compress() {

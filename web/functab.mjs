@@ -30,17 +30,17 @@ export function letters(number) {
 
 /**
  * Folds the tables in a program's memory, from address 0, in place. Gives the code
- * of the function that unfolds them, and a line for each name: the short one, the
- * long one.
+ * of the function that unfolds them, a line for each name, the short one and the
+ * long one, and of all functions their names and where deferred calls are made.
  */
 export function foldFunctions(memory) {
-  const program = readFunctions(memory);
-  const { functions, entry, records, names } = program;
+  const tables = readFunctions(memory);
+  const { functions, entry, records, names } = tables;
   want(functions.length < 1 << 16, `${functions.length} functions`);
   const longNames = memory.subarray(names.from, names.to);
   const long = functions.map(({ name }) => longNames.toString('utf8', name, longNames.indexOf(0, name)));
   clearTraced(memory, functions);
-  const moved = packTables(memory, program);
+  const moved = packTables(memory, tables);
   const stream = columns([
     [
       FUNC.name,
@@ -68,16 +68,20 @@ export function foldFunctions(memory) {
   memory.fill(0, records.from, end);
   memory.fill(0, end + 8, records.to);
   memory.set(stream, streamAt);
-  const buckets = clearIndex(memory, program);
+  const buckets = clearIndex(memory, tables);
   const code = unfold({
     ...{ functions: functions.length, entry, table: records.from, record: end + 8, size: RECORD },
     ...{ names: names.from + 1, name: NAME, runtime: RUNTIME, receiver: RECEIVER },
-    ...{ stream: streamAt, scratch, index: program.index, buckets, bucket: BUCKET },
+    ...{ stream: streamAt, scratch, index: tables.index, buckets, bucket: BUCKET },
   });
   const lines = long.map(
     (name, i) => `${name.startsWith(RUNTIME) ? RUNTIME : '.'}${RECEIVER}${letters(i)} ${name}\n`,
   );
-  return { code, names: lines.join('') };
+  const program = {
+    entry,
+    functions: functions.map(({ deferreturn }, i) => ({ name: long[i], deferreturn })),
+  };
+  return { code, names: lines.join(''), program };
 }
 
 /** Clears what traces alone read, but for what equals something that is needed. */

@@ -2,65 +2,12 @@
 // run of zeros, however short, which gives tens of thousands of segments whose
 // offsets compress badly: a seventh of the whole download.
 
+import { addFunction, END, ID, Reader, readSections, uint, writeSections } from './module.mjs';
+
 /** Up to so many zeros in a segment are written out; a compressor makes nothing of them. */
 const MAX_GAP = 64;
 
-const TYPE_SECTION = 1;
-const IMPORT_SECTION = 2;
-const FUNCTION_SECTION = 3;
-const START_SECTION = 8;
-const CODE_SECTION = 10;
-const DATA_SECTION = 11;
 const I32_CONST = 0x41;
-const END = 0x0b;
-
-/** Reads a module's bytes in order. */
-class Reader {
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.at = 0;
-  }
-
-  byte() {
-    return this.bytes[this.at++];
-  }
-
-  expect(byte, what) {
-    if (this.byte() !== byte) throw new Error(`byte ${this.at - 1} of the module: expected ${what}`);
-  }
-
-  /** An unsigned integer in LEB128. */
-  uint() {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const b = this.byte();
-      value += (b & 127) * factor;
-      if (b < 128) return value;
-    }
-  }
-
-  /** A 32-bit integer in signed LEB128, as the address that it stands for. */
-  address() {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const b = this.byte();
-      value |= (b & 127) << shift;
-      if (b < 128) return (b & 64 && shift < 25 ? value | (-1 << (shift + 7)) : value) >>> 0;
-    }
-  }
-
-  slice(length) {
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-}
-
-/** value, at least 0, in LEB128. */
-function uint(value) {
-  const bytes = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return Buffer.from([...bytes, value]);
-}
 
 /** An address as i32.const takes it. */
 function address(value) {
@@ -121,49 +68,12 @@ function writeSegments(segments) {
   return Buffer.concat(parts);
 }
 
-/** The sections of a module, in order: [id, body]. */
-function readSections(module) {
-  const reader = new Reader(module);
-  const magic = reader.slice(8); // and version
-  const sections = [];
-  while (reader.at < module.length) sections.push([reader.byte(), reader.slice(reader.uint())]);
-  return { magic, sections };
-}
-
-/** A vector with one element more, and how many there were. */
-function appended(vector, element) {
-  const reader = new Reader(vector);
-  const count = reader.uint();
-  return { count, body: Buffer.concat([uint(count + 1), vector.subarray(reader.at), element]) };
-}
-
-/** How many functions a module imports. */
-function importedFunctions(section) {
-  const reader = new Reader(section);
-  let functions = 0;
-  for (let n = reader.uint(); n > 0; n--) {
-    reader.slice(reader.uint());
-    reader.slice(reader.uint());
-    reader.expect(0, 'an imported function');
-    reader.uint();
-    functions++;
-  }
-  return functions;
-}
-
 /** Adds a function without parameters and results, which runs when the module is instantiated. */
 function addStart(sections, code) {
-  const find = (id) => sections.find(([other]) => other === id);
-  if (find(START_SECTION)) throw new Error('the module has a start function already');
-  const type = appended(find(TYPE_SECTION)[1], Buffer.from([0x60, 0, 0]));
-  const declared = appended(find(FUNCTION_SECTION)[1], uint(type.count));
-  const coded = appended(find(CODE_SECTION)[1], Buffer.concat([uint(code.length), code]));
-  const index = importedFunctions(find(IMPORT_SECTION)[1]) + declared.count;
-  find(TYPE_SECTION)[1] = type.body;
-  find(FUNCTION_SECTION)[1] = declared.body;
-  find(CODE_SECTION)[1] = coded.body;
-  const behind = sections.findIndex(([id]) => id > START_SECTION);
-  sections.splice(behind, 0, [START_SECTION, uint(index)]);
+  if (sections.some(([id]) => id === ID.start)) throw new Error('the module has a start function already');
+  const index = addFunction(sections, Buffer.from([0x60, 0, 0]), code);
+  const behind = sections.findIndex(([id]) => id > ID.start);
+  sections.splice(behind, 0, [ID.start, uint(index)]);
 }
 
 /**
@@ -175,12 +85,11 @@ function addStart(sections, code) {
  */
 export function joinSegments(module, edit) {
   const { magic, sections } = readSections(module);
-  const data = sections.find(([id]) => id === DATA_SECTION);
+  const data = sections.find(([id]) => id === ID.data);
   const segments = readSegments(data[1]);
   const memory = memoryOf(segments);
   const start = edit?.(memory);
   data[1] = writeSegments(cut(segments, memory));
   if (start) addStart(sections, start);
-  const parts = sections.flatMap(([id, body]) => [Buffer.from([id]), uint(body.length), body]);
-  return Buffer.concat([magic, ...parts]);
+  return writeSections(magic, sections);
 }

@@ -1,1 +1,2 @@
-export function writeOverlay(goroot: string, folder: string): string;
+export function withFunctions(original: string, functions: string): string;
+export function writeOverlay(goroot: string, folder: string, options?: { forTests?: boolean; root?: string }): string;

@@ -4,15 +4,23 @@
 // the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
 // of crypto/ecdh: the page uses X25519, but their package initializes a table of
 // 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
-// asks for one of these curves in code of the page gets a compile error.
+// asks for one of these curves in code of the page gets a compile error. Package fmt, which
+// drags in reflect and all of strconv, is a smaller one (std/fmt.go.txt).
+//
+// One thing is put in: a multiplication for Curve25519 that suits wasm (field.mjs). Tests,
+// which need the rest of the library as it is, take that alone (overlay.mjs).
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FIELD } from './field.mjs';
 
 const FIPS = 'crypto/internal/fips140';
 
 /** What each file of the library holds for the module, by its path below GOROOT/src. */
 const FILES = {
+  'fmt/errors.go': 'package fmt\n',
+  'fmt/format.go': 'package fmt\n',
+  'fmt/scan.go': 'package fmt\n',
   [`${FIPS}/drbg/cast.go`]: 'package drbg\n',
   [`${FIPS}/drbg/ctrdrbg.go`]: 'package drbg\n',
   [`${FIPS}/drbg/entropy_wasm.go`]: 'package drbg\n',
@@ -99,27 +107,6 @@ func (*deflateFast) encode(dst []token, src []byte) []token { return dst }
 
 func (*deflateFast) reset() {}
 `,
-  'internal/fmtsort/sort.go': `package fmtsort
-
-import "reflect"
-
-// SortedMap is a map's keys and values, here in any order.
-type SortedMap []KeyValue
-
-// KeyValue is a key and its value.
-type KeyValue struct {
-	Key, Value reflect.Value
-}
-
-// Sort gives what is in a map.
-func Sort(m reflect.Value) SortedMap {
-	var list SortedMap
-	for i := m.MapRange(); i.Next(); {
-		list = append(list, KeyValue{i.Key(), i.Value()})
-	}
-	return list
-}
-`,
   'crypto/ecdh/nist.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/cast.go': 'package ecdh\n',
   'crypto/internal/fips140/ecdh/ecdh.go': `package ecdh
@@ -132,16 +119,46 @@ type (
 `,
 };
 
+/** Functions that stand in the place of others of a file, by its path. */
+const FUNCTIONS = { [`${FIPS}/edwards25519/field/fe_generic.go`]: FIELD };
+
+/** The same for the page alone: a time's text for errors, which drags in all layouts otherwise. */
+const PAGE_FUNCTIONS = {
+  'time/format.go': `
+func (t Time) String() string { return string(t.appendFormatRFC3339(nil, true)) }
+`,
+};
+
+/** Puts functions into a file of Go, in the place of those of the same names. */
+export function withFunctions(original, functions) {
+  let rest = original;
+  for (const [head, name] of functions.matchAll(/^func ((?:\([^)]*\) )?\w+)\(/gm)) {
+    const parts = rest.split(new RegExp(`^${head.replace(/[()*]/g, '\\$&')}[^]*?^}\n`, 'm'));
+    if (parts.length !== 2) throw new Error(`${parts.length - 1} functions ${name} where there is to be one`);
+    rest = parts.join('');
+  }
+  return rest + functions;
+}
+
+/** What stands in the place of package fmt, by its path from the root of the repository. */
+const FMT = 'web/std/fmt.go.txt';
+
 /** Writes the files and the list of them that `go build -overlay` takes into `folder`; gives the list's path. */
-export function writeOverlay(goroot, folder) {
+export function writeOverlay(goroot, folder, { forTests = false, root = '.' } = {}) {
   mkdirSync(folder, { recursive: true });
   const replace = {};
-  for (const [path, content] of Object.entries(FILES)) {
+  const put = (path, make) => {
     const original = join(goroot, 'src', path);
     if (!existsSync(original)) throw new Error(`${path} is not in this version of Go's library`);
     replace[original] = join(folder, path.replaceAll('/', '_'));
-    writeFileSync(replace[original], content);
+    writeFileSync(replace[original], make(original));
+  };
+  const parts = forTests ? FUNCTIONS : { ...FUNCTIONS, ...PAGE_FUNCTIONS };
+  for (const [path, functions] of Object.entries(parts)) {
+    put(path, (original) => withFunctions(readFileSync(original, 'utf8'), functions));
   }
+  for (const [path, content] of Object.entries(forTests ? {} : FILES)) put(path, () => content);
+  if (!forTests) put('fmt/print.go', () => readFileSync(join(root, FMT), 'utf8'));
   const list = join(folder, 'overlay.json');
   writeFileSync(list, JSON.stringify({ Replace: replace }));
   return list;

@@ -158,7 +158,7 @@ func TestRelay_I25_reads(t *testing.T) {
 	heard := make(chan string, 1)
 	b.Listen(canary, func(m client.ChannelMessage) { heard <- string(m.Data) })
 	eventually(t, "connected", func() bool { return online(a) == 2 && online(b) == 2 })
-	ok(t, a.PostMessage(canary, []byte("message "+canary)))
+	ok(t, a.PostMessage(t.Context(), canary, []byte("message "+canary)))
 	next(t, heard)
 	x := put(t, a, "key-"+canary, strings.Repeat("value "+canary, 20))
 	eventually(t, "b has it", func() bool { return holds(record(b, x), canary) })
@@ -187,7 +187,7 @@ func TestSpace_N12_garbage(t *testing.T) {
 	w, ctx, p := newWorld(t), context.Background(), newProfile()
 	_, a := owner(t, w, p)
 	b := join(t, a, w.person("Bob"))
-	topic := swarmOf(t, p, a.Key()).Topic()
+	topic := swarmOf(t, p, a.Key()).Gate().Topic
 	ctx, cancel := context.WithCancel(ctx)
 	rng := rand.New(rand.NewPCG(1, 2))
 	var seen [][]byte

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 
-	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
@@ -14,12 +13,16 @@ import (
 
 // spaceAuth proves membership in a space at the ends of a session. Payload:
 // [1, device, instance, membership proof, signature], where the device signs
-// the label, the space, its Noise static and the instance (DESIGN 6, session).
-// It is called with the space's mutex held.
+// the label, the space, its Noise static and the instance (DESIGN 6, session). The proof
+// of a device that was recovered may be its chain alone (credential.ChainProof).
+// It is called with the space's mutex held, so the signature, which has to be waited
+// for, is made before.
 type spaceAuth struct {
 	core     *space.Space
-	self     *self
+	device   id.DeviceKey
 	instance [16]byte
+	static   [32]byte
+	sig      [64]byte
 }
 
 const (
@@ -34,17 +37,15 @@ func authMessage(key id.SpaceKey, static [32]byte, instance [16]byte) []byte {
 
 // Payload implements mesh.Auth.
 func (a *spaceAuth) Payload(static [32]byte) ([]byte, error) {
-	sig, err := a.self.signer.Sign(context.Background(), authMessage(a.core.Key(), static, a.instance))
-	if err != nil {
-		return nil, err
+	if static != a.static {
+		return nil, errs.New("client.auth", errs.Internal, "the session's key is another than the one that the device signed")
 	}
-	device := a.self.device()
 	b := wire.AppendArray(nil, 5)
 	b = wire.AppendUint(b, 1)
-	b = wire.AppendBytes(b, device[:])
+	b = wire.AppendBytes(b, a.device[:])
 	b = wire.AppendBytes(b, a.instance[:])
 	b = wire.AppendBytes(b, a.core.Proof())
-	return wire.AppendBytes(b, sig[:]), nil
+	return wire.AppendBytes(b, a.sig[:]), nil
 }
 
 // Verify implements mesh.Auth: the device must sign, prove a membership, and
@@ -67,31 +68,38 @@ func (a *spaceAuth) Verify(payload []byte, static [32]byte) (info mesh.PeerInfo,
 	if err := keys.Verify([32]byte(info.Device), authMessage(a.core.Key(), static, info.Instance), sig[:]); err != nil {
 		return info, err
 	}
-	member, err := credential.VerifyProof(a.core.Key(), info.Device, proof)
+	member, err := a.core.Membership().VerifyMember(a.core.Key(), info.Device, proof)
 	if err != nil {
 		return info, err
 	}
-	if a.core.Membership().Removed(info.Device) {
+	if a.core.Membership().Outcast(info.Device, member) {
 		return info, errs.New(op, errs.NotPermitted, "device %s was removed from space %s", id.Short(info.Device), id.Short(a.core.Key()))
 	}
 	a.core.Trust(info.Device, member)
+	a.core.TrustPath(proof)
 	info.Identity = member.Identity
 	return info, nil
 }
 
-// newSwarm makes the state machine of the space's sessions.
-func (sp *Space) newSwarm() (*mesh.Swarm, error) {
-	s := sp.s
-	s.mu.Lock()
-	me := s.self
-	s.mu.Unlock()
-	instance := [16]byte(s.c.ports.Env.Bytes(16))
-	return mesh.NewSwarm(mesh.Options{
+// newSwarm makes the state machine of the sessions of a space that is to be started. It
+// waits for a signature; nobody else has core meanwhile.
+func (s *session) newSwarm(ctx context.Context, core *space.Space) (*mesh.Swarm, error) {
+	gate, self := core.Secrets().Gate(), core.Self()
+	auth := &spaceAuth{core: core, device: self.Device, instance: [16]byte(s.c.ports.Env.Bytes(16))}
+	swarm, err := mesh.NewSwarm(mesh.Options{
 		Env:      s.c.ports.Env,
-		Topic:    sp.core.Secrets().Topic(),
-		PSK:      sp.core.Secrets().PSK(),
-		Auth:     &spaceAuth{core: sp.core, self: me, instance: instance},
-		Instance: instance,
+		Topic:    gate.Topic,
+		PSK:      gate.PSK,
+		Auth:     auth,
+		Instance: auth.instance,
 		Direct:   s.c.ports.Direct != nil,
 	})
+	if err != nil {
+		return nil, err
+	}
+	auth.static = swarm.Static()
+	if auth.sig, err = self.Signer.Sign(ctx, authMessage(core.Key(), auth.static, auth.instance)); err != nil {
+		return nil, errs.New("client.auth", errs.KeyUnavailable, "this device's key does not sign for space %s: %w", id.Short(core.Key()), err)
+	}
+	return swarm, nil
 }

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
@@ -30,6 +31,8 @@ type Status struct {
 	State      State
 	Err        error
 	Persistent bool // the platform promised to keep the storage
+	Passphrase bool // opens the profile, as far as this engine knows
+	Passkeys   int  // how many open it
 }
 
 // Client is one profile: an identity, its spaces, and their network.
@@ -38,8 +41,14 @@ type Client struct {
 
 	Status   Var[Status]
 	Identity Var[*Identity]
+	Devices  Var[[]Device]  // of the identity, the own one first
+	Contacts Var[[]Contact] // by their keys
+	Recovery Var[Recovery]
 	Spaces   Var[[]*Space]
 	Network  Var[Network]
+	Trust    Var[*credential.Membership] // told when what Credentials gives may have changed; by what does not matter
+	// Invitations are those for further devices that are hosted.
+	Invitations Var[[]*Invitation]
 
 	// life serialises Initialize, Destroy and Reset, which wait.
 	life sync.Mutex
@@ -65,13 +74,23 @@ type session struct {
 	opening sync.Mutex
 	// importing serialises imports, which wait.
 	importing sync.Mutex
+	// locking serialises what opens the profile, which waits.
+	locking sync.Mutex
+	// renaming serialises the changes of the identity's name, which wait.
+	renaming sync.Mutex
+	// founding serialises the making of an identity and its HALO, which waits.
+	founding sync.Mutex
 
 	mu      sync.Mutex
 	closing bool
 	self    *self // nil until there is an identity
+	halo    *halo // likewise
 	spaces  map[id.SpaceKey]*Space
 	hosted  map[id.InvitationID]*Invitation
+	taking  map[id.InvitationID]struct{} // delegated ones that are, or are to be hosted here
 	joined  map[id.InvitationID]*Invitation
+	// giveUp ends the recovery of an identity that is under way.
+	giveUp context.CancelCauseFunc
 }
 
 // New makes a closed Client.
@@ -79,20 +98,31 @@ func New(p Ports) *Client {
 	c := &Client{ports: p}
 	c.Status.Set(Status{State: StateClosed})
 	c.Spaces.Set([]*Space{})
+	c.Devices.Set([]Device{})
+	c.Contacts.Set([]Contact{})
+	c.Invitations.Set([]*Invitation{})
 	c.Network.Set(Network{State: NetworkOffline})
+	c.Identity.Subscribe(func(*Identity) { c.Trust.Set(nil) })
+	c.Spaces.Subscribe(func([]*Space) { c.Trust.Set(nil) })
 	return c
 }
 
 // Initialize opens the profile: storage, identity and spaces. A second call is
-// harmless. After Destroy it opens again.
-func (c *Client) Initialize(ctx context.Context) error {
+// harmless. After Destroy it opens again. A profile that is locked fails with
+// errs.PassphraseRequired: see Unlock.
+func (c *Client) Initialize(ctx context.Context) error { return c.Unlock(ctx, keys.Unlock{}) }
+
+// Unlock is Initialize with what opens a profile that has a passphrase or passkeys; a
+// profile that is new gets the passphrase. See keys.UnlockKeyring for what fails, and
+// changes nothing then.
+func (c *Client) Unlock(ctx context.Context, u keys.Unlock) error {
 	c.life.Lock()
 	defer c.life.Unlock()
 	if c.current() != nil {
 		return nil
 	}
 	c.Status.Set(Status{State: StateOpening})
-	s, err := c.open(ctx)
+	s, err := c.open(ctx, u)
 	if err != nil {
 		c.Status.Set(Status{State: StateFailed, Err: err})
 		return err
@@ -103,7 +133,8 @@ func (c *Client) Initialize(ctx context.Context) error {
 	c.publishIdentity(s)
 	c.publishSpaces(s)
 	s.listenTabs()
-	c.Status.Set(Status{State: StateOpen})
+	s.keepHalo()
+	c.Status.Set(s.opensWith(Status{State: StateOpen}))
 	s.persist()
 	s.rehost()
 	s.spawn(s.tidyImports)
@@ -127,14 +158,14 @@ func (s *session) persist() {
 	})
 }
 
-func (c *Client) open(ctx context.Context) (*session, error) {
+func (c *Client) open(ctx context.Context, u keys.Unlock) (*session, error) {
 	s := &session{
 		c: c, spaces: map[id.SpaceKey]*Space{},
-		hosted: map[id.InvitationID]*Invitation{}, joined: map[id.InvitationID]*Invitation{},
+		hosted: map[id.InvitationID]*Invitation{}, taking: map[id.InvitationID]struct{}{}, joined: map[id.InvitationID]*Invitation{},
 	}
 	// The session outlives the call that opens it.
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.load(ctx); err != nil {
+	if err := s.load(ctx, u); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -142,7 +173,7 @@ func (c *Client) open(ctx context.Context) (*session, error) {
 }
 
 // load opens storage and everything in it.
-func (s *session) load(ctx context.Context) (err error) {
+func (s *session) load(ctx context.Context, u keys.Unlock) (err error) {
 	p := s.c.ports
 	if s.storage, err = p.OpenStore(ctx, func(err error) { s.c.fail(s, err) }); err != nil {
 		return err
@@ -150,7 +181,7 @@ func (s *session) load(ctx context.Context) (err error) {
 	if err = checkFormat(ctx, s.storage.Store); err != nil {
 		return err
 	}
-	if s.keyring, err = keys.OpenKeyring(ctx, p.Env, s.storage.Keys, s.storage.Store); err != nil {
+	if s.keyring, err = s.openKeyring(ctx, u); err != nil {
 		return err
 	}
 	if s.slot, s.freeSlot, err = p.Slot(ctx); err != nil {
@@ -158,6 +189,9 @@ func (s *session) load(ctx context.Context) (err error) {
 	}
 	s.net = newNetwork(s)
 	if err = s.loadIdentity(ctx); err != nil {
+		return err
+	}
+	if err = s.loadHalo(ctx); err != nil {
 		return err
 	}
 	return s.loadSpaces(ctx)
@@ -184,13 +218,16 @@ func (s *session) close() {
 	if s.storage.Store != nil {
 		_ = s.storage.Store.Close() // nothing acknowledged depends on it
 	}
+	if s.keyring != nil {
+		s.keyring.Forget()
+	}
 	if s.freeSlot != nil {
 		s.freeSlot()
 	}
 }
 
 func (s *session) shutSpaces() {
-	for _, sp := range s.allSpaces() {
+	for _, sp := range s.everySpace() {
 		sp.shut(errs.New("client", errs.Closed, "the client was destroyed"))
 	}
 }
@@ -222,7 +259,7 @@ func (c *Client) Destroy(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	for _, sp := range s.allSpaces() {
+	for _, sp := range s.everySpace() {
 		if err := sp.Flush(ctx, FlushStore); err != nil {
 			c.ports.Env.Log.Warn("flush before destroy failed", "space", id.Short(sp.Key()), "err", err)
 		}
@@ -275,7 +312,11 @@ func (c *Client) must(op string) (*session, error) {
 
 func (c *Client) publishClosed(st Status) {
 	c.Spaces.Set([]*Space{})
+	c.Devices.Set([]Device{})
+	c.Contacts.Set([]Contact{})
+	c.Invitations.Set([]*Invitation{})
 	c.Identity.Set(nil)
+	c.Recovery.Set(Recovery{})
 	c.Network.Set(Network{State: NetworkOffline})
 	c.Status.Set(st)
 }
@@ -284,6 +325,25 @@ func (c *Client) publishSpaces(s *session) {
 	if c.current() == s {
 		c.Spaces.Set(s.allSpaces())
 	}
+}
+
+// everySpace gives the spaces and the HALO.
+func (s *session) everySpace() []*Space {
+	list := s.allSpaces()
+	if h := s.keeper(); h != nil {
+		list = append(list, h.space)
+	}
+	return list
+}
+
+// spaceOf gives the space of a key, which may be the HALO; nil if there is none.
+func (s *session) spaceOf(key id.SpaceKey) *Space {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halo != nil && s.halo.space.key == key {
+		return s.halo.space
+	}
+	return s.spaces[key]
 }
 
 // allSpaces gives the spaces in the order of their keys.

@@ -8,6 +8,10 @@
 // messages, and its past: Version, At, History, Diff, Restore, Blame), Invitation
 // (hosted or accepted), Var (an observable value).
 //
+// What the devices of an identity share is in its HALO, a Space that is on no list:
+// halo.go. Each session has a keeper of it, which opens the spaces that another device
+// made or joined, and forgets those that another left: keeper.go.
+//
 // The past is read from storage each time it is asked for, in slices, and kept
 // nowhere: timeline.go.
 //

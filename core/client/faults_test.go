@@ -125,7 +125,7 @@ func damaged(t *testing.T, own bool, block int, damage func([]byte) []byte) {
 		device = host.Identity.Get().Device
 	}
 	ok(t, host.Destroy(ctx))
-	keys := dataBlocks(t, disk, device)
+	keys := dataBlocks(t, disk, a.Key(), device)
 	spoilt := keys[len(keys)-1-block]
 	ok(t, disk.Corrupt(spoilt, damage))
 
@@ -142,10 +142,10 @@ func damaged(t *testing.T, own bool, block int, damage func([]byte) []byte) {
 	}
 }
 
-// dataBlocks are the keys of the blocks of a device's data feeds.
-func dataBlocks(t *testing.T, st storage.Store, d id.DeviceKey) (keys [][]byte) {
+// dataBlocks are the keys of the blocks of a device's data feeds in a space.
+func dataBlocks(t *testing.T, st storage.Store, key id.SpaceKey, d id.DeviceKey) (keys [][]byte) {
 	t.Helper()
-	headers, err := st.Scan(context.Background(), storage.Prefix([]byte("h/")), 0)
+	headers, err := st.Scan(context.Background(), storage.Prefix(feed.HeaderPrefix(key)), 0)
 	ok(t, err)
 	for _, e := range headers {
 		h, err := feed.DecodeHeader(e.Value)

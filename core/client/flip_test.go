@@ -74,7 +74,7 @@ func TestProfile_T04_everyRecordIsSealed(t *testing.T) {
 	_, p, key, _, stored := used(t)
 	ring, err := keys.OpenKeyring(ctx, testEnv(), p.keys, p.store)
 	ok(t, err)
-	secrets := swarmOf(t, p, key)
+	space, halo := swarmOf(t, p, key), recordOf(t, p, "halo").Secrets
 	headers := map[id.FeedID]*feed.SignedHeader{}
 	kinds := map[string]int{}
 
@@ -112,6 +112,10 @@ func TestProfile_T04_everyRecordIsSealed(t *testing.T) {
 				if err := feed.VerifyRun(headers[b.Feed], feed.Ref{Feed: b.Feed, Seq: b.Seq - 1, Hash: b.Prev}, []*feed.Block{b}); err != nil {
 					return err
 				}
+			}
+			secrets := halo
+			if headers[b.Feed].Space == key {
+				secrets = space
 			}
 			secret := secrets.Epochs[0]
 			if headers[b.Feed].Kind == feed.Control {

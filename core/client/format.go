@@ -13,8 +13,12 @@ import (
 // "s/" snapshots (snapshot.go); "q/" damaged records, moved aside under their old
 // key; "i/" spaces that are being imported (import.go). Version 2, which a profile
 // has from its first repack on: "r/" repacks, in whose places there are no blocks.
+// Version 4, which it has once it had a passphrase or a passkey: "k/l/" keyslots, and
+// roots of the keyring that are locked. No version is one bit from another.
 const (
-	formatVersion = 2
+	formatVersion = 4
+	lockedFormat  = 4
+	repackFormat  = 2
 	firstFormat   = 1 // of a new profile
 )
 
@@ -37,8 +41,8 @@ func checkFormat(ctx context.Context, st storage.Store) error {
 	if err := r.Done(op); err != nil {
 		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: %w", err)
 	}
-	if v == 0 {
-		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: no version has the number 0")
+	if v == 0 || v == 3 {
+		return errs.New(op, errs.StorageCorrupt, "the format record of the profile is damaged: no version has the number %d", v)
 	}
 	if v > formatVersion {
 		return errs.New(op, errs.VersionUnsupported, "the profile has format %d and this Echospace reads up to %d; load the newer version", v, formatVersion)
@@ -47,5 +51,15 @@ func checkFormat(ctx context.Context, st storage.Store) error {
 }
 
 // holdsRepacks marks a profile, in the batch that stores a repack, as one that
-// versions which do not read them must not touch.
-func holdsRepacks(b *storage.Batch) { b.Put(formatKey, wire.AppendUint(nil, formatVersion)) }
+// versions which do not read them must not touch. Should another tab have locked the
+// profile just now, they refuse the form of its roots instead of the number.
+func (s *session) holdsRepacks(b *storage.Batch) {
+	format := uint64(repackFormat)
+	if k := s.keyring.Keyslots(); k.Passphrase || len(k.Passkeys) > 0 {
+		format = lockedFormat
+	}
+	b.Put(formatKey, wire.AppendUint(nil, format))
+}
+
+// holdsLocks marks a profile likewise in the batch that locks it.
+func holdsLocks(b *storage.Batch) { b.Put(formatKey, wire.AppendUint(nil, lockedFormat)) }

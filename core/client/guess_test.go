@@ -17,6 +17,7 @@ import (
 // TestInvite_I04_parallelGuests: many guess at once; the attempts are the
 // invitation's.
 func TestInvite_I04_parallelGuests(t *testing.T) {
+	t.Parallel()
 	const guests = 6
 	w := newWorld(t)
 	host := w.person("Ada")

@@ -48,17 +48,19 @@ func newWorld(t *testing.T) *world {
 type profile struct {
 	store storage.Store
 	keys  keys.KeyStore
-	mu    sync.Mutex
-	slots map[uint32]bool
-	tabs  tabHub
-	locks *locks // nil: one engine
+	// devices are the platform's keys that nobody reads; nil if it has none.
+	devices *handles
+	mu      sync.Mutex
+	slots   map[uint32]bool
+	tabs    tabHub
+	locks   *locks // nil: one engine
 	// snapshots says when they are written; the zero value is the default.
 	snapshots client.Snapshots
 }
 
 func newProfile() *profile {
 	e := testEnv()
-	return &profile{store: memstore.New(), keys: keys.NewMemoryKeyStore(e), slots: map[uint32]bool{}}
+	return &profile{store: memstore.New(), keys: keys.NewMemoryKeyStore(e), devices: newHandles(), slots: map[uint32]bool{}}
 }
 
 func testEnv() env.Env {
@@ -107,6 +109,7 @@ func (w *world) client(p *profile) *client.Client {
 		Direct: direct,
 		Slot:   p.slot,
 		Tabs:   p.tabs.join(),
+		Device: client.DeviceProfile{Kind: "NATIVE"},
 
 		Snapshots: p.snapshots,
 	}
@@ -160,7 +163,11 @@ func owner(t *testing.T, w *world, p *profile) (*client.Client, *client.Space) {
 // storage is what the profile stores in, which outlives its clients.
 func (p *profile) storage() client.Storage {
 	bulk := keys.PlainBulk{}
-	return client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Bulk: bulk, OpenRange: client.OpenRange(p.store, bulk), Destroy: p.destroy}
+	s := client.Storage{Store: keepOpen{p.store}, Keys: p.keys, Bulk: bulk, OpenRange: client.OpenRange(p.store, bulk), Destroy: p.destroy}
+	if p.devices != nil {
+		s.Devices = p.devices
+	}
+	return s
 }
 
 func (p *profile) destroy(ctx context.Context) error {
@@ -240,7 +247,7 @@ func (t *tab) Listen(fn func([]byte)) (release func()) {
 	}
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("unexpected error: %v", err)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"sync"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -30,11 +31,7 @@ const importLock = "import"
 // can, errs.VersionUnsupported, errs.TooLarge; those of storage.
 func (c *Client) ImportSpace(ctx context.Context, archive []byte) (*Space, error) {
 	const op = "client.importSpace"
-	s, err := c.must(op)
-	if err != nil {
-		return nil, err
-	}
-	me, err := s.identity(op)
+	s, me, err := c.mustSelf(op)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +67,7 @@ func (c *Client) ImportSpace(ctx context.Context, archive []byte) (*Space, error
 		}
 		return nil, err
 	}
-	sp, err := s.addSpace(core, &snapshot{})
+	sp, err := s.addSpace(ctx, core, &snapshot{})
 	if err != nil {
 		return nil, err
 	}
@@ -85,22 +82,34 @@ func importKey(key id.SpaceKey) []byte {
 // lockImports waits until nobody else imports in this profile. Where there are
 // no locks it fails if it must be sure of that.
 func (s *session) lockImports(ctx context.Context, sure bool) (release func(), err error) {
-	s.importing.Lock()
-	if s.c.ports.Lock == nil {
-		return s.importing.Unlock, nil
-	}
-	free, err := s.c.ports.Lock(ctx, importLock)
-	if errs.Is(err, errs.UnsupportedBrowser) && !sure {
-		return s.importing.Unlock, nil
-	}
+	return s.exclusive(ctx, &s.importing, importLock, sure)
+}
+
+// exclusive waits for a lock among the engines of the profile; mu is the same within
+// this one. Where there are no locks it fails if it must be sure.
+func (s *session) exclusive(ctx context.Context, mu *sync.Mutex, name string, sure bool) (release func(), err error) {
+	mu.Lock()
+	free, err := s.lockTabs(ctx, name, sure)
 	if err != nil {
-		s.importing.Unlock()
+		mu.Unlock()
 		return nil, err
 	}
 	return func() {
 		free()
-		s.importing.Unlock()
+		mu.Unlock()
 	}, nil
+}
+
+// lockTabs is exclusive among the tabs of the profile alone.
+func (s *session) lockTabs(ctx context.Context, name string, sure bool) (release func(), err error) {
+	if s.c.ports.Lock == nil {
+		return func() {}, nil
+	}
+	release, err = s.c.ports.Lock(ctx, name)
+	if errs.Is(err, errs.UnsupportedBrowser) && !sure {
+		return func() {}, nil
+	}
+	return release, err
 }
 
 // tidyImports removes what imports left that did not come to their end.

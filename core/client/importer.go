@@ -55,7 +55,7 @@ func (im *importer) take(sections []section) error {
 		}
 		im.seen = map[id.ObjectID]struct{}{}
 	}
-	if err := im.core.EnsureWriter(im.ctx); err != nil {
+	if err := im.core.EnsureWriter(); err != nil {
 		return err
 	}
 	for _, s := range sections {
@@ -220,8 +220,11 @@ func (im *importer) made(n int) error {
 // build makes blocks of what was done since the last.
 func (im *importer) build() error {
 	im.unbuilt = 0
-	in, err := im.core.Build(im.ctx)
+	in, err := im.core.Build()
 	if err != nil || in == nil {
+		return err
+	}
+	if err := im.core.Finish(im.ctx, in, func(do func()) { do() }); err != nil {
 		return err
 	}
 	in.AddTo(&im.batch)

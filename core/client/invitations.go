@@ -19,6 +19,7 @@ type InvitationOptions struct {
 	Role       credential.Role // zero: Editor
 	MultiUse   bool
 	Persistent bool
+	Delegated  bool          // every member that may invite hosts it; it is persistent too
 	Timeout    time.Duration // how long it is hosted; zero: without end
 	Expires    int64         // ms since 1970; zero: never
 	GuestKey   *[32]byte     // KnownPublicKey: the guest's identity key
@@ -33,13 +34,19 @@ type AcceptOptions struct {
 // the start.
 type InvitationValue struct {
 	invite.Invitation
-	Code  string // to share; holds no auth code and no key of the space
-	State invite.State
+	Delegated bool   // other members host it too
+	Code      string // to share; holds no auth code and no key of the space
+	State     invite.State
+	// Role is what the guest gets. On the guest it is what the host says, as soon as
+	// it says it, and after SUCCESS what it is; 0 before.
+	Role credential.Role
 	// Space is the space's key: on the host always, on the guest once it is
 	// known (SUCCESS, or ALREADY_MEMBER).
 	Space *id.SpaceKey
-	Ended bool  // State is the last; a host for several guests goes on after SUCCESS
-	Err   error // with a final state other than SUCCESS
+	// Identity is that of which a device has become one, on the guest.
+	Identity *id.IdentityKey
+	Ended    bool  // State is the last; a host for several guests goes on after SUCCESS
+	Err      error // with a final state other than SUCCESS
 }
 
 // Invitation is one side of an invitation under way.
@@ -77,7 +84,7 @@ const tick = 500 * time.Millisecond
 
 func newInvitation(s *session, inv invite.Invitation, space *id.SpaceKey) *Invitation {
 	i := &Invitation{s: s, wake: make(chan struct{}, 1), over: make(chan struct{})}
-	i.Value.Set(InvitationValue{Invitation: inv, Code: inv.Encode(), Space: space})
+	i.Value.Set(InvitationValue{Invitation: inv, Code: inv.Encode(), Role: credential.Role(inv.Role), Space: space})
 	return i
 }
 
@@ -168,8 +175,14 @@ func (i *Invitation) passed(states []invite.State, ended *invite.Ended) {
 			if n == len(states)-1 && ended != nil {
 				v.Ended, v.Err = true, ended.Err
 			}
+			if i.guest != nil {
+				v.Role = i.guest.role
+			}
 			if n == len(states)-1 && i.guest != nil && i.guest.space != nil {
 				v.Space = i.guest.space
+			}
+			if n == len(states)-1 && i.guest != nil {
+				v.Identity = i.guest.identity
 			}
 			return v
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/invite"
@@ -12,9 +13,12 @@ import (
 
 // joining is the guest's side of an Invitation.
 type joining struct {
-	m     *invite.Guest
-	me    *self
-	space *id.SpaceKey // once known; of the driving goroutine
+	m *invite.Guest
+	// Of the driving goroutine.
+	me       *self           // of a device invitation once it was introduced
+	space    *id.SpaceKey    // once known
+	role     credential.Role // likewise, and before as the host says
+	identity *id.IdentityKey // that the device joined
 
 	mu      sync.Mutex
 	pending chan error // of Authenticate, nil if none waits
@@ -30,6 +34,12 @@ type joining struct {
 // errs.VersionUnsupported.
 func (c *Client) AcceptInvitation(code string, o AcceptOptions) (*Invitation, error) {
 	const op = "client.acceptInvitation"
+	return c.accept(op, code, invite.Space, o, func(s *session) (*self, error) { return s.identity(op) })
+}
+
+// accept begins to accept an invitation of a kind; who gives the guest, or says why it
+// cannot be one.
+func (c *Client) accept(op, code string, kind invite.Kind, o AcceptOptions, who func(*session) (*self, error)) (*Invitation, error) {
 	s, err := c.must(op)
 	if err != nil {
 		return nil, err
@@ -38,10 +48,13 @@ func (c *Client) AcceptInvitation(code string, o AcceptOptions) (*Invitation, er
 	if err != nil {
 		return nil, err
 	}
-	if inv.Kind != invite.Space {
+	if inv.Kind != kind {
+		if kind == invite.Device {
+			return nil, errs.New(op, errs.InvalidInvitation, "the code invites to a space, not a device; use client.acceptInvitation()")
+		}
 		return nil, errs.New(op, errs.InvalidInvitation, "the code invites a device, not to a space; use halo.acceptInvitation()")
 	}
-	me, err := s.identity(op)
+	me, err := who(s)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +78,8 @@ func (c *Client) AcceptInvitation(code string, o AcceptOptions) (*Invitation, er
 }
 
 // Authenticate gives the auth code and waits for the outcome: nil once the
-// space is stored and open here. It may be called before a host was found.
+// space is stored and open here, or the device is one of the identity. It may be
+// called before a host was found.
 //
 // Errors: errs.WrongAuthCode with the detail attemptsLeft, after which it may
 // be called again; errs.InvalidArgument while a code is being checked; and
@@ -136,6 +150,9 @@ func (i *Invitation) guestTurn(ctx context.Context) (again bool) {
 	if out.Ended != nil && len(out.Ended.Payload) > 0 {
 		g.learn(out.Ended.Payload)
 	}
+	if role := credential.Role(out.Role); role <= credential.Keeper && role != 0 {
+		g.role = role
+	}
 	i.passed(out.States, out.Ended)
 	if out.Introduce != nil {
 		in, err := i.introduction(ctx, out.Introduce.Binding)
@@ -185,8 +202,18 @@ func (g *joining) learn(key []byte) {
 
 // introduction says who the guest is and proves it to this host.
 func (i *Invitation) introduction(ctx context.Context, binding []byte) (invite.Introduction, error) {
+	var body []byte
 	me := i.guest.me
-	body := space.Introduction{Identity: me.identity, Device: me.device(), Chain: me.chain, Name: me.name}.Encode()
+	if i.Value.Get().Kind == invite.Device {
+		var err error
+		if me, err = i.s.newDevice(ctx); err != nil {
+			return invite.Introduction{}, err
+		}
+		i.guest.me = me
+		body = space.DeviceIntroduction{Device: me.device(), Sealing: me.sealing.Public()}.Encode()
+	} else {
+		body = space.Introduction{Identity: me.identity, Device: me.device(), Chain: me.chain, Name: me.name}.Encode()
+	}
 	sig, err := me.signer.Sign(ctx, binding)
 	if err != nil {
 		return invite.Introduction{}, err
@@ -201,15 +228,21 @@ func (i *Invitation) introduction(ctx context.Context, binding []byte) (invite.I
 // join stores what the host gave and opens the space. Who was a member before
 // may have it; then nothing is stored.
 func (i *Invitation) join(ctx context.Context, j invite.Joined) error {
+	if i.Value.Get().Kind == invite.Device {
+		return i.joinIdentity(ctx, j)
+	}
 	a, err := space.DecodeAdmission(j.Payload, i.guest.me.device())
 	if err != nil {
 		return err
 	}
-	known, err := i.s.adopt(ctx, a)
+	known, err := i.s.adopt(ctx, a, !j.Known)
 	if err != nil {
 		return err
 	}
 	i.guest.learn(a.Key[:])
+	if member, err := credential.VerifyProof(a.Key, i.guest.me.device(), a.Proof); err == nil {
+		i.guest.role = member.Role
+	}
 	if j.Known && known {
 		return errs.New("client.acceptInvitation", errs.AlreadyMember, "this identity is a member already").With("spaceKey", a.Key[:])
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,21 +10,35 @@ import (
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/mesh"
 	"github.com/echospace/echospace/core/signal"
+	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/transport"
 )
 
-// link carries what a space's swarm sends and receives: one stay at the relay
-// and the direct connections.
+// link carries what a space's swarm sends and receives: a stay at each relay, under
+// each of the space's topics, and the direct connections.
 type link struct {
-	sp    *Space
-	r     *runtime
-	topic id.Topic
+	sp *Space
+	r  *runtime
 
 	mu      sync.Mutex
-	cancel  context.CancelFunc // nil while offline
+	gates   map[uint8]space.Gate // by their slots
+	next    uint8                // slot
+	relays  []Relay              // while online
+	ctx     context.Context      // of the stays
+	cancel  context.CancelFunc   // nil while offline
 	tasks   *sync.WaitGroup
-	frames  []*outbox[mesh.Frame] // per relay
+	frames  map[mesh.RelayID]*outbox[mesh.Frame]
 	directs map[mesh.DirectID]*direct
+}
+
+// A relay under one of the topics has a number of its own.
+const (
+	maxRelays = 8
+	maxGates  = 256 / maxRelays
+)
+
+func relayNumber(slot uint8, relay int) mesh.RelayID {
+	return mesh.RelayID(int(slot)*maxRelays + relay)
 }
 
 // direct is one direct connection under way or established.
@@ -36,7 +51,59 @@ type direct struct {
 const closeGrace = time.Second
 
 func newLink(sp *Space, r *runtime) *link {
-	return &link{sp: sp, r: r, topic: sp.core.Secrets().Topic(), directs: map[mesh.DirectID]*direct{}}
+	return &link{sp: sp, r: r, gates: map[uint8]space.Gate{}, frames: map[mesh.RelayID]*outbox[mesh.Frame]{}, directs: map[mesh.DirectID]*direct{}}
+}
+
+// setGates has the link stay under these topics from now on. sp.mu is held.
+func (l *link) setGates(gates []space.Gate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for slot, g := range l.gates {
+		if !slices.Contains(gates, g) {
+			delete(l.gates, slot)
+			for i := range maxRelays {
+				n := relayNumber(slot, i)
+				if frames := l.frames[n]; frames != nil {
+					frames.close()
+					delete(l.frames, n)
+				}
+			}
+		}
+	}
+	for _, g := range gates {
+		if l.has(g) {
+			continue
+		}
+		slot := l.next
+		l.next = (l.next + 1) % maxGates
+		l.gates[slot] = g
+		for i := range maxRelays {
+			l.r.swarm.SetGate(relayNumber(slot, i), g.Topic, g.PSK)
+		}
+		if l.cancel != nil {
+			l.stay(slot, g)
+		}
+	}
+}
+
+func (l *link) has(g space.Gate) bool {
+	for _, known := range l.gates {
+		if known == g {
+			return true
+		}
+	}
+	return false
+}
+
+// stay joins a topic at every relay. l.mu is held.
+func (l *link) stay(slot uint8, g space.Gate) {
+	for i, relay := range l.relays {
+		number := relayNumber(slot, i)
+		frames := newOutbox[mesh.Frame]()
+		l.frames[number] = frames
+		l.tasks.Add(1)
+		go l.meet(l.ctx, l.tasks, relay, g.Topic, number, frames)
+	}
 }
 
 // swarm runs f on the swarm, if it is still that of the space, and wakes the
@@ -50,24 +117,21 @@ func (l *link) swarm(f func(*mesh.Swarm)) {
 	l.r.poke()
 }
 
-// up joins the topic at every relay.
+// up joins the topics at every relay.
 func (l *link) up(relays []Relay) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cancel != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(l.r.ctx)
-	l.cancel, l.tasks, l.frames = cancel, &sync.WaitGroup{}, nil
-	for i, relay := range relays {
-		frames := newOutbox[mesh.Frame]()
-		l.frames = append(l.frames, frames)
-		l.tasks.Add(1)
-		go l.meet(ctx, l.tasks, relay, mesh.RelayID(i), frames)
+	l.ctx, l.cancel = context.WithCancel(l.r.ctx)
+	l.tasks, l.relays = &sync.WaitGroup{}, relays[:min(len(relays), maxRelays)]
+	for slot, g := range l.gates {
+		l.stay(slot, g)
 	}
 }
 
-// down leaves the topic and ends every direct connection.
+// down leaves the topics and ends every direct connection.
 func (l *link) down() {
 	l.mu.Lock()
 	cancel, tasks := l.cancel, l.tasks
@@ -75,11 +139,10 @@ func (l *link) down() {
 	for _, d := range l.directs {
 		d.out.close()
 	}
-	relays := len(l.frames)
 	for _, frames := range l.frames {
 		frames.close()
 	}
-	l.frames = nil
+	clear(l.frames)
 	l.mu.Unlock()
 	if cancel == nil {
 		return
@@ -89,18 +152,16 @@ func (l *link) down() {
 	tasks.Wait()
 	grace.Stop()
 	cancel()
-	l.swarm(func(s *mesh.Swarm) {
-		for i := range relays {
-			s.SignalFrom(mesh.RelayID(i), signal.Event{Type: signal.Down, Err: errs.New("client.network", errs.Offline, "the client went offline")})
-		}
-	})
 }
 
-// meet stays under the topic at one relay until frames is closed or ctx is done.
-func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, number mesh.RelayID, frames *outbox[mesh.Frame]) {
+// meet stays under a topic at one relay until frames is closed or ctx is done.
+func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, topic id.Topic, number mesh.RelayID, frames *outbox[mesh.Frame]) {
 	defer tasks.Done()
 	defer l.sp.s.c.rescue()
-	rv, err := relay.Join(ctx, l.topic)
+	rv, err := relay.Join(ctx, topic)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		l.sp.s.c.ports.Env.Log.Error("the topic of a space could not be joined", "space", id.Short(l.sp.key), "err", err)
 		return
@@ -130,6 +191,9 @@ func (l *link) meet(ctx context.Context, tasks *sync.WaitGroup, relay Relay, num
 	}
 	_ = rv.Close() // leaving
 	receiver.Wait()
+	l.swarm(func(s *mesh.Swarm) {
+		s.SignalFrom(number, signal.Event{Type: signal.Down, Err: errs.New("client.network", errs.Offline, "the client left the topic")})
+	})
 }
 
 // send carries out what a swarm asked for. It never blocks.
@@ -160,8 +224,8 @@ func (l *link) send(out mesh.Output) {
 		}
 	}
 	for _, f := range out.Frames {
-		if int(f.Relay) < len(l.frames) {
-			l.frames[f.Relay].add(f)
+		if frames := l.frames[f.Relay]; frames != nil {
+			frames.add(f)
 		}
 	}
 }

@@ -21,8 +21,9 @@ const (
 	// typing is the least time between two blocks of own edits that nobody
 	// waits for.
 	typing = 10 * time.Millisecond
-	// maxHeld bounds the runs of feeds whose admission has not arrived.
-	maxHeld = 256
+	// maxHeld and maxHeldBytes bound the runs of feeds whose admission has not arrived.
+	maxHeld      = 4096
+	maxHeldBytes = 8 << 20
 )
 
 // Message types between peers of a space: the first byte of a session message.
@@ -42,7 +43,7 @@ func (sp *Space) loop(ctx context.Context) {
 		case <-timer.C:
 		case <-sp.runtime().wakes():
 		}
-		timer.Reset(sp.turn(ctx))
+		timer.Reset(sp.turn())
 	}
 }
 
@@ -62,7 +63,7 @@ func (r *runtime) wakes() <-chan struct{} {
 
 // turn lets every engine take its inputs and carries out what they ask for. It
 // gives the time until the next turn is due by itself.
-func (sp *Space) turn(ctx context.Context) time.Duration {
+func (sp *Space) turn() time.Duration {
 	e := sp.s.c.ports.Env
 	for {
 		sp.mu.Lock()
@@ -75,12 +76,23 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 		r.swarm.Tick(now)
 		r.sync.Tick(now.UnixMilli())
 		out, more := sp.exchange(r, now)
-		sp.closeLeft(ctx, r)
-		next := sp.writeEdits(ctx, r, now)
+		sp.closeLeft(r)
+		kept := sp.keepKeys(r, now)
+		sp.expel(r, now)
+		if sp.core.Unsound() {
+			sp.reread(r)
+		}
+		next := typing
+		if kept { // else what is written waits for the keys
+			next = sp.writeEdits(r, now)
+		}
 		sp.answer(r)
 		told, heard := r.dirty, r.heard
 		r.dirty, r.heard = dirty{}, nil
 		next = min(next, max(0, r.swarm.NextTick().Sub(now)))
+		if !r.keysDue.IsZero() {
+			next = min(next, turnPasses)
+		}
 		sp.mu.Unlock()
 
 		r.link.send(out)
@@ -89,7 +101,7 @@ func (sp *Space) turn(ctx context.Context) time.Duration {
 		for _, tell := range heard {
 			tell()
 		}
-		if !more {
+		if !more && kept {
 			return max(next, time.Millisecond)
 		}
 		sp.s.yield()
@@ -222,7 +234,7 @@ func (sp *Space) syncOutput(r *runtime, out syncer.Output) {
 // read fetches stored blocks for the sync engine.
 func (sp *Space) read(ctx context.Context, r *runtime, rd syncer.Read) {
 	blocks, ends, err := sp.records(ctx, r, rd)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else nobody waits for them any more
 		sp.s.c.ports.Env.Log.Error("blocks could not be read for a peer", "space", id.Short(sp.key), "err", err)
 	}
 	sp.mu.Lock()
@@ -287,6 +299,16 @@ type heldRun struct {
 	syncer.Run
 	header *feed.SignedHeader
 	parcel *space.Parcel // once it is its turn
+	// refused is what space.Acquainted was when it was of no member, or 0.
+	refused uint64
+}
+
+// size is how many bytes the blocks have.
+func (h *heldRun) size() (n int) {
+	for _, b := range h.Blocks {
+		n += len(b)
+	}
+	return n
 }
 
 // hold queues received runs for takeRuns.
@@ -305,8 +327,13 @@ func (sp *Space) hold(r *runtime, runs []syncer.Run) {
 // what is stored, or is on its way there. It ends with the slice of time that
 // began at start, and reports whether it took any.
 func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
-	kept := r.runs[:0]
+	kept, early := r.runs[:0], 0 // bytes that came before their admission
 	for i, run := range r.runs {
+		if run.refused == sp.core.Acquainted() { // nothing is known now that was not then
+			kept = append(kept, run)
+			early += run.size()
+			continue
+		}
 		if took && sp.s.c.ports.Env.Clock.Now().Sub(start) > slice {
 			kept = append(kept, r.runs[i:]...)
 			break
@@ -337,8 +364,10 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 		}
 		run.parcel = nil
 		switch {
-		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld:
+		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld && early < maxHeldBytes:
+			run.refused = sp.core.Acquainted()
 			kept = append(kept, run)
+			early += run.size()
 		case err != nil:
 			sp.refuse(r, run.Run, err)
 			took = true
@@ -379,7 +408,7 @@ func (sp *Space) enqueueReceived(r *runtime, in *space.Intake, from syncer.Peer)
 	var job storeJob
 	in.AddTo(&job.batch)
 	if in.Repacked() {
-		holdsRepacks(&job.batch)
+		sp.s.holdsRepacks(&job.batch)
 	}
 	sp.core.Show(in)
 	job.refused = func(err error) { sp.storeRefused(r, err) }
@@ -449,10 +478,11 @@ func (sp *Space) membersChanged(r *runtime) {
 	}
 }
 
-// storeRefused tells what waits that storage refuses a write.
+// storeRefused tells what waits that storage refuses a write, or that own blocks cannot be
+// signed: then what others wrote is taken in all the same.
 func (sp *Space) storeRefused(r *runtime, err error) {
 	sp.mu.Lock()
-	r.refused = true
+	r.refused = !errs.Is(err, errs.KeyUnavailable)
 	sp.storeFailed(r, err)
 	sp.failWaiters(r, err)
 	sp.mu.Unlock()
@@ -469,5 +499,5 @@ func (r *runtime) storeTakes() {
 func (sp *Space) storeFailed(r *runtime, err error) {
 	r.writeErr = err
 	r.dirty.sync = true
-	sp.s.c.ports.Env.Log.Error("storage refused a write; it is tried again", "space", id.Short(sp.key), "err", err)
+	sp.s.c.ports.Env.Log.Error("a write was not stored; it is tried again", "space", id.Short(sp.key), "err", err)
 }

@@ -11,6 +11,8 @@ import (
 func (sp *Space) observe(d dirty) {
 	if d.members {
 		sp.tellMembers()
+		sp.followDelegated()
+		sp.s.keeper().poke()
 	}
 	if d.network {
 		sp.s.net.changed()
@@ -39,12 +41,18 @@ func (sp *Space) tellMembers() {
 		online[info.Identity] = true
 	}
 	me := sp.core.Self().Identity
+	membership := sp.core.Membership()
+	faulty := sp.core.Faulty()
 	var list []Member
-	for _, m := range sp.core.Membership().Members() {
+	for _, m := range membership.Members() {
 		out := Member{Identity: m.Identity, Role: m.Role, Name: m.Name, Self: m.Identity == me}
 		out.Online = out.Self || online[m.Identity]
+		out.MayWrite = out.Self && sp.core.MayWrite()
 		for _, d := range m.Devices {
 			out.Devices = append(out.Devices, d.Device)
+			if slices.Contains(faulty, d.Device) {
+				out.Faulty = append(out.Faulty, d.Device)
+			}
 		}
 		list = append(list, out)
 	}
@@ -53,11 +61,12 @@ func (sp *Space) tellMembers() {
 	if !slices.EqualFunc(list, sp.Members.Get(), equalMember) {
 		sp.Members.Set(list)
 	}
+	sp.trustChanged(membership)
 }
 
 func equalMember(a, b Member) bool {
 	return a.Identity == b.Identity && a.Role == b.Role && a.Name == b.Name &&
-		a.Online == b.Online && a.Self == b.Self && slices.Equal(a.Devices, b.Devices)
+		a.Online == b.Online && a.Self == b.Self && a.MayWrite == b.MayWrite && slices.Equal(a.Devices, b.Devices) && slices.Equal(a.Faulty, b.Faulty)
 }
 
 // peers gives the space's sessions.

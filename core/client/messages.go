@@ -38,10 +38,11 @@ const gossipLabel = "echospace channel message v1"
 // signature of the device over label, space, channel, data]. The sealed form is
 // [epoch key id, ciphertext].
 
-// PostMessage sends data to every member that is reachable now.
+// PostMessage sends data to every member that is reachable now, in the order of the
+// calls.
 //
-// Errors: errs.SpaceClosed, errs.TooLarge, errs.KeyUnavailable.
-func (sp *Space) PostMessage(channel string, data []byte) error {
+// Errors: errs.SpaceClosed, errs.TooLarge, errs.KeyUnavailable, and ctx's.
+func (sp *Space) PostMessage(ctx context.Context, channel string, data []byte) error {
 	const op = "space.postMessage"
 	if len(channel) > maxChannel || len(data) > maxChannelData {
 		return errs.New(op, errs.TooLarge, "a channel's name may have %d bytes and a message %d, these have %d and %d", maxChannel, maxChannelData, len(channel), len(data))
@@ -52,23 +53,35 @@ func (sp *Space) PostMessage(channel string, data []byte) error {
 		sp.mu.Unlock()
 		return sp.closedError(op)
 	}
-	err := sp.publishMessage(r, channel, data)
+	me := sp.core.Self()
+	before, sent := r.posting, make(chan struct{})
+	r.posting = sent
 	sp.mu.Unlock()
+	defer close(sent)
+	sig, err := me.Signer.Sign(ctx, channelMessage(sp.key, channel, data)) // while others are sent
+	if before != nil {
+		<-before // which ends when its signature does
+	}
+	if err != nil {
+		return err
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.run != r {
+		return sp.closedError(op)
+	}
+	err = sp.publishMessage(r, channel, data, sig)
 	r.poke()
 	return err
 }
 
-func (sp *Space) publishMessage(r *runtime, channel string, data []byte) error {
+func (sp *Space) publishMessage(r *runtime, channel string, data []byte, sig [64]byte) error {
 	e := sp.s.c.ports.Env
 	key, ok := sp.core.EpochKey(id.EpochID{})
 	if !ok {
 		return errs.New("space.postMessage", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(sp.key))
 	}
 	me := sp.core.Self()
-	sig, err := me.Signer.Sign(context.Background(), channelMessage(sp.key, channel, data))
-	if err != nil {
-		return err
-	}
 	b := wire.AppendArray(nil, 5)
 	b = wire.AppendUint(b, 1)
 	b = wire.AppendBytes(b, me.Device[:])

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/echospace/echospace/core/client"
 	"github.com/echospace/echospace/core/env"
@@ -15,7 +14,6 @@ import (
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/mesh"
-	"github.com/echospace/echospace/core/signal"
 	"github.com/echospace/echospace/core/signal/memsignal"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/transport"
@@ -25,13 +23,19 @@ import (
 // to meet the members.
 func swarmOf(t *testing.T, p *profile, key id.SpaceKey) space.Secrets {
 	t.Helper()
+	return recordOf(t, p, "space/"+key.String()).Secrets
+}
+
+// recordOf reads the record of a space, or "halo", from the keyring.
+func recordOf(t *testing.T, p *profile, name string) space.Record {
+	t.Helper()
 	ring, err := keys.OpenKeyring(context.Background(), testEnv(), p.keys, p.store)
 	ok(t, err)
-	raw, err := ring.Get(context.Background(), "space/"+key.String())
+	raw, err := ring.Get(context.Background(), name)
 	ok(t, err)
 	rec, err := space.DecodeRecord(raw)
 	ok(t, err)
-	return rec.Secrets
+	return rec
 }
 
 // thief proves itself with what others proved themselves with.
@@ -81,64 +85,9 @@ func TestRelay_I25_secretHolderInTheMiddle(t *testing.T) {
 	secrets := swarmOf(t, p, a.Key())
 
 	evil := &thief{}
-	e := testEnv()
-	swarm, err := mesh.NewSwarm(mesh.Options{
-		Env: e, Topic: secrets.Topic(), PSK: secrets.PSK(), Auth: evil, Instance: [16]byte(e.Bytes(16)), Direct: true,
-	})
-	ok(t, err)
-	rv, err := w.hub.Signaler().Join(ctx, secrets.Topic())
-	ok(t, err)
-	var self id.PeerID
-	ready := make(chan struct{})
-	var mu sync.Mutex
-	var heard int
-	stop := make(chan struct{})
-	var middle sync.WaitGroup
-	drive := func(f func()) {
-		mu.Lock()
-		defer mu.Unlock()
-		swarm.Tick(time.Now())
-		f()
-		out := swarm.Ready()
-		for _, ev := range out.Events {
-			if ev.Type == mesh.Message {
-				heard++
-			}
-			if ev.Type == mesh.Connected { // asks for what it can
-				_ = swarm.Send(ev.Session, []byte{0, 1, 2, 3}, false)
-			}
-		}
-		for _, f := range out.Frames {
-			_ = rv.Send(ctx, f.To, f.Data) // a peer may be gone
-		}
-	}
-	middle.Go(func() {
-		for {
-			ev, err := rv.Recv(ctx)
-			if err != nil {
-				return
-			}
-			if ev.Type == signal.Up {
-				self = ev.Self
-				close(ready)
-			}
-			drive(func() { swarm.Signal(ev) })
-		}
-	})
-	middle.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(50 * time.Millisecond):
-				drive(func() {})
-			}
-		}
-	})
-	defer func() { close(stop); _ = rv.Close(); middle.Wait() }()
-	<-ready
+	middle := w.intrude(secrets.Gate(), evil)
 	w.hub.SetFaults(memsignal.Faults{Tamper: func(f memsignal.Frame) []memsignal.Frame {
-		if f.From == self || f.To == self {
+		if f.From == middle.self || f.To == middle.self {
 			return []memsignal.Frame{f}
 		}
 		return nil // the members reach nobody but the middle
@@ -150,11 +99,9 @@ func TestRelay_I25_secretHolderInTheMiddle(t *testing.T) {
 	if online(a) != 1 || online(b) != 1 || len(host.Network.Get().Peers)+len(guest.Network.Get().Peers) != 0 {
 		t.Fatalf("a member took the middle for a peer: %d and %d online, sessions %v %v", online(a), online(b), host.Network.Get().Peers, guest.Network.Get().Peers)
 	}
-	mu.Lock()
-	if heard != 0 {
-		t.Fatalf("the middle heard %d messages", heard)
+	if n := len(middle.events(mesh.Message)); n != 0 {
+		t.Fatalf("the middle heard %d messages", n)
 	}
-	mu.Unlock()
 	if record(b, x) != nil {
 		t.Fatal("the object came through the middle")
 	}

@@ -83,6 +83,13 @@ func (n *network) online() {
 	n.changed()
 }
 
+// isOnline tells whether the client is connected to relays, or tries to.
+func (n *network) isOnline() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.relays != nil
+}
+
 // changed has the observers told soon.
 func (n *network) changed() {
 	select {
@@ -253,7 +260,7 @@ func (c *Client) Wake() {
 	for _, r := range relays {
 		r.Poke()
 	}
-	for _, sp := range s.allSpaces() {
+	for _, sp := range s.everySpace() {
 		sp.restart()
 	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/echospace/echospace/core/credential"
@@ -19,15 +20,16 @@ const invitationRecords = "invitation/"
 const maxInvitationText = 256
 
 // hostedRecord is what the keyring keeps of a persistent invitation, so that
-// the next engine goes on where this one ends: [1, space, code, expires,
-// deadline, auth code, guest key (empty for none), role, spent attempts];
-// times are ms since 1970, 0 for never.
+// the next engine goes on where this one ends: [2, space, code, expires,
+// deadline, auth code, guest key (empty for none), role, spent attempts, delegated
+// bool]; times are ms since 1970, 0 for never. Version 1 has no delegated.
 type hostedRecord struct {
-	space    id.SpaceKey
-	inv      invite.Invitation
-	deadline int64 // when Invitation.Timeout has passed
-	role     credential.Role
-	spent    int
+	space     id.SpaceKey
+	inv       invite.Invitation
+	deadline  int64 // when Invitation.Timeout has passed
+	role      credential.Role
+	spent     int
+	delegated bool // others host it too: see delegated.go
 }
 
 func (r *hostedRecord) encode() []byte {
@@ -35,8 +37,8 @@ func (r *hostedRecord) encode() []byte {
 	if r.inv.GuestKey != nil {
 		guest = r.inv.GuestKey[:]
 	}
-	b := wire.AppendArray(nil, 9)
-	b = wire.AppendUint(b, 1)
+	b := wire.AppendArray(nil, 10)
+	b = wire.AppendUint(b, 2)
 	b = wire.AppendBytes(b, r.space[:])
 	b = wire.AppendString(b, r.inv.Encode())
 	b = wire.AppendInt(b, r.inv.Expires)
@@ -44,15 +46,20 @@ func (r *hostedRecord) encode() []byte {
 	b = wire.AppendString(b, r.inv.AuthCode)
 	b = wire.AppendBytes(b, guest)
 	b = wire.AppendUint(b, uint64(r.role))
-	return wire.AppendUint(b, uint64(r.spent))
+	b = wire.AppendUint(b, uint64(r.spent))
+	return wire.AppendBool(b, r.delegated)
 }
 
 func decodeHostedRecord(b []byte) (rec hostedRecord, err error) {
 	const op = "client.invitation"
 	r := wire.NewReader(b)
-	r.Array(9)
-	if v := r.Uint(1 << 16); r.Err() == nil && v != 1 {
-		return rec, errs.New(op, errs.VersionUnsupported, "the record of an invitation has version %d, this Echospace reads 1", v)
+	fields := r.ArrayLen(math.MaxInt32)
+	v := r.Uint(1 << 16)
+	if r.Err() == nil && (v == 0 || v > 2) {
+		return rec, errs.New(op, errs.VersionUnsupported, "the record of an invitation has version %d, this Echospace reads 2", v)
+	}
+	if r.Err() == nil && fields != 8+int(v) {
+		return rec, errs.New(op, errs.Malformed, "the record of an invitation has %d fields", fields)
 	}
 	r.Fixed(rec.space[:])
 	code := r.String(maxInvitationText)
@@ -62,6 +69,9 @@ func decodeHostedRecord(b []byte) (rec hostedRecord, err error) {
 	guest := r.Bytes(32)
 	rec.role = credential.Role(r.Uint(uint64(credential.Keeper)))
 	rec.spent = int(r.Uint(1 << 20))
+	if v > 1 {
+		rec.delegated = r.Bool()
+	}
 	if err := r.Done(op); err != nil {
 		return rec, err
 	}
@@ -181,6 +191,9 @@ func (s *session) rehost() {
 				s.c.ports.Env.Log.Error("a persistent invitation could not be read", "record", name, "err", err)
 				continue
 			}
+			if rec.delegated && s.takes(rec.inv.ID) {
+				continue
+			}
 			s.spawn(func(ctx context.Context) {
 				if err := s.takeUp(ctx, rec.inv.ID); err != nil && ctx.Err() == nil {
 					s.c.ports.Env.Log.Error("a persistent invitation is not hosted again", "invitation", id.Short(rec.inv.ID), "err", err)
@@ -216,10 +229,8 @@ func (s *session) takeUpHeld(ctx context.Context, inv id.InvitationID, release f
 	if err != nil {
 		return false, err
 	}
-	s.mu.Lock()
-	sp := s.spaces[rec.space]
-	s.mu.Unlock()
-	if sp == nil {
+	sp := s.spaceOf(rec.space)
+	if sp == nil || rec.delegated && !sp.delegates(inv) {
 		return false, s.removeInvitation(ctx, inv.String())
 	}
 	rec.inv.Timeout = rec.remaining(s.c.ports.Env.Clock.Now())

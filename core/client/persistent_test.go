@@ -50,15 +50,16 @@ func invitationRecord(t *testing.T, p *profile) (ring *keys.Keyring, name string
 	return ring, name, record
 }
 
-// spent reads the spent attempts, the record's last field.
+// spent reads the spent attempts, the record's last field but one.
 func spent(t *testing.T, p *profile) (n uint64) {
 	t.Helper()
 	_, _, record := invitationRecord(t, p)
 	r := wire.NewReader(record)
-	for fields := r.ArrayLen(16); fields > 1; fields-- {
+	for fields := r.ArrayLen(16); fields > 2; fields-- {
 		r.Skip()
 	}
 	n = r.Uint(1 << 20)
+	r.Bool()
 	ok(t, r.Done("test"))
 	return n
 }
@@ -68,7 +69,7 @@ func setSpent(t *testing.T, p *profile, n uint64) {
 	t.Helper()
 	ring, name, record := invitationRecord(t, p)
 	var b storage.Batch
-	ring.Put(&b, name, wire.AppendUint(record[:len(record)-1], n))
+	ring.Put(&b, name, append(wire.AppendUint(record[:len(record)-2], n), record[len(record)-1]))
 	ok(t, p.store.Apply(context.Background(), &b, storage.Strict))
 }
 
@@ -78,7 +79,7 @@ func snapshot(t *testing.T, p *profile) *profile {
 	t.Helper()
 	list, err := p.store.Scan(context.Background(), storage.Range{}, 0)
 	ok(t, err)
-	out := &profile{store: memstore.New(), keys: p.keys, slots: map[uint32]bool{}}
+	out := &profile{store: memstore.New(), keys: p.keys, devices: p.devices, slots: map[uint32]bool{}}
 	var b storage.Batch
 	for _, e := range list {
 		b.Put(e.Key, e.Value)

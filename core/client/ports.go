@@ -36,6 +36,8 @@ type Ports struct {
 	// each change, until release. Nil where there is no page: then the engine is
 	// always on the network.
 	Visible func(fn func(visible bool)) (release func())
+	// Device is what a new device says of itself.
+	Device DeviceProfile
 	// Snapshots says when snapshots of spaces are written.
 	Snapshots Snapshots
 	// Yield lets the platform handle other events during long work; nil where
@@ -54,6 +56,8 @@ type Nonces func(key []byte) (nonce [keys.BulkNonce]byte, wanted bool)
 type Storage struct {
 	Store storage.Store
 	Keys  keys.KeyStore
+	// Devices makes device keys that nobody reads. Without it they are in the keyring.
+	Devices keys.DeviceKeys
 	// Bulk is the cipher of snapshots. Without one there are none.
 	Bulk keys.Bulk
 	// OpenRange does what Scan and then Bulk.Open do, which need not bring into

@@ -227,7 +227,7 @@ func (p *packing) store(ctx context.Context) (made int, err error) {
 	}
 	run := p.folder.Run()
 	space.AddRepack(&batch, repack, run)
-	holdsRepacks(&batch)
+	p.w.sp.s.holdsRepacks(&batch)
 	if err := p.w.sp.s.storage.Store.Apply(ctx, &batch, storage.Relaxed); err != nil {
 		return 0, err
 	}

@@ -24,7 +24,7 @@ func TestSpace_T04_foreignSignature(t *testing.T) {
 	}
 	device := guest.Identity.Get().Device
 	ok(t, host.Destroy(ctx))
-	keys := dataBlocks(t, disk, device)
+	keys := dataBlocks(t, disk, a.Key(), device)
 	ok(t, disk.Corrupt(keys[len(keys)-1], func(v []byte) []byte { return flipped(v, 8*len(v)-1) }))
 	host = w.open(p)
 	a = host.Space(a.Key())
@@ -49,7 +49,7 @@ func TestSpace_T04_signature(t *testing.T) {
 			}
 			device := host.Identity.Get().Device
 			ok(t, host.Destroy(ctx))
-			keys := dataBlocks(t, disk, device)
+			keys := dataBlocks(t, disk, a.Key(), device)
 			ok(t, disk.Corrupt(keys[len(keys)-1-back], func(v []byte) []byte { return flipped(v, 8*len(v)-1) }))
 			host = w.open(p)
 			a = host.Space(a.Key())

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/mesh"
 	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/space"
@@ -33,7 +35,11 @@ type Member struct {
 	Name     string
 	Online   bool
 	Self     bool
+	MayWrite bool // of Self: this device may
 	Devices  []id.DeviceKey
+	// Faulty are those of its devices that forked a feed again after they had closed
+	// it: an admin may remove them.
+	Faulty []id.DeviceKey
 }
 
 // SyncState is how far the peers are, for one Space.
@@ -46,14 +52,16 @@ type SyncState struct {
 // Space is one space of a Client. While it is closed it has a key and nothing
 // else.
 type Space struct {
-	s   *session
-	key id.SpaceKey
+	s      *session
+	key    id.SpaceKey
+	record string // its name in the keyring
+	inHalo bool   // the HALO had it; of the keeper
 
 	State       Var[SpaceState]
 	Members     Var[[]Member]
 	Invitations Var[[]*Invitation]
 	Sync        Var[SyncState]
-
+	Trust       Var[*credential.Membership] // by which Audit tells; nil before
 	// mu guards everything below and is never held across a wait.
 	mu   sync.Mutex
 	run  *runtime // nil while closed
@@ -61,7 +69,7 @@ type Space struct {
 	// onChange is called, without locks, when the object database has changes
 	// waiting; not again before they were drained.
 	onChange func(late bool)
-	told     bool
+	told     notice
 	snapshot *snapshot // in storage, as it was when core was read
 	listens  map[string][]*listener
 	readonly bool
@@ -86,8 +94,14 @@ type runtime struct {
 	spoiled bool // a stored block is damaged: no snapshot is written
 
 	sessions map[mesh.SessionID]mesh.PeerInfo
-	runs     []heldRun
-	busy     map[id.FeedID]*storing
+	expelled expelled
+
+	generation uint64    // of the keys, as stored and met under
+	keysDue    time.Time // since when keys are due that are not made; zero: none are
+	rereading  bool
+
+	runs []heldRun
+	busy map[id.FeedID]*storing
 
 	writing   bool // a block of own edits is being stored
 	ending    bool // the last of them are queued
@@ -96,10 +110,12 @@ type runtime struct {
 	edits     uint64 // counts local transactions
 	stored    uint64 // edits up to here are stored
 	waiters   []flushWaiter
+	follows   []func() // of the own blocks that were stored last
 	writeErr  error
 	refused   bool // storage refused the last write
 	dirty     dirty
-	heard     []func() // deliveries of channel messages
+	heard     []func()        // deliveries of channel messages
+	posting   <-chan struct{} // closed once the last own channel message is sent
 }
 
 // storing are the runs of a feed that are on their way to storage.
@@ -113,6 +129,7 @@ type dirty struct{ members, sync, network bool }
 
 func newSpace(s *session, core *space.Space, known *snapshot) *Space {
 	sp := &Space{s: s, key: core.Key(), core: core, snapshot: known, listens: map[string][]*listener{}}
+	sp.record = spaceRecords + sp.key.String()
 	sp.State.Set(SpaceOpening)
 	sp.Invitations.Set([]*Invitation{})
 	sp.Members.Set([]Member{})
@@ -122,12 +139,29 @@ func newSpace(s *session, core *space.Space, known *snapshot) *Space {
 // Key names the space.
 func (sp *Space) Key() id.SpaceKey { return sp.key }
 
-// start begins the runtime: the space is open when it returns.
-func (sp *Space) start() error {
+// start begins the runtime: the space is open when it returns without an error. Else it
+// is closed.
+func (sp *Space) start(ctx context.Context) error {
+	sp.mu.Lock()
+	core := sp.core
+	sp.mu.Unlock()
+	swarm, err := sp.s.newSwarm(ctx, core)
+	if err != nil {
+		sp.State.Set(SpaceClosed)
+		return err
+	}
+	sp.startWith(swarm)
+	return nil
+}
+
+// startWith is start with a swarm that newSwarm made of the space's core. It waits for
+// nothing.
+func (sp *Space) startWith(swarm *mesh.Swarm) {
 	r := &runtime{
 		client:   sp.s.c,
 		wake:     make(chan struct{}, 1),
 		sessions: map[mesh.SessionID]mesh.PeerInfo{},
+		expelled: expelled{},
 		busy:     map[id.FeedID]*storing{},
 		news:     news{wake: make(chan struct{}, 1)},
 	}
@@ -142,15 +176,10 @@ func (sp *Space) start() error {
 	}
 	r.store = newStoreQueue(sp.s.storage.Store, sp.s.rest())
 	r.talk = mesh.NewGossip(sp.s.c.ports.Env)
-	var err error
-	if r.swarm, err = sp.newSwarm(); err != nil {
-		sp.run = nil
-		sp.mu.Unlock()
-		r.cancel()
-		sp.State.Set(SpaceClosed)
-		return err
-	}
+	r.swarm = swarm
 	r.link = newLink(sp, r)
+	r.generation = sp.core.Generation()
+	r.link.setGates(sp.core.Gates(sp.s.c.ports.Env.Clock.Now()))
 	sp.readonly = !sp.core.MayWrite()
 	// Before the mutex is given back, and with it the right to shut.
 	r.spawn(sp.loop)
@@ -163,8 +192,9 @@ func (sp *Space) start() error {
 	sp.mu.Unlock()
 	sp.s.net.attach(r.link)
 	sp.tellMembers()
+	sp.followDelegated()
 	sp.State.Set(SpaceOpen)
-	return nil
+	sp.s.keeper().poke()
 }
 
 // spawn runs f until the runtime ends.
@@ -208,7 +238,7 @@ func (sp *Space) shut(err error) {
 	r.cancel()
 	r.tasks.Wait()
 	for _, w := range waiters {
-		w.done <- err
+		w.done(err)
 	}
 	sp.State.Set(SpaceClosed)
 }
@@ -240,11 +270,12 @@ func (sp *Space) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := sp.s.keyring.Get(ctx, spaceRecords+sp.key.String())
+	b, err := sp.s.keyring.Get(ctx, sp.record)
 	if err != nil {
 		return err
 	}
 	rec, err := space.DecodeRecord(b)
+	clear(b)
 	if err != nil {
 		return err
 	}
@@ -254,11 +285,28 @@ func (sp *Space) Open(ctx context.Context) error {
 		sp.State.Set(SpaceClosed)
 		return err
 	}
+	sp.replace(core, known)
+	return sp.start(ctx)
+}
+
+// replace puts another core in the place of that of a closed space.
+func (sp *Space) replace(core *space.Space, known *snapshot) {
 	sp.mu.Lock()
+	defer sp.mu.Unlock()
 	sp.core, sp.snapshot = core, known
-	sp.told = false
-	sp.mu.Unlock()
-	return sp.start()
+	sp.told = untold
+}
+
+// holds tells whether the space has all keys of a record.
+func (sp *Space) holds(rec space.Record) bool {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	own := sp.core.Secrets()
+	return containsAll(own.Controls, rec.Secrets.Controls) && containsAll(own.Epochs, rec.Secrets.Epochs)
+}
+
+func containsAll(list, want []keys.Secret) bool {
+	return !slices.ContainsFunc(want, func(k keys.Secret) bool { return !slices.Contains(list, k) })
 }
 
 func (sp *Space) closedError(op string) error {
@@ -339,14 +387,26 @@ func (r *runtime) edited() {
 	r.poke()
 }
 
+// notice is what the follower of a space knows of changes that wait.
+type notice uint8
+
+const (
+	untold   notice = iota
+	toldLate        // that it takes them in a later task, or the rest of them
+	toldNow         // that it takes them when this task ends
+)
+
 // OnChange sets the one function that is told when the object database has
 // changes waiting: once, and not again until Changes drained them. It is called
 // without locks held. late says that the task which calls it has gone on for so
-// long that they are better drained in another.
+// long that they are better drained in another. What happened in a text that is
+// watched is never late, and told besides if late changes wait already: who edits
+// that text by positions in what they were told must be told before their next
+// task.
 func (sp *Space) OnChange(f func(late bool)) {
 	sp.mu.Lock()
 	sp.onChange = f
-	sp.told = false
+	sp.told = untold
 	sp.mu.Unlock()
 	sp.tellChanges(false)
 }
@@ -360,8 +420,9 @@ func (sp *Space) Changes(limit int) []byte {
 	}
 	db := sp.core.DB()
 	out := db.Changes(limit)
-	if !db.HasChanges() {
-		sp.told = false
+	sp.told = untold
+	if db.HasChanges() {
+		sp.told = toldLate
 	}
 	return out
 }
@@ -369,9 +430,18 @@ func (sp *Space) Changes(limit int) []byte {
 func (sp *Space) tellChanges(late bool) {
 	sp.mu.Lock()
 	f := sp.onChange
-	due := f != nil && sp.run != nil && !sp.told && sp.core.DB().HasChanges()
-	if due {
-		sp.told = true
+	due := false
+	if f != nil && sp.run != nil {
+		db := sp.core.DB()
+		late = late && !db.TextsChanged()
+		level := toldNow
+		if late {
+			level = toldLate
+		}
+		due = db.TextsChanged() && sp.told < level || sp.told == untold && db.HasChanges()
+		if due {
+			sp.told = level
+		}
 	}
 	sp.mu.Unlock()
 	if due {
@@ -388,7 +458,7 @@ func (sp *Space) publishProfile(ctx context.Context, who id.IdentityKey, name st
 // control issues claims, stores their block strictly and announces it.
 func (sp *Space) control(ctx context.Context, claims ...credential.Claim) (*space.Intake, error) {
 	return sp.writeControl(ctx, func(core *space.Space) (*space.Intake, error) {
-		return core.BuildControl(ctx, claims...)
+		return core.BuildControl(claims...)
 	})
 }
 
@@ -405,10 +475,11 @@ func (sp *Space) writeControl(ctx context.Context, build func(*space.Space) (*sp
 		sp.core.Leave(feed.Control) // storage lost its end: do not fork it
 	}
 	in, err := build(sp.core)
-	if err != nil {
+	if err != nil || in == nil {
 		sp.mu.Unlock()
 		return nil, err
 	}
+	sp.membersChanged(r)
 	done := make(chan error, 1)
 	sp.enqueueOwn(r, in, storage.Strict, func(err error) { done <- err })
 	sp.mu.Unlock()

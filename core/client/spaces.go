@@ -14,11 +14,7 @@ import (
 // is stored, open, and can be invited to.
 func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 	const op = "client.createSpace"
-	s, err := c.must(op)
-	if err != nil {
-		return nil, err
-	}
-	me, err := s.identity(op)
+	s, me, err := c.mustSelf(op)
 	if err != nil {
 		return nil, err
 	}
@@ -35,10 +31,10 @@ func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 	if err := core.Stored(first); err != nil {
 		return nil, err
 	}
-	if err := core.EnsureWriter(ctx); err != nil {
+	if err := core.EnsureWriter(); err != nil {
 		return nil, err
 	}
-	sp, err := s.addSpace(core, &snapshot{})
+	sp, err := s.addSpace(ctx, core, &snapshot{})
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +43,23 @@ func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 }
 
 // adopt stores, in one batch, what admits this device to a space, and opens it.
-// Of a space that was here before it says so and changes nothing.
-func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err error) {
+// Of a space that was here before it says so and changes nothing, unless fresh says
+// that the admission is a new one: then the member had been removed, maybe without
+// having heard of it, and goes on with what it had.
+func (s *session) adopt(ctx context.Context, a space.Admission, fresh bool) (known bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.mu.Lock()
-	known = s.spaces[a.Key] != nil
+	before := s.spaces[a.Key]
 	s.mu.Unlock()
-	if known {
-		return true, nil
+	if before != nil {
+		if !fresh || before.holds(a.Record) {
+			return true, nil
+		}
+		if err := before.Flush(ctx, FlushStore); err != nil {
+			s.c.ports.Env.Log.Warn("edits were not stored before the space is joined again", "space", id.Short(a.Key), "err", err)
+		}
+		before.shut(before.closedError("space"))
 	}
 	me, err := s.identity("client.acceptInvitation")
 	if err != nil {
@@ -65,6 +69,16 @@ func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err
 	if err != nil {
 		return false, err
 	}
+	// The HALO comes first: it may say that the space was left, and other tabs hear of
+	// both in this order.
+	if err := s.keeper().note(ctx, a.Record); err != nil {
+		return false, err
+	}
+	release, err := s.lockTabs(ctx, spaceRecords+a.Key.String(), false) // one may be removing it
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	var b storage.Batch
 	s.keyring.Put(&b, spaceRecords+a.Key.String(), a.Record.Encode())
 	for _, in := range core.TakeControls(a.Controls) {
@@ -73,11 +87,17 @@ func (s *session) adopt(ctx context.Context, a space.Admission) (known bool, err
 	if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
 		return false, err
 	}
-	if _, err := s.addSpace(core, stored); err != nil {
+	if before != nil {
+		before.replace(core, stored)
+		err = before.start(ctx)
+	} else {
+		_, err = s.addSpace(ctx, core, stored)
+	}
+	if err != nil {
 		return false, err
 	}
 	s.postTabs(tabSpace, a.Key[:])
-	return false, nil
+	return before != nil, nil
 }
 
 // loadSpaces opens every space of the keyring.
@@ -88,6 +108,7 @@ func (s *session) loadSpaces(ctx context.Context) error {
 	}
 	for name, b := range records {
 		rec, err := space.DecodeRecord(b)
+		clear(b)
 		if err != nil {
 			return errs.New("client.open", errs.StorageCorrupt, "the record %s of the keyring does not read: %w", name, err)
 		}
@@ -108,7 +129,7 @@ func (s *session) loadSpace(ctx context.Context, rec space.Record) (*Space, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.addSpace(core, known)
+	return s.addSpace(ctx, core, known)
 }
 
 // readSpace makes a Space of what is stored: of its snapshot and what came after
@@ -125,7 +146,9 @@ func (s *session) readSpace(ctx context.Context, me *self, rec space.Record) (*s
 		}
 		if fits {
 			s.c.ports.Env.Log.Debug("a space is made of its snapshot", "space", id.Short(rec.Key), "blocks behind it", core.Tail().Blocks)
-			return core, known, s.settleSpace(ctx, core)
+			if err := s.settleSpace(ctx, core); err != nil || !core.Unsound() {
+				return core, known, err
+			}
 		}
 		s.c.ports.Env.Log.Warn("a snapshot does not fit what is stored; the feeds are read", "space", id.Short(rec.Key))
 	}
@@ -142,7 +165,8 @@ func (s *session) settleSpace(ctx context.Context, core *space.Space) error {
 		_, done = core.Settle(s.sliced())
 	}
 	core.Ready()
-	if err := core.EnsureWriter(ctx); err != nil {
+	s.yield()
+	if err := core.EnsureWriter(); err != nil {
 		return err
 	}
 	return s.readUndo(ctx, core)
@@ -166,11 +190,13 @@ func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot boo
 		if err != nil {
 			return false, err
 		}
-		repacks, err := store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
-		if err != nil {
-			return false, err
+		if !feed.SaysControl(h.Value) { // of which there are no repacks, and there may be thousands
+			repacks, err := store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
+			if err != nil {
+				return false, err
+			}
+			blocks = append(blocks, repacks...)
 		}
-		blocks = append(blocks, repacks...)
 		for _, d := range core.Load(h, blocks, s.rest()) {
 			if d.Mended != nil {
 				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
@@ -207,12 +233,12 @@ func setAside(b *storage.Batch, key []byte, header storage.Entry, blocks []stora
 }
 
 // addSpace starts the runtime of an opened space.
-func (s *session) addSpace(core *space.Space, known *snapshot) (*Space, error) {
+func (s *session) addSpace(ctx context.Context, core *space.Space, known *snapshot) (*Space, error) {
 	sp := newSpace(s, core, known)
 	s.mu.Lock()
 	s.spaces[core.Key()] = sp
 	s.mu.Unlock()
-	if err := sp.start(); err != nil {
+	if err := sp.start(ctx); err != nil {
 		return nil, err
 	}
 	s.c.publishSpaces(s)

@@ -10,7 +10,7 @@ import (
 	"github.com/echospace/echospace/core/storage"
 )
 
-// storeQueue writes the batches of one space in order, several in one
+// storeQueue finishes and writes the batches of one space in order, several in one
 // transaction while it is behind. The completion of a batch is called after its
 // transaction completed, in order. A batch that storage refuses is tried again,
 // before all later ones of its kind: own blocks build on own ones, received ones
@@ -30,7 +30,11 @@ type storeJob struct {
 	batch      storage.Batch
 	durability storage.Durability
 	own        bool
-	// refused is told each time why storage refuses the job.
+	// finish makes the rest of the batch, about size bytes; nil if nothing is missing.
+	// It may wait, and is called again if it failed.
+	finish func(ctx context.Context, b *storage.Batch) error
+	size   int
+	// refused is told each time why the job cannot be finished, or storage refuses it.
 	refused func(error)
 	// done is called once: with nil after the transaction, else with the reason
 	// why the job could not be stored before the queue ended.
@@ -63,14 +67,17 @@ func (q *storeQueue) take() []storeJob {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, size := 0, 0
-	for n < len(q.jobs) && (n == 0 || size+q.jobs[n].batch.Size() <= maxGroup) {
-		size += q.jobs[n].batch.Size()
+	for n < len(q.jobs) && (n == 0 || size+q.jobs[n].bytes() <= maxGroup) {
+		size += q.jobs[n].bytes()
 		n++
 	}
 	jobs := q.jobs[:n:n]
 	q.jobs = q.jobs[n:]
 	return jobs
 }
+
+// bytes is about how large the job's batch is, or will be.
+func (j *storeJob) bytes() int { return j.batch.Size() + j.size }
 
 // putBack makes jobs the first again, and own ones the first of all: however
 // much was received, they are tried.
@@ -120,6 +127,17 @@ func (q *storeQueue) run(ctx context.Context) {
 // ones and those of their kind that follow, and why by kind: own or not.
 func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, why map[bool]error) {
 	ctx := context.Background() // a write that was begun is finished
+	jobs, late, unfinished := finish(ctx, jobs)
+	if len(late) > 0 {
+		defer func() { // own ones, which follow the others that are kept
+			if kept = append(kept, late...); why == nil {
+				why = map[bool]error{}
+			}
+			if why[true] == nil {
+				why[true] = unfinished
+			}
+		}()
+	}
 	if len(jobs) > 1 {
 		var group storage.Batch
 		d := jobs[0].durability
@@ -146,4 +164,22 @@ func (q *storeQueue) write(jobs []storeJob) (kept []storeJob, why map[bool]error
 		kept = append(kept, j)
 	}
 	return kept, why
+}
+
+// finish finishes the jobs that are not. It gives those that can be written, and, from
+// the first that cannot be finished on, the others of its kind, and why.
+func finish(ctx context.Context, jobs []storeJob) (ready, late []storeJob, why error) {
+	for _, j := range jobs {
+		if j.finish != nil && why == nil {
+			if why = j.finish(ctx, &j.batch); why == nil {
+				j.finish, j.size = nil, 0
+			}
+		}
+		if j.own && why != nil {
+			late = append(late, j)
+			continue
+		}
+		ready = append(ready, j)
+	}
+	return ready, late, why
 }

@@ -19,6 +19,8 @@ const (
 	tabSpace    = 2 // a space's record was stored; body: its key
 	tabBlocks   = 3 // blocks were stored; body: [space, header, [block...]]
 	tabPresence = 4 // whether the sender can be seen; body: [slot, visible]
+	// tabSpaceGone: a space was removed from the profile; body: its key.
+	tabSpaceGone = 5
 )
 
 // maxTabRun bounds the bytes of blocks in one message.
@@ -86,6 +88,12 @@ func (s *session) tabMessage(msg []byte) error {
 			return errs.New(op, errs.Malformed, "a space key of %d bytes", len(body))
 		}
 		s.spawnReload(&key)
+	case tabSpaceGone:
+		key, ok := id.From[id.SpaceKey](body)
+		if !ok {
+			return errs.New(op, errs.Malformed, "a space key of %d bytes", len(body))
+		}
+		s.dropSpace(key)
 	case tabBlocks:
 		return s.tabBlocks(body)
 	case tabPresence:
@@ -107,9 +115,7 @@ func (s *session) tabBlocks(body []byte) error {
 	if err := r.Done("client.tabs"); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	sp := s.spaces[key]
-	s.mu.Unlock()
+	sp := s.spaceOf(key)
 	if sp == nil {
 		return nil // its record was announced before; it reads them from storage
 	}
@@ -161,7 +167,12 @@ func (s *session) reload(ctx context.Context, key *id.SpaceKey) error {
 	if err := s.loadIdentity(ctx); err != nil {
 		return err
 	}
+	if err := s.loadHalo(ctx); err != nil {
+		return err
+	}
+	s.keepHalo()
 	s.c.publishIdentity(s)
+	s.keeper().poke() // what was read may be old by now
 	if key == nil {
 		return nil
 	}
@@ -178,6 +189,7 @@ func (s *session) reload(ctx context.Context, key *id.SpaceKey) error {
 		return err
 	}
 	rec, err := space.DecodeRecord(b)
+	clear(b)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,10 @@ const undoPrefix = "u/"
 const drawnSlot = 1 << 16
 
 func undoKeys(key id.SpaceKey, slot uint32) []byte {
-	return binary.BigEndian.AppendUint32(append([]byte(undoPrefix), key[:]...), slot)
+	return binary.BigEndian.AppendUint32(undoKeysOf(key), slot)
 }
+
+func undoKeysOf(key id.SpaceKey) []byte { return append([]byte(undoPrefix), key[:]...) }
 
 // Undo takes back what this engine did last in the space, as objectdb.Undo says; it
 // gives whether there was something to take back. It is visible at once and stored

@@ -25,13 +25,13 @@ const (
 type flushWaiter struct {
 	edits uint64
 	peer  bool
-	done  chan error // buffered
+	done  func(error) // called once; sp.mu may be held
 }
 
 // writeEdits seals and stores the edits that wait, if no write of own edits is
 // under way and the last was long enough ago. It gives the time until the next
 // call is due.
-func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time.Duration {
+func (sp *Space) writeEdits(r *runtime, now time.Time) time.Duration {
 	if r.writing {
 		return time.Hour
 	}
@@ -47,7 +47,7 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	if sp.recalls(r, now) {
 		return recallPoll
 	}
-	in, err := sp.core.Build(ctx)
+	in, err := sp.core.Build()
 	if err != nil {
 		sp.storeFailed(r, err)
 		sp.failWaiters(r, err)
@@ -61,14 +61,11 @@ func (sp *Space) writeEdits(ctx context.Context, r *runtime, now time.Time) time
 	r.writing = true
 	edits := r.edits
 	sp.enqueueOwn(r, in, storage.Relaxed, func(err error) {
-		sp.mu.Lock()
-		defer sp.mu.Unlock()
 		r.writing = false
 		if err == nil {
 			r.stored = max(r.stored, edits)
 			r.dirty.sync = true
 		}
-		sp.answer(r)
 	})
 	return time.Hour
 }
@@ -113,7 +110,7 @@ func (sp *Space) writeLast(r *runtime) {
 		}
 		return
 	}
-	in, err := sp.core.Build(context.Background())
+	in, err := sp.core.Build()
 	if err != nil {
 		sp.s.c.ports.Env.Log.Error("the last edits could not be sealed", "space", id.Short(sp.key), "err", err)
 	}
@@ -129,8 +126,8 @@ type recall struct {
 }
 
 // closeLeft stores what closes the own feeds that were left, if any was.
-func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
-	in, err := sp.core.CloseLeft(ctx)
+func (sp *Space) closeLeft(r *runtime) {
+	in, err := sp.core.CloseLeft()
 	if err != nil {
 		sp.s.c.ports.Env.Log.Error("a feed that was left could not be closed", "space", id.Short(sp.key), "err", err)
 	}
@@ -142,52 +139,108 @@ func (sp *Space) closeLeft(ctx context.Context, r *runtime) {
 // maxLive is how many bytes of own blocks are sent to peers before they ask.
 const maxLive = 64 << 10
 
-// maxUndoAlong is how many steps of the undo stack are stored along with blocks that
-// nobody waits for. More of them in one write are of a loop of transactions that may
-// still go on: most steps would give way before anybody could undo them. They are
-// stored when the edits come to rest.
+// maxUndoAlong is how many steps of the undo stack are stored along with their blocks,
+// each as a record of its own. More of them in one write are of a loop of transactions
+// that may still go on: most steps would give way before anybody could undo them. They
+// are stored when the edits come to rest, and nobody who waits for the blocks waits for
+// them.
 const maxUndoAlong = 64
 
-// enqueueOwn stores own blocks and then announces them. A write that storage
-// refuses is tried again until it succeeds, since later blocks build on it;
-// done is called once, without locks, with nil unless the runtime ended before.
+// enqueueOwn has own blocks signed, stores them and then announces them. A signature
+// that fails, or a write that storage refuses, is tried again until it succeeds, since
+// later blocks build on it;
+// done is called once, under sp.mu, with nil unless the runtime ended before.
 // sp.mu is held.
 func (sp *Space) enqueueOwn(r *runtime, in *space.Intake, d storage.Durability, done func(error)) {
-	job := storeJob{durability: d, own: true}
-	in.AddTo(&job.batch)
-	if in.Header.Kind == feed.Data && (r.ending || r.flushing() || sp.core.DB().UndoRecords() <= maxUndoAlong) {
-		sp.addUndo(&job.batch, in)
-	}
-	live := [][]byte{} // what is more than a message is fetched by who wants it
-	if size := in.Size(); size <= maxLive {
-		for _, blk := range in.Blocks {
-			live = append(live, blk.Encode())
+	core := sp.core
+	job := storeJob{durability: d, own: true, size: in.Size()}
+	job.finish = func(ctx context.Context, b *storage.Batch) error {
+		err := core.Finish(ctx, in, sp.locked)
+		if err == nil {
+			in.AddTo(b)
 		}
+		return err
+	}
+	if in.Header.Kind == feed.Data && (r.ending || sp.core.DB().UndoRecords() <= maxUndoAlong) {
+		sp.addUndo(&job.batch, in)
 	}
 	job.refused = func(err error) { sp.storeRefused(r, err) }
 	job.done = func(err error) {
 		sp.mu.Lock()
 		if err == nil {
 			r.storeTakes()
+			r.dirty.sync = r.dirty.sync || r.writeErr != nil
+			r.writeErr = nil
 		}
 		if err == nil && sp.run == r {
 			if err = sp.core.Stored(in); err == nil {
 				r.news.add(in)
-				r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live)
+				r.sync.Stored(in.Header, sp.core.Log(in.Header.ID()), in.Refs(), live(in))
 			}
 			r.dirty.members = r.dirty.members || in.Header.Kind == feed.Control
 		}
-		sp.mu.Unlock()
 		done(err)
-		if err == nil {
-			if in.Size() > maxLive {
-				sp.s.yield() // whoever waits for the edits to be stored need not wait for this
-			}
-			sp.s.postBlocks(sp.key, in)
+		awaited := sp.answer(r)
+		sp.mu.Unlock()
+		if err != nil {
+			r.poke()
+			return
 		}
-		r.poke()
+		sp.follow(r, func() {
+			sp.s.postBlocks(sp.key, in)
+			r.poke()
+		}, awaited || in.Size() > maxLive)
 	}
 	r.store.add(job)
+}
+
+// live gives what is sent of own blocks before peers ask. What is more than a message is
+// fetched by who wants it.
+func live(in *space.Intake) [][]byte {
+	list := [][]byte{}
+	if in.Size() <= maxLive {
+		for _, blk := range in.Blocks {
+			list = append(list, blk.Encode())
+		}
+	}
+	return list
+}
+
+// locked runs f with sp.mu held. f does not wait.
+func (sp *Space) locked(f func()) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	f()
+}
+
+// follow does what follows the storing of own blocks, in order: late, if somebody waited
+// for that and is to go on before. It is called on the queue's goroutine.
+func (sp *Space) follow(r *runtime, do func(), late bool) {
+	sp.mu.Lock()
+	r.follows = append(r.follows, do)
+	first := len(r.follows) == 1 // else who does the first does this
+	sp.mu.Unlock()
+	switch {
+	case first && late:
+		r.spawn(func(context.Context) {
+			sp.s.yield()
+			sp.doFollowing(r)
+		})
+	case first:
+		sp.doFollowing(r)
+	}
+}
+
+func (sp *Space) doFollowing(r *runtime) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	for len(r.follows) > 0 {
+		do := r.follows[0]
+		sp.mu.Unlock()
+		do()
+		sp.mu.Lock()
+		r.follows = r.follows[1:]
+	}
 }
 
 // Flush waits until every edit made before the call is as safe as to says.
@@ -202,14 +255,12 @@ func (sp *Space) Flush(ctx context.Context, to FlushTarget) error {
 		sp.mu.Unlock()
 		return sp.closedError(op)
 	}
-	w := flushWaiter{edits: r.edits, peer: to == FlushPeer, done: make(chan error, 1)}
-	r.waiters = append(r.waiters, w)
-	sp.answer(r)
+	done := make(chan error, 1)
+	sp.await(r, to == FlushPeer, func(err error) { done <- err })
 	sp.mu.Unlock()
-	r.poke()
 	sp.s.net.following().poke()
 	select {
-	case err := <-w.done:
+	case err := <-done:
 		if err != nil || to != FlushDisk {
 			return err
 		}
@@ -223,20 +274,42 @@ func (sp *Space) Flush(ctx context.Context, to FlushTarget) error {
 	return sp.s.storage.Store.Apply(ctx, &b, storage.Strict)
 }
 
+// FlushThen is Flush to FlushStore for who must not wait: it calls done once, with what
+// Flush gives. done must not wait either, and not call the Space.
+func (sp *Space) FlushThen(done func(error)) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.run == nil {
+		done(sp.closedError("space.flush"))
+		return
+	}
+	sp.await(sp.run, false, done)
+}
+
+// await has done called when all edits up to now are stored, or by a peer too. sp.mu is
+// held.
+func (sp *Space) await(r *runtime, peer bool, done func(error)) {
+	r.waiters = append(r.waiters, flushWaiter{edits: r.edits, peer: peer, done: done})
+	sp.answer(r)
+	r.poke()
+}
+
 // syncKey is written strictly to make all earlier transactions last.
 var syncKey = []byte("y")
 
-// answer tells the flushes that are satisfied.
-func (sp *Space) answer(r *runtime) {
+// answer tells the flushes that are satisfied, and whether there were any.
+func (sp *Space) answer(r *runtime) (answered bool) {
 	kept := r.waiters[:0]
 	for _, w := range r.waiters {
 		if r.stored >= w.edits && (!w.peer || r.anyPeerHasAll()) {
-			w.done <- nil
+			w.done(nil)
+			answered = true
 			continue
 		}
 		kept = append(kept, w)
 	}
 	r.waiters = kept
+	return answered
 }
 
 // flushing reports whether somebody waits for edits that are not stored.
@@ -261,7 +334,7 @@ func (sp *Space) failWaiters(r *runtime, err error) {
 			kept = append(kept, w) // waits for a peer only
 			continue
 		}
-		w.done <- err
+		w.done(err)
 	}
 	r.waiters = kept
 }

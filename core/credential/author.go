@@ -7,31 +7,40 @@ import (
 )
 
 // Author gives the identity that a device writes for, or wrote for while it was a
-// member, and the name that it goes by; false for a device of which nothing is
-// known here.
+// member or others took it for one, and the name that it goes by; false for a device of
+// which nothing is known here.
 func (m *Membership) Author(d id.DeviceKey) (identity id.IdentityKey, name string, ok bool) {
 	if member, ok := m.Device(d); ok {
 		return member.Identity, member.Name, true
 	}
-	for identity, admissions := range m.e.admits {
-		if !slices.Contains(m.e.held[identity], [32]byte(d)) {
-			continue
+	e := m.e
+	for _, identity := range e.claimers[d] {
+		admissions := e.admits[identity]
+		if slices.ContainsFunc(admissions, e.valid.has) && e.chainOf([32]byte(d), identity, e.all) != nil {
+			return identity, m.lastName(identity), true
 		}
-		if !slices.ContainsFunc(admissions, m.e.valid.has) {
-			continue
+		if former := e.former(d, identity, admissions, nil); former != nil {
+			return identity, former.Name, true
 		}
-		for _, i := range append(admissions[:len(admissions):len(admissions)], m.e.profiles[identity]...) {
-			if !m.e.valid.has(i) {
+	}
+	return id.IdentityKey{}, "", false
+}
+
+// lastName gives the name by which an identity went that was a member.
+func (m *Membership) lastName(identity id.IdentityKey) (name string) {
+	e := m.e
+	for _, list := range [][]int{e.admits[identity], e.profiles[identity]} {
+		for _, i := range list {
+			if !e.valid.has(i) {
 				continue
 			}
-			switch c := m.e.nodes[i].Claim.(type) {
+			switch c := e.nodes[i].Claim.(type) {
 			case Member:
 				name = c.Name
 			case Profile:
 				name = c.Name
 			}
 		}
-		return identity, name, true
 	}
-	return id.IdentityKey{}, "", false
+	return name
 }

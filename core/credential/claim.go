@@ -61,10 +61,12 @@ type Member struct {
 	Name    string
 }
 
-// SetRole changes a member's role.
+// SetRole changes a member's role. Cuts are as in Remove, if the role is one
+// that does not write; else there are none.
 type SetRole struct {
 	Identity id.IdentityKey
 	Role     Role
+	Cuts     []feed.Ref
 }
 
 // Remove ends a membership. Cuts are the heads of the member's feeds up to
@@ -98,16 +100,21 @@ type Envelope struct {
 	Sealed []byte
 }
 
-// Recovery makes an Ed25519 key a recovery key of an identity.
+// Recovery makes an Ed25519 key a recovery key of an identity. The key signs too, so
+// that nobody can give it another one; Countersign makes it.
 type Recovery struct {
 	Identity id.IdentityKey
 	Key      [32]byte
+	// Sealing is the X25519 key that goes with it, which keys.SealTo takes.
+	Sealing [32]byte
+	Sig     [64]byte
 }
 
-// RecoveryEnvelope holds what the identity needs to recover the space, sealed
-// to its recovery key. The latest counts.
+// RecoveryEnvelope holds what the identity needs to recover the space, sealed to the
+// Sealing key of that recovery key. The latest counts.
 type RecoveryEnvelope struct {
 	Identity id.IdentityKey
+	Key      [32]byte
 	Sealed   []byte
 }
 
@@ -196,3 +203,39 @@ func (Spent) Type() uint8 { return typeSpent }
 
 // Type gives 13.
 func (CloseFeed) Type() uint8 { return typeCloseFeed }
+
+// typeNames are the types in words, fixed for good.
+var typeNames = [...]string{
+	typeGenesis: "GENESIS", typeDevice: "DEVICE", typeMember: "MEMBER", typeSetRole: "SET_ROLE", typeRemove: "REMOVE",
+	typeRevokeDevice: "REVOKE_DEVICE", typeEpoch: "EPOCH", typeRecovery: "RECOVERY", typeRecoveryEnvelope: "RECOVERY_ENVELOPE",
+	typeProfile: "PROFILE", typeInvitation: "INVITATION", typeSpent: "SPENT", typeCloseFeed: "CLOSE_FEED",
+}
+
+// TypeName gives the type of a claim as a word, such as MEMBER.
+func TypeName(c Claim) string { return typeNames[c.Type()] }
+
+// Subject gives the identity that a claim is about; false for one about keys, feeds or
+// invitations.
+func Subject(c Claim) (who id.IdentityKey, ok bool) {
+	switch c := c.(type) {
+	case Genesis:
+		return c.Identity, true
+	case Device:
+		return c.Identity, true
+	case Member:
+		return c.Identity, true
+	case SetRole:
+		return c.Identity, true
+	case Remove:
+		return c.Identity, true
+	case RevokeDevice:
+		return c.Identity, true
+	case Recovery:
+		return c.Identity, true
+	case RecoveryEnvelope:
+		return c.Identity, true
+	case Profile:
+		return c.Identity, true
+	}
+	return who, false
+}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
@@ -18,12 +19,13 @@ const (
 	version = 1
 	label   = "echospace credential\x00"
 	// MaxSize is how long an encoded credential may be.
-	MaxSize    = 4 << 20
-	maxParents = 1 << 10
+	MaxSize = 4 << 20
+	// MaxParents is how many parents it may name.
+	MaxParents = 1 << 10
 )
 
 // Credential is a signed claim. Make it by Issue or Decode, which check it:
-// Evaluate passes over any other. It is immutable.
+// Evaluate passes over any other. It is immutable, but for the signature of a Draft.
 type Credential struct {
 	// Issuer is the Ed25519 key that signed.
 	Issuer [32]byte
@@ -36,35 +38,63 @@ type Credential struct {
 	Claim Claim
 	// Bytes are what was signed.
 	Bytes []byte
-	Sig   [64]byte
 
-	id    id.CredentialID
-	chain []link // of a Member's Devices
+	sig    [64]byte
+	signed atomic.Bool // sig is there, and stays
+	id     id.CredentialID
+	chain  []link // of a Member's Devices
 }
 
 // Issue signs a claim. Parents may come in any order. A claim that Decode would
 // refuse is an errs.InvalidArgument.
 func Issue(ctx context.Context, s keys.Signer, parents []id.CredentialID, timeMs int64, claim Claim) (*Credential, error) {
+	c, err := Draft(s.Public(), parents, timeMs, claim)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := c.Sign(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	c.SetSignature(sig)
+	return c, nil
+}
+
+// Draft is Issue without the signature, which may come later: it has the ID that it
+// will have, and Evaluate takes it. Nobody else must get it before SetSignature.
+func Draft(issuer [32]byte, parents []id.CredentialID, timeMs int64, claim Claim) (*Credential, error) {
 	if claim == nil {
 		return nil, errs.New("credential.Issue", errs.InvalidArgument, "no claim")
 	}
 	sorted := slices.Clone(parents)
 	sort.Slice(sorted, func(i, j int) bool { return id.Compare(sorted[i], sorted[j]) < 0 })
-	signed := encodeSigned(&Credential{Issuer: s.Public(), Parents: slices.Compact(sorted), Time: timeMs, Claim: claim})
+	signed := encodeSigned(&Credential{Issuer: issuer, Parents: slices.Compact(sorted), Time: timeMs, Claim: claim})
 	c := &Credential{}
 	if err := c.read(signed, false); err != nil {
 		return nil, errs.New("credential.Issue", errs.InvalidArgument, "the claim is not valid: %w", err)
 	}
-	sig, err := s.Sign(ctx, c.message())
-	if err != nil {
-		return nil, err
-	}
-	c.Sig = sig
 	return c, nil
 }
 
+// Sign gives the signature of the issuer, whose signer s is. It changes nothing.
+func (c *Credential) Sign(ctx context.Context, s keys.Signer) ([64]byte, error) {
+	return s.Sign(ctx, c.message())
+}
+
+// SetSignature completes a Draft by what Sign gave. Others may read the Draft meanwhile;
+// a second call does nothing.
+func (c *Credential) SetSignature(sig [64]byte) {
+	if !c.signed.Load() {
+		c.sig = sig
+		c.signed.Store(true)
+	}
+}
+
+// Signed tells whether there is a signature.
+func (c *Credential) Signed() bool { return c.signed.Load() }
+
 // Decode reads what Encode made, and checks the signature and, in a Member,
-// the chain of devices. It copies b. errs.Malformed, errs.VersionUnsupported,
+// the chain of devices, in a Recovery the signature of the recovery key. It copies b. errs.Malformed, errs.VersionUnsupported,
 // errs.BadKey, errs.BadSignature or errs.BadCredential (the chain).
 func Decode(b []byte) (*Credential, error) { return decode(b, false) }
 
@@ -78,25 +108,29 @@ func decode(b []byte, nested bool) (*Credential, error) {
 	r := wire.NewReader(b)
 	r.Array(2)
 	signed := bytes.Clone(r.Bytes(MaxSize))
-	r.Fixed(c.Sig[:])
+	r.Fixed(c.sig[:])
+	c.signed.Store(true)
 	if err := r.Done(op); err != nil {
 		return nil, err
 	}
 	if err := c.read(signed, nested); err != nil {
 		return nil, err
 	}
-	if err := keys.Verify(c.Issuer, c.message(), c.Sig[:]); err != nil {
+	if err := keys.Verify(c.Issuer, c.message(), c.sig[:]); err != nil {
 		return nil, errs.New(op, errs.KindOf(err), "credential %v is not signed by its issuer: %w", c.id, err)
 	}
 	return c, nil
 }
 
-// Encode gives [signed bytes, signature].
+// Encode gives [signed bytes, signature]; of a Draft a signature that does not verify.
 func (c *Credential) Encode() []byte {
-	b := make([]byte, 0, len(c.Bytes)+len(c.Sig)+10)
+	b := make([]byte, 0, len(c.Bytes)+len(c.sig)+10)
 	b = wire.AppendArray(b, 2)
 	b = wire.AppendBytes(b, c.Bytes)
-	return wire.AppendBytes(b, c.Sig[:])
+	if !c.Signed() {
+		return wire.AppendBytes(b, make([]byte, len(c.sig)))
+	}
+	return wire.AppendBytes(b, c.sig[:])
 }
 
 // ID names the credential: the hash of its signed bytes.
@@ -129,7 +163,7 @@ func (c *Credential) read(signed []byte, nested bool) error {
 		r.Fail(fmt.Errorf("%d fields, want 5", n))
 	}
 	r.Fixed(c.Issuer[:])
-	for i := range r.ArrayLen(maxParents) {
+	for i := range r.ArrayLen(MaxParents) {
 		var p id.CredentialID
 		r.Fixed(p[:])
 		if i > 0 && id.Compare(c.Parents[i-1], p) >= 0 {
@@ -147,6 +181,9 @@ func (c *Credential) read(signed []byte, nested bool) error {
 	}
 	c.Bytes = signed
 	c.id = id.CredentialID(keys.Sum(signed))
+	if claim, ok := c.Claim.(Recovery); ok {
+		return claim.verify()
+	}
 	m, ok := c.Claim.(Member)
 	if !ok {
 		return nil

@@ -27,12 +27,12 @@ func claims(t testing.TB) map[string]Claim {
 		"genesis":          Genesis{Space: key(1).Public(), Identity: p.identity, ControlKey: id.EpochID{9}},
 		"device":           Device{Identity: p.identity, Device: p.dev(), Sealing: sealingOf(7), Label: "Firefox on Debian"},
 		"member":           Member{Identity: p.identity, Role: Editor, Invitation: id.InvitationID{4}, Devices: [][]byte{p.first.Encode()}, Name: "Ada"},
-		"setrole":          SetRole{Identity: p.identity, Role: Admin},
+		"setrole":          SetRole{Identity: p.identity, Role: Reader, Cuts: cuts},
 		"remove":           Remove{Identity: p.identity, Cuts: cuts},
 		"revokedevice":     RevokeDevice{Identity: p.identity, Device: p.dev(), Cuts: cuts[:1]},
 		"epoch":            Epoch{Key: id.EpochID{3}, Parents: []id.EpochID{{1}, {2}}, Control: true, Envelopes: []Envelope{{Device: id.DeviceKey{1}, Sealed: []byte("sealed")}, {Device: id.DeviceKey{2}, Sealed: []byte("too")}}},
-		"recovery":         Recovery{Identity: p.identity, Key: key(3).Public()},
-		"recoveryenvelope": RecoveryEnvelope{Identity: p.identity, Sealed: []byte("sealed")},
+		"recovery":         recoveryOf(t, p.identity, key(3)),
+		"recoveryenvelope": RecoveryEnvelope{Identity: p.identity, Key: key(3).Public(), Sealed: []byte("sealed")},
 		"profile":          Profile{Identity: p.identity, Name: "Ada", Fields: []byte{0x90}},
 		"invitation":       Invitation{Invitation: id.InvitationID{5}, Role: Reader, Multi: true, Expires: 1_800_000_000_000, Sealed: []byte("code")},
 		"spent":            Spent{Invitation: id.InvitationID{5}, Reason: Exhausted},
@@ -116,7 +116,8 @@ func TestDecode_versions(t *testing.T) {
 	resign := func(change func(signed []byte) []byte) []byte {
 		c := issue(t, key(2), nil, Spent{Invitation: id.InvitationID{1}, Reason: Used})
 		c.Bytes = change(bytes.Clone(c.Bytes))
-		c.Sig, _ = key(2).Sign(context.Background(), c.message())
+		c.sig, _ = key(2).Sign(context.Background(), c.message())
+		c.signed.Store(true)
 		return c.Encode()
 	}
 	for name, c := range map[string]struct {
@@ -149,7 +150,7 @@ func TestVerifyChain_H09(t *testing.T) {
 	// Two devices that vouch for one another.
 	_, roundB := dev(&person{device: key(15)}, alice.identity, 16)
 	round, roundA := dev(&person{device: key(16)}, alice.identity, 15)
-	recovery := issue(t, alice.device, nil, Recovery{Identity: alice.identity, Key: key(17).Public()}).Encode()
+	recovery := issue(t, alice.device, nil, recoveryOf(t, alice.identity, key(17))).Encode()
 	recovered, recoveredRaw := dev(&person{device: key(17)}, alice.identity, 18)
 	role := issue(t, alice.device, nil, SetRole{Identity: alice.identity, Role: Owner}).Encode()
 	tampered := bytes.Clone(first)

@@ -50,7 +50,8 @@ func (c Member) appendTo(b []byte) []byte {
 
 func (c SetRole) appendTo(b []byte) []byte {
 	b = wire.AppendBytes(b, c.Identity[:])
-	return wire.AppendUint(b, uint64(c.Role))
+	b = wire.AppendUint(b, uint64(c.Role))
+	return feed.AppendRefs(b, c.Cuts)
 }
 
 func (c Remove) appendTo(b []byte) []byte {
@@ -80,11 +81,16 @@ func (c Epoch) appendTo(b []byte) []byte {
 }
 
 func (c Recovery) appendTo(b []byte) []byte {
-	return wire.AppendBytes(wire.AppendBytes(b, c.Identity[:]), c.Key[:])
+	b = wire.AppendBytes(b, c.Identity[:])
+	b = wire.AppendBytes(b, c.Key[:])
+	b = wire.AppendBytes(b, c.Sealing[:])
+	return wire.AppendBytes(b, c.Sig[:])
 }
 
 func (c RecoveryEnvelope) appendTo(b []byte) []byte {
-	return wire.AppendBytes(wire.AppendBytes(b, c.Identity[:]), c.Sealed)
+	b = wire.AppendBytes(b, c.Identity[:])
+	b = wire.AppendBytes(b, c.Key[:])
+	return wire.AppendBytes(b, c.Sealed)
 }
 
 func (c Profile) appendTo(b []byte) []byte {
@@ -111,8 +117,8 @@ func (c CloseFeed) appendTo(b []byte) []byte {
 
 // fields is how many elements a claim's array has, with its type.
 var fields = [...]int{
-	typeGenesis: 4, typeDevice: 5, typeMember: 6, typeSetRole: 3, typeRemove: 3,
-	typeRevokeDevice: 4, typeEpoch: 5, typeRecovery: 3, typeRecoveryEnvelope: 3,
+	typeGenesis: 4, typeDevice: 5, typeMember: 6, typeSetRole: 4, typeRemove: 3,
+	typeRevokeDevice: 4, typeEpoch: 5, typeRecovery: 5, typeRecoveryEnvelope: 4,
 	typeProfile: 4, typeInvitation: 6, typeSpent: 3, typeCloseFeed: 3,
 }
 
@@ -168,6 +174,8 @@ func readKeyClaim(r *wire.Reader, t uint64) Claim {
 		var c Recovery
 		readKey(r, c.Identity[:])
 		readKey(r, c.Key[:])
+		r.Fixed(c.Sealing[:])
+		r.Fixed(c.Sig[:])
 		return c
 	}
 }
@@ -186,7 +194,11 @@ func readMemberClaim(r *wire.Reader, t uint64) Claim {
 		c.Name = r.String(maxText)
 		return c
 	case typeSetRole:
-		return SetRole{Identity: identity, Role: readRole(r)}
+		c := SetRole{Identity: identity, Role: readRole(r), Cuts: readCuts(r)}
+		if c.Role.mayWrite() && len(c.Cuts) > 0 {
+			r.Fail(fmt.Errorf("a role that writes cuts %d feeds", len(c.Cuts)))
+		}
+		return c
 	case typeRemove:
 		return Remove{Identity: identity, Cuts: readCuts(r)}
 	case typeRevokeDevice:
@@ -207,6 +219,7 @@ func readSpaceClaim(r *wire.Reader, t uint64) Claim {
 	case typeRecoveryEnvelope:
 		var c RecoveryEnvelope
 		readKey(r, c.Identity[:])
+		readKey(r, c.Key[:])
 		c.Sealed = bytes.Clone(r.Bytes(maxSealed))
 		return c
 	case typeInvitation:

@@ -7,85 +7,125 @@ import (
 )
 
 // authority is in whose name a credential counts, and what role that had in
-// its past. Role 0 is the space key or a recovery key, which outrank all.
+// its past. Role 0 is the space key or a recovery key, which outrank all; a role
+// below KEEPER is none.
 type authority struct {
 	identity id.IdentityKey
 	role     Role
 }
 
-// evaluation is a run of Evaluate. valid is filled in order of the nodes, so
-// that whatever looks at the past of a node finds it judged.
+// evaluation is a run of Evaluate. What is judged of a node depends on the nodes
+// before it and on the removals taken; see settle.go.
 type evaluation struct {
 	*graph
 	*records
 	space id.SpaceKey
 	// line: the nodes are a proof, a selection in which each follows all
 	// before it. Rules that need the whole set are not asked there.
-	line      bool
+	line bool
+	// sober: no removals hold but those taken.
+	sober     bool
 	all       bitset
 	valid     bitset
-	authority []authority
-	// Removals, revocations and demotions of OWNERs: those taken, in order,
-	// and those refused because no OWNER would be left.
-	accepted []taken
-	refused  bitset
-}
-
-// taken is a node that takes something away, with the authority under which it
-// was taken: it stands even if a later one removes its issuer.
-type taken struct {
-	node int
-	authority
+	authority []authority // of what is valid
+	removal   bitset      // what is valid and takes something away
+	misused   bitset      // grants that only their invitation or a demotion makes void
+	// Removals taken and refused. Those taken keep the authority that they had,
+	// and are listed by whom they take from.
+	taken   map[int]authority
+	refused map[int]bool
+	against map[id.IdentityKey][]int
 }
 
 // Evaluate judges a set of credentials of a space. The result depends on the
 // set alone: not on order, duplicates or Time. What does not hold is passed
 // over; see the package comment for the rules.
 func Evaluate(space id.SpaceKey, creds []*Credential) *Membership {
-	e := newEvaluation(newGraph(creds), space)
-	e.pass()
-	e.settle()
-	return newMembership(e)
+	return BeginEvaluation(space, creds).Some(nil)
 }
 
 func newEvaluation(g *graph, space id.SpaceKey) *evaluation {
 	n := len(g.nodes)
-	e := &evaluation{graph: g, records: newRecords(g, space), space: space, all: newBitset(n), refused: newBitset(n)}
+	e := &evaluation{
+		graph: g, records: newRecords(g, space), space: space, all: newBitset(n), valid: newBitset(n),
+		authority: make([]authority, n), removal: newBitset(n), misused: newBitset(n),
+		taken: map[int]authority{}, refused: map[int]bool{}, against: map[id.IdentityKey][]int{},
+	}
 	for i := range n {
 		e.all.add(i)
 	}
 	return e
 }
 
-// pass judges every node in its past.
-func (e *evaluation) pass() {
-	e.valid = newBitset(len(e.nodes))
-	e.authority = make([]authority, len(e.nodes))
-	for i := range e.nodes {
-		a, ok := authority{}, false
-		if at := e.takenAt(i); at >= 0 {
-			a, ok = e.accepted[at].authority, true
-		} else if !e.refused.has(i) {
-			a, ok = e.judge(i)
-		}
-		if ok {
-			e.authority[i] = a
-			e.valid.add(i)
+// passFrom judges the nodes from one on, in their order, until enough; it gives the
+// one to go on with.
+func (e *evaluation) passFrom(i int, enough func() bool) int {
+	for ; i < len(e.nodes); i++ {
+		e.set(e.verdict(i))
+		if i%someNodes == someNodes-1 && enough != nil && enough() {
+			return i + 1
 		}
 	}
+	return i
+}
+
+// pass judges every node.
+func (e *evaluation) pass() { e.passFrom(0, nil) }
+
+// verdict is what is found of a node.
+type verdict struct {
+	node                    int
+	valid, removal, misused bool
+	authority               authority
+}
+
+// verdictNow is what was last found of node i.
+func (e *evaluation) verdictNow(i int) verdict {
+	return verdict{node: i, valid: e.valid.has(i), removal: e.removal.has(i), misused: e.misused.has(i), authority: e.authority[i]}
+}
+
+func (e *evaluation) set(v verdict) {
+	e.valid.put(v.node, v.valid)
+	e.removal.put(v.node, v.removal)
+	e.misused.put(v.node, v.misused)
+	e.authority[v.node] = v.authority
+}
+
+// verdict judges node i by what is set of those before it.
+func (e *evaluation) verdict(i int) verdict {
+	v := verdict{node: i}
+	if a, ok := e.taken[i]; ok {
+		v.authority, v.valid, v.removal = a, true, true
+		return v
+	}
+	if e.refused[i] {
+		return v
+	}
+	a, ok, demoted := e.judge(i)
+	if ok && !e.line && !e.invited(i) {
+		v.misused, ok = true, false
+	}
+	if !ok && demoted && e.isGrant(i) {
+		v.misused = true
+	}
+	if removal := ok && e.takesAway(i); ok && !(removal && e.sober) {
+		v.authority, v.valid, v.removal = a, true, removal
+	}
+	return v
 }
 
 // judge finds the authority under which node i holds: of the identities that
-// its issuer acts for, the one with the highest role.
-func (e *evaluation) judge(i int) (best authority, ok bool) {
+// its issuer acts for, the one with the highest role. demoted: one of these might
+// have issued it, but for its demotion.
+func (e *evaluation) judge(i int) (best authority, ok, demoted bool) {
 	n := &e.nodes[i]
 	switch n.Claim.(type) {
 	case Genesis:
-		return authority{}, i == e.genesis
+		return authority{}, i == e.genesis, false
 	case Device, Recovery:
-		return authority{}, true // judged where they are used, by chainOf
+		return authority{}, true, false // judged where they are used, by chainOf
 	}
-	for _, identity := range e.identities(n.Issuer) {
+	for _, identity := range e.claimers[n.Issuer] {
 		b, bound := e.keyOf(n.Issuer, identity, n.past)
 		if !bound {
 			continue
@@ -100,11 +140,17 @@ func (e *evaluation) judge(i int) (best authority, ok bool) {
 				a.role = Keeper + 1
 			}
 		}
-		if e.allowed(i, a) && !e.voided(i, a) && (!ok || a.role < best.role) {
+		if !e.allowed(i, a) {
+			continue
+		}
+		switch by := e.voided(i, a); {
+		case by == byDemotion:
+			demoted = true
+		case by == byNothing && (!ok || a.role < best.role):
 			best, ok = a, true
 		}
 	}
-	return best, ok
+	return best, ok, demoted
 }
 
 // ownBusiness: an identity revokes its own devices, member or not.
@@ -139,7 +185,7 @@ func (e *evaluation) allowed(i int, a authority) bool {
 	case Profile:
 		return c.Identity == a.identity
 	case RecoveryEnvelope:
-		return a.role.mayRead()
+		return c.Identity == a.identity
 	case Invitation:
 		return a.role.mayGrant(c.Role)
 	case Spent:
@@ -155,15 +201,21 @@ func (e *evaluation) otherOwner(identity id.IdentityKey, view bitset) bool {
 	if e.line {
 		return true
 	}
+	if e.genesis >= 0 && e.isOwner(e.nodes[e.genesis].Claim.(Genesis).Identity, identity, view) {
+		return true // as a rule, and saves the search
+	}
 	for other := range e.admits {
-		if other == identity {
-			continue
-		}
-		if s, ok := e.standing(other, view); ok && s.role == Owner {
+		if e.isOwner(other, identity, view) {
 			return true
 		}
 	}
 	return false
+}
+
+// isOwner tells whether an identity is an OWNER in view, and not the one excepted.
+func (e *evaluation) isOwner(identity, except id.IdentityKey, view bitset) bool {
+	s, ok := e.standing(identity, view)
+	return ok && s.role == Owner && identity != except
 }
 
 // knownKey tells whether a key was introduced in view.
@@ -171,35 +223,46 @@ func (e *evaluation) knownKey(key id.EpochID, view bitset) bool {
 	return slices.ContainsFunc(e.epochs[key], func(n int) bool { return view.has(n) && e.valid.has(n) })
 }
 
-// voided tells whether a removal or revocation that was taken, and that node i
-// did not know of, ends the authority under which i was issued.
-func (e *evaluation) voided(i int, a authority) bool {
+// voiding is by what an authority is ended.
+type voiding uint8
+
+const (
+	byNothing  voiding = iota
+	byDemotion         // whose new keys, if any, are sealed to those it does not know to be void
+	byRemoval
+)
+
+// voided tells whether a removal that was taken, and that is concurrent with node
+// i, ends the authority under which i was issued.
+func (e *evaluation) voided(i int, a authority) (by voiding) {
 	n := &e.nodes[i]
-	for _, t := range e.accepted {
-		if t.node == i || n.past.has(t.node) || e.nodes[t.node].past.has(i) {
+	for _, t := range e.against[a.identity] {
+		if t == i || n.past.has(t) || e.nodes[t].past.has(i) {
 			continue
 		}
-		switch c := e.nodes[t.node].Claim.(type) {
+		switch c := e.nodes[t].Claim.(type) {
 		case RevokeDevice:
-			if c.Identity == a.identity && [32]byte(c.Device) == n.Issuer {
-				return true
+			if [32]byte(c.Device) == n.Issuer && !e.standsBeside(n.past, t, a.identity) {
+				return byRemoval
 			}
 		case Remove:
-			if c.Identity == a.identity && a.role != 0 && !e.standsBeside(n.past, t, a.identity) {
-				return true
+			if a.role != 0 && !e.standsBeside(n.past, t, a.identity) {
+				return byRemoval
+			}
+		case SetRole:
+			if a.role != 0 && e.issuer(t).role.mayRemove(a.role) && !e.allowed(i, authority{a.identity, max(a.role, c.Role)}) {
+				by = byDemotion
 			}
 		}
 	}
-	return false
+	return by
 }
 
-// standsBeside tells whether a past shows the identity as a member by an
-// admission that the removal, which it does not know, does not end.
-func (e *evaluation) standsBeside(past bitset, t taken, identity id.IdentityKey) bool {
-	for _, n := range e.liveAdmissions(identity, past) {
-		if !e.nodes[t.node].past.has(n) && t.identity != identity && !t.role.mayRemove(e.granted(n)) {
-			return true
-		}
+// issuer gives in whose name a removal counts. One that was taken may stand later in
+// the order than what it voids, and not be set yet.
+func (e *evaluation) issuer(removal int) authority {
+	if a, ok := e.taken[removal]; ok {
+		return a
 	}
-	return false
+	return e.authority[removal]
 }

@@ -17,6 +17,15 @@ func (s bitset) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 func (s bitset) add(i int)      { s[i/64] |= 1 << (i % 64) }
 func (s bitset) remove(i int)   { s[i/64] &^= 1 << (i % 64) }
 
+// put adds or removes i.
+func (s bitset) put(i int, in bool) {
+	if in {
+		s.add(i)
+	} else {
+		s.remove(i)
+	}
+}
+
 // union adds o to s.
 func (s bitset) union(o bitset) {
 	for i, w := range o {
@@ -50,71 +59,99 @@ type graph struct {
 // and those with a parent that is not there are left out; Device and Recovery
 // pass over such a parent.
 func newGraph(creds []*Credential) *graph {
-	byID := make(map[id.CredentialID]*Credential, len(creds))
+	known := make(map[id.CredentialID]int, len(creds))
+	set := make([]*Credential, 0, len(creds))
 	for _, c := range creds {
-		if c != nil && !id.IsZero(c.id) {
-			byID[c.id] = c
+		if c == nil || id.IsZero(c.id) {
+			continue
+		}
+		if _, twice := known[c.id]; !twice {
+			known[c.id] = len(set)
+			set = append(set, c)
 		}
 	}
-	depths := depthsOf(byID)
-	g := &graph{nodes: make([]node, 0, len(depths))}
-	for cid, depth := range depths {
-		g.nodes = append(g.nodes, node{Credential: byID[cid], depth: depth})
-	}
-	sort.Slice(g.nodes, func(i, j int) bool {
-		a, b := &g.nodes[i], &g.nodes[j]
-		if a.depth != b.depth {
-			return a.depth < b.depth
+	parents := parentsOf(set, known)
+	depths := depthsOf(parents)
+	order := make([]int, 0, len(set)) // places in set
+	for i, d := range depths {
+		if d >= 0 {
+			order = append(order, i)
 		}
-		return bytes.Compare(a.id[:], b.id[:]) < 0
+	}
+	sort.Slice(order, func(i, j int) bool {
+		a, b := order[i], order[j]
+		if depths[a] != depths[b] {
+			return depths[a] < depths[b]
+		}
+		return bytes.Compare(set[a].id[:], set[b].id[:]) < 0
 	})
-	index := make(map[id.CredentialID]int, len(g.nodes))
-	for i := range g.nodes {
+	g := &graph{nodes: make([]node, len(order))}
+	at := make([]int, len(set))
+	for i, place := range order {
 		n := &g.nodes[i]
-		n.past = newBitset(len(g.nodes))
-		for _, p := range n.Parents {
-			if at, ok := index[p]; ok {
-				n.past.union(g.nodes[at].past)
-				n.past.add(at)
-			}
+		*n = node{Credential: set[place], past: newBitset(len(order)), depth: depths[place]}
+		for _, p := range parents[place] {
+			n.past.union(g.nodes[at[p]].past)
+			n.past.add(at[p])
 		}
-		index[n.id] = i
+		at[place] = i
 	}
 	return g
 }
 
-// depthsOf gives the depth of every credential whose past is whole: 0 without
-// parents, else one more than the deepest parent.
-func depthsOf(byID map[id.CredentialID]*Credential) map[id.CredentialID]int {
-	children := map[id.CredentialID][]id.CredentialID{}
-	waiting := make(map[id.CredentialID]int, len(byID))
-	depths := make(map[id.CredentialID]int, len(byID))
-	var ready []id.CredentialID
-	for cid, c := range byID {
+// parentsOf gives the places of every credential's parents; -1 for one that is not
+// there and may not be passed over.
+func parentsOf(set []*Credential, known map[id.CredentialID]int) [][]int {
+	parents := make([][]int, len(set))
+	for i, c := range set {
 		_, _, passes := linkOf(c)
 		for _, p := range c.Parents {
-			if _, known := byID[p]; known || !passes {
-				children[p] = append(children[p], cid)
-				waiting[cid]++
+			at, ok := known[p]
+			if !ok && passes {
+				continue
 			}
+			if !ok {
+				at = -1
+			}
+			parents[i] = append(parents[i], at)
 		}
-		if waiting[cid] == 0 {
-			depths[cid] = 0
-			ready = append(ready, cid)
+	}
+	return parents
+}
+
+// depthsOf gives the depth of every credential whose past is whole: 0 without
+// parents, else one more than the deepest parent; -1 for the others.
+func depthsOf(parents [][]int) []int {
+	children := make([][]int, len(parents))
+	waiting := make([]int, len(parents))
+	depths := make([]int, len(parents))
+	var ready []int
+	for i, list := range parents {
+		waiting[i] = len(list)
+		if len(list) == 0 {
+			ready = append(ready, i)
+		}
+		for _, p := range list {
+			if p >= 0 {
+				children[p] = append(children[p], i)
+			}
 		}
 	}
 	// Parents are named by hash, so there is no circle; what waits for a
 	// credential that is not there waits for ever.
-	deepest := map[id.CredentialID]int{}
 	for len(ready) > 0 {
 		p := ready[len(ready)-1]
 		ready = ready[:len(ready)-1]
 		for _, c := range children[p] {
-			deepest[c] = max(deepest[c], depths[p]+1)
+			depths[c] = max(depths[c], depths[p]+1)
 			if waiting[c]--; waiting[c] == 0 {
-				depths[c] = deepest[c]
 				ready = append(ready, c)
 			}
+		}
+	}
+	for i, n := range waiting {
+		if n > 0 {
+			depths[i] = -1
 		}
 	}
 	return depths

@@ -31,6 +31,15 @@ func issue(t tester, s keys.Signer, parents []id.CredentialID, c Claim) *Credent
 	return cred
 }
 
+func recoveryOf(t tester, identity id.IdentityKey, r *keys.SigningKey) Recovery {
+	t.Helper()
+	claim, err := Countersign(context.Background(), r, identity, sealingOf(3))
+	if err != nil {
+		t.Fatalf("Countersign: %v", err)
+	}
+	return claim
+}
+
 // person is an identity with one device.
 type person struct {
 	identity id.IdentityKey
@@ -75,7 +84,7 @@ func (w *world) eval() *Membership { return Evaluate(w.space, w.set) }
 // by issues after all that holds now.
 func (w *world) by(p *person, c Claim) *Credential {
 	w.t.Helper()
-	return w.after(w.eval().Heads(), p, c)
+	return w.after(w.eval().Parents(), p, c)
 }
 
 // after issues after those parents alone: what was not seen is concurrent.

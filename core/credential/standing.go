@@ -12,6 +12,7 @@ type binding struct {
 	link
 	identity id.IdentityKey
 	at       int
+	place    int // in an admission's chain
 }
 
 // records is an index of a graph by what the claims are about; lists hold node
@@ -26,6 +27,15 @@ type records struct {
 	profiles map[id.IdentityKey][]int      // Profile
 	epochs   map[id.EpochID][]int          // Genesis and Epoch, by the key they introduce
 	held     map[id.IdentityKey][][32]byte // keys by identity, in order of their first binding
+	claimers map[[32]byte][]id.IdentityKey // identities by key, in byte order
+	issued   map[[32]byte][]int            // by issuer, without Device and Recovery
+	about    map[id.IdentityKey][]int      // Member, SetRole, Remove, RevokeDevice
+	everRule map[id.IdentityKey]bool       // whom Genesis, Member or SetRole makes OWNER
+
+	invitations map[id.InvitationID][]int // Invitation
+	spent       map[id.InvitationID][]int // Spent
+	uses        map[id.InvitationID][]int // Member, if it names one
+	gone        []int                     // Remove and RevokeDevice
 }
 
 func newRecords(g *graph, space id.SpaceKey) *records {
@@ -33,57 +43,76 @@ func newRecords(g *graph, space id.SpaceKey) *records {
 		genesis: -1, bindings: map[[32]byte][]binding{}, revokes: map[[32]byte][]int{},
 		admits: map[id.IdentityKey][]int{}, roles: map[id.IdentityKey][]int{}, removes: map[id.IdentityKey][]int{},
 		profiles: map[id.IdentityKey][]int{}, epochs: map[id.EpochID][]int{}, held: map[id.IdentityKey][][32]byte{},
+		claimers: map[[32]byte][]id.IdentityKey{}, issued: map[[32]byte][]int{}, about: map[id.IdentityKey][]int{}, everRule: map[id.IdentityKey]bool{},
+		invitations: map[id.InvitationID][]int{}, spent: map[id.InvitationID][]int{}, uses: map[id.InvitationID][]int{},
 	}
 	for i := range g.nodes {
 		n := &g.nodes[i]
-		switch c := n.Claim.(type) {
-		case Genesis:
-			if r.genesis < 0 && c.Space == space && n.Issuer == [32]byte(space) {
-				r.genesis = i
-				r.admits[c.Identity] = append(r.admits[c.Identity], i)
-				r.epochs[c.ControlKey] = append(r.epochs[c.ControlKey], i)
-			}
-		case Member:
+		if l, identity, ok := linkOf(n.Credential); ok {
+			r.bind(l, identity, i, 0)
+			continue
+		}
+		r.issued[n.Issuer] = append(r.issued[n.Issuer], i)
+		if c, ok := n.Claim.(Genesis); !ok {
+			r.note(i, n)
+		} else if r.genesis < 0 && c.Space == space && n.Issuer == [32]byte(space) {
+			r.genesis = i
+			r.everRule[c.Identity] = true
 			r.admits[c.Identity] = append(r.admits[c.Identity], i)
-			for _, l := range n.chain {
-				r.bind(l, c.Identity, i)
-			}
-		case SetRole:
-			r.roles[c.Identity] = append(r.roles[c.Identity], i)
-		case Remove:
-			r.removes[c.Identity] = append(r.removes[c.Identity], i)
-		case RevokeDevice:
-			r.revokes[c.Device] = append(r.revokes[c.Device], i)
-		case Profile:
-			r.profiles[c.Identity] = append(r.profiles[c.Identity], i)
-		case Epoch:
-			r.epochs[c.Key] = append(r.epochs[c.Key], i)
-		default:
-			if l, identity, ok := linkOf(n.Credential); ok {
-				r.bind(l, identity, i)
-			}
+			r.epochs[c.ControlKey] = append(r.epochs[c.ControlKey], i)
 		}
 	}
 	return r
 }
 
-func (r *records) bind(l link, identity id.IdentityKey, at int) {
-	r.bindings[l.key] = append(r.bindings[l.key], binding{link: l, identity: identity, at: at})
-	if !slices.Contains(r.held[identity], l.key) {
-		r.held[identity] = append(r.held[identity], l.key)
+// note indexes a node that is neither Genesis nor a link.
+func (r *records) note(i int, n *node) {
+	switch c := n.Claim.(type) {
+	case Member:
+		r.noteGrant(r.admits, i, c.Identity, c.Role)
+		for place, l := range n.chain {
+			r.bind(l, c.Identity, i, place)
+		}
+		if !id.IsZero(c.Invitation) {
+			r.uses[c.Invitation] = append(r.uses[c.Invitation], i)
+		}
+	case SetRole:
+		r.noteGrant(r.roles, i, c.Identity, c.Role)
+	case Remove:
+		r.removes[c.Identity] = append(r.removes[c.Identity], i)
+		r.about[c.Identity] = append(r.about[c.Identity], i)
+		r.gone = append(r.gone, i)
+	case RevokeDevice:
+		r.revokes[c.Device] = append(r.revokes[c.Device], i)
+		r.about[c.Identity] = append(r.about[c.Identity], i)
+		r.gone = append(r.gone, i)
+	case Profile:
+		r.profiles[c.Identity] = append(r.profiles[c.Identity], i)
+	case Epoch:
+		r.epochs[c.Key] = append(r.epochs[c.Key], i)
+	case Invitation:
+		r.invitations[c.Invitation] = append(r.invitations[c.Invitation], i)
+	case Spent:
+		r.spent[c.Invitation] = append(r.spent[c.Invitation], i)
 	}
 }
 
-// identities gives the identities that a key is claimed for, in byte order.
-func (r *records) identities(key [32]byte) []id.IdentityKey {
-	var out []id.IdentityKey
-	for _, b := range r.bindings[key] {
-		if !slices.Contains(out, b.identity) {
-			out = append(out, b.identity)
-		}
+func (r *records) noteGrant(in map[id.IdentityKey][]int, i int, identity id.IdentityKey, role Role) {
+	in[identity] = append(in[identity], i)
+	r.about[identity] = append(r.about[identity], i)
+	if role == Owner {
+		r.everRule[identity] = true
 	}
-	sort.Slice(out, func(i, j int) bool { return id.Compare(out[i], out[j]) < 0 })
-	return out
+}
+
+func (r *records) bind(l link, identity id.IdentityKey, at, place int) {
+	r.bindings[l.key] = append(r.bindings[l.key], binding{link: l, identity: identity, at: at, place: place})
+	if list := r.claimers[l.key]; !slices.Contains(list, identity) {
+		list = append(list, identity)
+		sort.Slice(list, func(i, j int) bool { return id.Compare(list[i], list[j]) < 0 })
+		r.claimers[l.key] = list
+		r.held[identity] = append(r.held[identity], l.key)
+	}
 }
 
 // revoked tells whether a key of the identity is revoked by what view holds,
@@ -94,7 +123,7 @@ func (e *evaluation) revoked(key [32]byte, identity id.IdentityKey, view bitset,
 		if !view.has(r) || !e.valid.has(r) || e.nodes[r].Claim.(RevokeDevice).Identity != identity {
 			continue
 		}
-		if at < 0 || !e.nodes[r].past.has(at) {
+		if (at < 0 || !e.nodes[r].past.has(at)) && !e.standsBeside(view, r, identity) {
 			return true
 		}
 	}
@@ -115,6 +144,11 @@ func (e *evaluation) chainOf(key [32]byte, identity id.IdentityKey, view bitset)
 			if b.identity == identity && view.has(b.at) && e.valid.has(b.at) {
 				steps = append(steps, step{b, from})
 			}
+		}
+	}
+	for _, b := range e.bindings[key] {
+		if b.identity == identity && b.issuer == [32]byte(identity) && view.has(b.at) && e.valid.has(b.at) {
+			return []binding{b} // as below, at less cost
 		}
 	}
 	expand(key, -1)
@@ -168,12 +202,7 @@ func (e *evaluation) standing(identity id.IdentityKey, view bitset) (standing, b
 		return standing{}, false
 	}
 	s := standing{admission: live[0]}
-	for _, n := range e.roles[identity] {
-		if view.has(n) && e.valid.has(n) && e.roleLives(n, identity, view) {
-			live = append(live, n)
-		}
-	}
-	s.decided = e.decide(live)
+	s.decided = e.decide(e.withRoles(live, identity, view))
 	s.role = e.granted(s.decided)
 	return s, true
 }
@@ -189,29 +218,53 @@ func (e *evaluation) liveAdmissions(identity id.IdentityKey, view bitset) []int 
 	return live
 }
 
-// ended tells whether a removal ends admission n: one that follows it, or a
-// concurrent one by somebody who might remove the role that n granted. So an
-// ADMIN cannot unseat an OWNER by an admission made up beside the real one.
+// ended tells whether a Remove ends admission n: one that follows it, a concurrent
+// one by somebody who might remove the role that n granted, or the member's own.
 func (e *evaluation) ended(n int, identity id.IdentityKey, view bitset) bool {
 	for _, r := range e.removes[identity] {
-		if !view.has(r) || !e.valid.has(r) || e.nodes[n].past.has(r) {
+		if !view.has(r) || !e.valid.has(r) || e.nodes[n].past.has(r) || e.beyond(n, r, identity) {
 			continue
 		}
-		if e.nodes[r].past.has(n) || e.authority[r].identity == identity || e.authority[r].role.mayRemove(e.granted(n)) {
+		raised := slices.ContainsFunc(e.roles[identity], func(s int) bool {
+			return view.has(s) && e.valid.has(s) && e.nodes[s].past.has(n) && e.beyond(s, r, identity)
+		})
+		if !raised {
 			return true
 		}
 	}
 	return false
 }
 
-// roleLives tells whether a SetRole follows every removal of its member.
-func (e *evaluation) roleLives(n int, identity id.IdentityKey, view bitset) bool {
-	for _, r := range e.removes[identity] {
-		if view.has(r) && e.valid.has(r) && !e.nodes[n].past.has(r) {
-			return false
+// beyond tells whether a grant, an admission or SetRole, cannot be undone by removal
+// r: they are concurrent, and r is by another, who may not remove that role. So an
+// ADMIN cannot unseat an OWNER by an admission made up beside the real one, nor by
+// a removal signed as of before the OWNER was made one.
+func (e *evaluation) beyond(grant, r int, identity id.IdentityKey) bool {
+	by := e.issuer(r)
+	return by.identity != identity && !by.role.mayRemove(e.granted(grant)) &&
+		!e.nodes[grant].past.has(r) && !e.nodes[r].past.has(grant)
+}
+
+// standsBeside tells whether view shows the identity as a member by a grant beyond
+// removal r.
+func (e *evaluation) standsBeside(view bitset, r int, identity id.IdentityKey) bool {
+	if by := e.issuer(r); by.identity == identity || by.role.mayRemove(Owner) {
+		return false
+	}
+	grants := e.withRoles(e.liveAdmissions(identity, view), identity, view)
+	return slices.ContainsFunc(grants, func(n int) bool { return e.beyond(n, r, identity) })
+}
+
+// withRoles gives live admissions with the SetRoles that count: those that follow
+// one of them.
+func (e *evaluation) withRoles(live []int, identity id.IdentityKey, view bitset) []int {
+	admissions := live
+	for _, n := range e.roles[identity] {
+		if view.has(n) && e.valid.has(n) && slices.ContainsFunc(admissions, e.nodes[n].past.has) {
+			live = append(live, n)
 		}
 	}
-	return true
+	return live
 }
 
 // granted is the role that an admission or SetRole gives.
@@ -242,6 +295,10 @@ func (e *evaluation) decide(live []int) int {
 func (e *evaluation) outranks(n, best int) bool {
 	if a, b := e.authority[n].role, e.authority[best].role; a != b {
 		return a < b
+	}
+	// As in beyond: what the issuers of both may not change.
+	if a, b := e.authority[n].role.mayRemove(e.granted(n)), e.authority[n].role.mayRemove(e.granted(best)); a != b {
+		return b
 	}
 	_, setN := e.nodes[n].Claim.(SetRole)
 	_, setBest := e.nodes[best].Claim.(SetRole)

@@ -28,6 +28,7 @@ const (
 	StorageUnavailable Kind = 21 // storage is blocked, closed or failing
 	StorageCorrupt     Kind = 22 // a stored record is damaged or missing
 	WrongPassphrase    Kind = 23 // the passphrase does not open the keyring
+	PassphraseRequired Kind = 24 // the profile opens with its passphrase or passkey only
 	NoIdentity         Kind = 30 // create an identity first
 	IdentityExists     Kind = 31 // this profile has an identity already
 	NotPermitted       Kind = 32 // the role does not allow it
@@ -37,6 +38,7 @@ const (
 	BadCredential      Kind = 36 // a credential is malformed or its chain does not hold
 	DecryptFailed      Kind = 37 // a ciphertext does not open under the key
 	KeyUnavailable     Kind = 38 // the key that is needed is not held
+	InvalidPhrase      Kind = 39 // the text is not a recovery phrase
 	InvalidInvitation  Kind = 40 // the text is not an invitation code
 	WrongAuthCode      Kind = 41 // the auth code is not the host's
 	TooManyAttempts    Kind = 42 // the guesses of this invitation are used up
@@ -47,6 +49,8 @@ const (
 	HostUnreachable    Kind = 47 // the host is gone or cannot be reached
 	GuestGone          Kind = 48 // the guest went away
 	WrongGuest         Kind = 49 // the guest does not hold the key that the invitation names
+	ProofExpired       Kind = 50 // a presentation's time is over, or has not begun
+	ProofReplayed      Kind = 51 // a presentation was made for another nonce or audience
 	Malformed          Kind = 60 // bytes that are not of the format
 	CorruptBlock       Kind = 61 // a block's hash, signature or content is wrong
 	WrongSequence      Kind = 62 // a block does not follow the head of its feed
@@ -84,6 +88,7 @@ var codes = map[Kind]string{
 	StorageUnavailable: "STORAGE_UNAVAILABLE",
 	StorageCorrupt:     "STORAGE_CORRUPT",
 	WrongPassphrase:    "WRONG_PASSPHRASE",
+	PassphraseRequired: "PASSPHRASE_REQUIRED",
 	NoIdentity:         "NO_IDENTITY",
 	IdentityExists:     "IDENTITY_EXISTS",
 	NotPermitted:       "NOT_PERMITTED",
@@ -93,6 +98,7 @@ var codes = map[Kind]string{
 	BadCredential:      "BAD_CREDENTIAL",
 	DecryptFailed:      "DECRYPT_FAILED",
 	KeyUnavailable:     "KEY_UNAVAILABLE",
+	InvalidPhrase:      "INVALID_PHRASE",
 	InvalidInvitation:  "INVALID_INVITATION",
 	WrongAuthCode:      "WRONG_AUTH_CODE",
 	TooManyAttempts:    "TOO_MANY_ATTEMPTS",
@@ -103,6 +109,8 @@ var codes = map[Kind]string{
 	HostUnreachable:    "HOST_UNREACHABLE",
 	GuestGone:          "GUEST_GONE",
 	WrongGuest:         "WRONG_GUEST",
+	ProofExpired:       "PROOF_EXPIRED",
+	ProofReplayed:      "PROOF_REPLAYED",
 	Malformed:          "MALFORMED",
 	CorruptBlock:       "CORRUPT_BLOCK",
 	WrongSequence:      "WRONG_SEQUENCE",

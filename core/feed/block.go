@@ -102,15 +102,16 @@ type Block struct {
 }
 
 // Build makes a block: it encodes the header, deflates the payload when that
-// shrinks it, seals it under key and signs the hash. A header that DecodeBlock
+// shrinks it, seals it under key and signs the hash, or, without a signer, leaves that
+// to Sign: the hash does not depend on it. A header that DecodeBlock
 // would refuse is errs.InvalidArgument, a payload that does not fit is
 // errs.TooLarge (see BuildParts).
 func Build(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, payload []byte, s keys.Signer) (*Block, error) {
 	b, err := build(e, h, key, payload, new(packer))
-	if err != nil {
-		return nil, err
+	if err != nil || s == nil {
+		return b, err
 	}
-	return b, b.sign(ctx, s)
+	return b, b.Sign(ctx, s)
 }
 
 // build is Build without the signature.
@@ -145,11 +146,9 @@ func build(e env.Env, h BlockHeader, key keys.Secret, payload []byte, p *packer)
 	return b, nil
 }
 
-// Sign makes the signature anew. Ed25519 is deterministic: it is the one that
-// the block had when its device made it.
-func (b *Block) Sign(ctx context.Context, s keys.Signer) error { return b.sign(ctx, s) }
-
-func (b *Block) sign(ctx context.Context, s keys.Signer) error {
+// Sign makes the signature, or makes it anew: where Ed25519 is deterministic it is
+// the one that the block had when its device made it.
+func (b *Block) Sign(ctx context.Context, s keys.Signer) error {
 	sig, err := s.Sign(ctx, b.signed())
 	if err != nil {
 		return err

@@ -53,35 +53,71 @@ type Header struct {
 }
 
 // SignedHeader is a Header with its encoding and the device's signature. Make
-// it by NewHeader or DecodeHeader, which check; it is immutable.
+// it by NewHeader or DecodeHeader, which check, or by DraftHeader and Sign. Once it is
+// signed it is immutable.
 type SignedHeader struct {
 	Header
 	// Bytes are the encoded Header, as signed.
 	Bytes []byte
 	// Sig is by Header.Device.
 	Sig [64]byte
+
+	id id.FeedID
 }
 
 // NewHeader encodes and signs h. The signer must be that of h.Device.
 func NewHeader(ctx context.Context, h Header, s keys.Signer) (*SignedHeader, error) {
-	if s.Public() != h.Device {
-		return nil, errs.New("feed.NewHeader", errs.InvalidArgument, "the signer is %x, the header's device %v", s.Public(), h.Device)
-	}
-	if h.Kind > Data {
-		return nil, errs.New("feed.NewHeader", errs.InvalidArgument, "kind %d is neither control (0) nor data (1)", uint8(h.Kind))
-	}
-	sh := &SignedHeader{Header: h, Bytes: encodeHeader(h)}
-	sig, err := s.Sign(ctx, append([]byte(headerLabel), sh.Bytes...))
+	sh, err := DraftHeader(h)
 	if err != nil {
 		return nil, err
 	}
-	sh.Sig = sig
-	return sh, nil
+	return sh, sh.Sign(ctx, s)
+}
+
+// DraftHeader encodes h. The header is to be signed before anybody gets it; its ID is
+// what it will be.
+func DraftHeader(h Header) (*SignedHeader, error) {
+	if h.Kind > Data {
+		return nil, errs.New("feed.NewHeader", errs.InvalidArgument, "kind %d is neither control (0) nor data (1)", uint8(h.Kind))
+	}
+	b := encodeHeader(h)
+	return &SignedHeader{Header: h, Bytes: b, id: id.FeedID(keys.Sum(b))}, nil
+}
+
+// Sign signs a header of DraftHeader. The signer must be that of its device.
+func (h *SignedHeader) Sign(ctx context.Context, s keys.Signer) error {
+	if s.Public() != h.Device {
+		return errs.New("feed.NewHeader", errs.InvalidArgument, "the signer is %x, the header's device %v", s.Public(), h.Device)
+	}
+	sig, err := s.Sign(ctx, append([]byte(headerLabel), h.Bytes...))
+	if err != nil {
+		return err
+	}
+	h.Sig = sig
+	return nil
 }
 
 // DecodeHeader reads what Encode made and checks the signature: errs.Malformed,
 // errs.VersionUnsupported, errs.BadKey or errs.BadSignature. It copies b.
 func DecodeHeader(b []byte) (*SignedHeader, error) {
+	sh, err := readHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := keys.Verify(sh.Device, append([]byte(headerLabel), sh.Bytes...), sh.Sig[:]); err != nil {
+		return nil, errs.New("feed.DecodeHeader", errs.KindOf(err), "the header of feed %v is not signed by its device: %w", sh.ID(), err)
+	}
+	return sh, nil
+}
+
+// SaysControl tells whether an encoded header is that of a control feed, by its own
+// word: its signature is not looked at.
+func SaysControl(b []byte) bool {
+	sh, err := readHeader(b)
+	return err == nil && sh.Kind == Control
+}
+
+func readHeader(b []byte) (*SignedHeader, error) {
 	sh := &SignedHeader{}
 	r := wire.NewReader(b)
 	r.Array(2)
@@ -90,13 +126,8 @@ func DecodeHeader(b []byte) (*SignedHeader, error) {
 	if err := r.Done("feed.DecodeHeader"); err != nil {
 		return nil, err
 	}
-	if err := decodeHeader(&sh.Header, sh.Bytes); err != nil {
-		return nil, err
-	}
-	if err := keys.Verify(sh.Device, append([]byte(headerLabel), sh.Bytes...), sh.Sig[:]); err != nil {
-		return nil, errs.New("feed.DecodeHeader", errs.KindOf(err), "the header of feed %v is not signed by its device: %w", sh.ID(), err)
-	}
-	return sh, nil
+	sh.id = id.FeedID(keys.Sum(sh.Bytes))
+	return sh, decodeHeader(&sh.Header, sh.Bytes)
 }
 
 // Encode gives [bytes, signature].
@@ -108,7 +139,7 @@ func (h *SignedHeader) Encode() []byte {
 }
 
 // ID names the feed.
-func (h *SignedHeader) ID() id.FeedID { return id.FeedID(keys.Sum(h.Bytes)) }
+func (h *SignedHeader) ID() id.FeedID { return h.id }
 
 func encodeHeader(h Header) []byte {
 	b := wire.AppendArray(make([]byte, 0, headerSize), 6)

@@ -72,7 +72,7 @@ func (w *writer) addParts(ops uint64, pieces ...[]byte) []*Block {
 		}
 		b, err := build(w.env, h, w.key, piece, new(packer))
 		if err == nil && h.Part == h.Parts {
-			err = b.sign(context.Background(), w.signer)
+			err = b.Sign(context.Background(), w.signer)
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -16,7 +16,13 @@ import (
 type Log struct {
 	feed     id.FeedID
 	branches []branch
+	// at finds the branch of a block of a feed that is forked again and again; nil
+	// while there are few branches.
+	at map[id.Hash]int32
 }
+
+// fewBranches is up to how many each is looked at.
+const fewBranches = 16
 
 // branch is a line of blocks. hashes[i] is that of place base+i. Its first block
 // follows place base-1 of the branch parent, which comes before it in Log.branches;
@@ -64,6 +70,9 @@ func (l *Log) Add(seq uint64, hash, prev id.Hash) error {
 	}
 	b := &l.branches[at]
 	b.hashes = append(b.hashes, hash)
+	if l.at != nil {
+		l.at[hash] = int32(at)
+	}
 	return nil
 }
 
@@ -72,12 +81,28 @@ func (l *Log) find(seq uint64, hash id.Hash) (int, bool) {
 	if seq == 0 || id.IsZero(hash) {
 		return 0, false
 	}
+	if len(l.branches) > fewBranches {
+		if l.at == nil {
+			l.index()
+		}
+		i, ok := l.at[hash]
+		return int(i), ok && l.branches[i].holds(seq, hash)
+	}
 	for i := range l.branches {
 		if l.branches[i].holds(seq, hash) {
 			return i, true
 		}
 	}
 	return 0, false
+}
+
+func (l *Log) index() {
+	l.at = map[id.Hash]int32{}
+	for i := range l.branches {
+		for _, h := range l.branches[i].hashes {
+			l.at[h] = int32(i)
+		}
+	}
 }
 
 // isStart tells whether r is the empty feed's place.
@@ -120,6 +145,9 @@ func (l *Log) Forked() (at uint64, ok bool) {
 	}
 	return at, ok
 }
+
+// Branchings is how many lines hang off the first: 0 for a feed that is not forked.
+func (l *Log) Branchings() int { return max(0, len(l.branches)-1) }
 
 // on gives the branch that fills place seq of the line that ends at branch at;
 // -1 for place 0.
@@ -197,4 +225,29 @@ func (l *Log) Common(a, b Ref) Ref {
 	}
 	line := &l.branches[l.on(x, seq)]
 	return Ref{Feed: l.feed, Seq: seq, Hash: line.hashes[seq-line.base]}
+}
+
+// Marks are blocks of a Log, each with all that it follows. The zero value has none.
+type Marks struct{ tops []uint64 } // by branch, its last marked place
+
+// Mark adds a block to the marks; false if it is unknown.
+func (l *Log) Mark(m *Marks, r Ref) bool {
+	at, ok := l.locate(r)
+	if !ok {
+		return false
+	}
+	for len(m.tops) < len(l.branches) {
+		m.tops = append(m.tops, 0)
+	}
+	for seq := r.Seq; at >= 0 && m.tops[at] < seq; at = l.branches[at].parent {
+		m.tops[at] = seq
+		seq = l.branches[at].base - 1
+	}
+	return true
+}
+
+// Marked reports whether a block is marked.
+func (l *Log) Marked(m *Marks, r Ref) bool {
+	at, ok := l.locate(r)
+	return ok && at < len(m.tops) && r.Seq <= m.tops[at]
 }

@@ -57,8 +57,9 @@ func Join(parts [][]byte) []byte {
 
 // BuildParts is Build for a payload of up to MaxChange bytes: one block if it
 // fits, deflated or not, else parts at consecutive places of which h is the
-// first. A long payload whose beginning hardly shrinks is not tried as one. h.Part and h.Parts must be 0. Only the last block is signed; all must
-// be stored in one batch.
+// first. A long payload whose beginning hardly shrinks is not tried as one. h.Part and
+// h.Parts must be 0. Only the last block is signed, or, without a signer, is to be; all
+// must be stored in one batch.
 func BuildParts(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, payload []byte, s keys.Signer) ([]*Block, error) {
 	if h.Part != 0 || h.Parts != 0 {
 		return nil, errs.New("feed.BuildParts", errs.InvalidArgument, "part %d of %d is already set", h.Part, h.Parts)
@@ -89,7 +90,10 @@ func BuildParts(ctx context.Context, e env.Env, h BlockHeader, key keys.Secret, 
 		}
 		h.Seq, h.Prev, h.Deltas = h.Seq+1, blocks[i].hash, nil
 	}
-	return blocks, blocks[len(blocks)-1].sign(ctx, s)
+	if s == nil {
+		return blocks, nil
+	}
+	return blocks, blocks[len(blocks)-1].Sign(ctx, s)
 }
 
 // Group tells how many of the blocks, which follow one another, make up the

@@ -45,7 +45,7 @@ func FuzzMessage(f *testing.F) {
 	for _, m := range []message{
 		{typ: msgStart, point: basePoint}, {typ: msgConfirm, tag: make([]byte, 64)}, {typ: msgOpened}, {typ: msgPresent},
 		{typ: msgIntroduce, intro: Introduction{Body: []byte("b"), Proof: []byte("p"), KeyProof: make([]byte, 64)}},
-		{typ: msgBye, kind: errs.Cancelled}, {typ: msgWelcome, attempts: 3}, {typ: msgReply, point: basePoint},
+		{typ: msgBye, kind: errs.Cancelled}, {typ: msgWelcome, attempts: 3}, {typ: msgWelcome, attempts: 3, role: 4}, {typ: msgReply, point: basePoint},
 		{typ: msgProven}, {typ: msgWrong, attempts: 1}, {typ: msgAdmitted, payload: []byte("x")}, {typ: msgEnd, kind: errs.InvitationUsed},
 	} {
 		f.Add(m.encode(), message{typ: msgConfirm, tag: make([]byte, 64)}.encode())

@@ -57,6 +57,7 @@ func goldenWire() []golden {
 		{"bye", message{typ: msgBye, kind: errs.Cancelled}.encode()},
 		{"present", message{typ: msgPresent}.encode()},
 		{"welcome", message{typ: msgWelcome, attempts: 300}.encode()},
+		{"welcome with a role", message{typ: msgWelcome, attempts: 300, role: 4}.encode()},
 		{"reply", message{typ: msgReply, point: basePoint}.encode()},
 		{"proven", message{typ: msgProven, tag: []byte{3}}.encode()},
 		{"wrong", message{typ: msgWrong, attempts: 2}.encode()},

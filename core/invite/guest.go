@@ -31,6 +31,9 @@ type GuestOptions struct {
 type GuestOutput struct {
 	Frames []Frame // send, in order
 	States []State // passed since, in order
+	// Role is what a host says that the guest will be, a number of the host's
+	// caller; 0 if no host said it since. Nothing shows that it is true.
+	Role uint8
 	// Introduce asks who the guest is: call Introduced.
 	Introduce *Introduce
 	// Rejected is the outcome of the last Authenticate, which may be called
@@ -231,10 +234,10 @@ func (g *Guest) Opened() {
 	g.end(Success, nil, nil)
 }
 
-// Failed answers Joined: the payload could not be stored or opened. The guest
-// ends with err.
+// Failed answers Joined: the payload could not be stored or opened; or an Introduce
+// that cannot be answered. The guest ends with err.
 func (g *Guest) Failed(err error) {
-	if g.ended == nil && g.joined {
+	if g.ended == nil {
 		g.end(Error, err, nil)
 	}
 }

@@ -176,7 +176,7 @@ func (g *Guest) message(h *hostLink, b []byte) error {
 	case g.joined:
 		// The caller has the payload; nothing a host says matters any more.
 	case m.typ == msgWelcome && !h.ready:
-		h.ready = true
+		h.ready, g.out.Role = true, m.role
 	case m.typ == msgReply && h.stage == stageStarted && !h.pending:
 		return g.confirm(h, m)
 	case m.typ == msgProven && h.pending:

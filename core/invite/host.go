@@ -23,6 +23,11 @@ type HostOptions struct {
 	// Spent is how many attempts were used up before, as last stored for a
 	// Debit.
 	Spent int
+	// KeyOf gives the key that signs for the guest that a KnownPublicKey invitation
+	// names, as far as the Body of an Introduction shows one; false if it shows none.
+	// It is asked before anything is handed to the guest. Without it the named key
+	// itself signs.
+	KeyOf func(guest [32]byte, body []byte) (key [32]byte, ok bool)
 }
 
 // HostOutput is what the caller of a Host must do now.
@@ -60,6 +65,7 @@ type Dropped struct {
 type Host struct {
 	env      env.Env
 	inv      Invitation
+	keyOf    func(guest [32]byte, body []byte) ([32]byte, bool)
 	steps    ladder
 	now      time.Time
 	start    time.Time
@@ -89,7 +95,7 @@ func NewHost(o HostOptions) (*Host, error) {
 	}
 	o.Invitation.AuthCode = NormalizeAuthCode(o.Invitation.AuthCode)
 	return &Host{
-		env: o.Env, inv: o.Invitation, spent: o.Spent, steps: newLadder(o.Invitation.Auth),
+		env: o.Env, inv: o.Invitation, keyOf: o.KeyOf, spent: o.Spent, steps: newLadder(o.Invitation.Auth),
 		peers: map[id.PeerID]struct{}{}, asking: map[Conn]*guestLink{},
 	}, nil
 }
@@ -185,6 +191,14 @@ func (h *Host) Cancel() {
 	if h.ended == nil {
 		h.end(Cancelled, errs.Cancelled, errs.CancelledByHost)
 		h.settle()
+	}
+}
+
+// Used ends an invitation that another host has answered; guests are told. While a
+// guest is being admitted here it does nothing, and after the end.
+func (h *Host) Used() {
+	if h.ended == nil && !h.committed() {
+		h.finish(&Ended{State: Success}, errs.InvitationUsed)
 	}
 }
 

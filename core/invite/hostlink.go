@@ -160,7 +160,7 @@ func (h *Host) establish(g *guestLink) {
 		g.tell(h.now, h.farewell, nil)
 		return
 	}
-	g.ch.push(message{typ: msgWelcome, attempts: uint64(h.AttemptsLeft())})
+	g.ch.push(message{typ: msgWelcome, attempts: uint64(h.AttemptsLeft()), role: h.inv.Role})
 }
 
 func (h *Host) message(g *guestLink, b []byte) error {
@@ -247,7 +247,18 @@ func (h *Host) backOff() time.Duration {
 	return min(time.Second<<min(over-1, 5), 30*time.Second)
 }
 
-// knows reports whether the guest's signature is by the key that is named.
+// knows reports whether the guest's signature is by the key that is named, or by
+// one that acts for it.
 func (h *Host) knows(g *guestLink, in Introduction) bool {
-	return h.inv.GuestKey != nil && keys.Verify(*h.inv.GuestKey, g.sec.binding(), in.KeyProof) == nil
+	if h.inv.GuestKey == nil {
+		return false
+	}
+	key := *h.inv.GuestKey
+	if h.keyOf != nil {
+		var ok bool
+		if key, ok = h.keyOf(key, in.Body); !ok {
+			return false
+		}
+	}
+	return keys.Verify(key, g.sec.binding(), in.KeyProof) == nil
 }

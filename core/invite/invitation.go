@@ -60,6 +60,7 @@ type Invitation struct {
 	Timeout  time.Duration // how long the host waits in all; 0 without end
 	AuthCode string        // SharedSecret only
 	GuestKey *[32]byte     // KnownPublicKey only: the Ed25519 key of the guest
+	Role     uint8         // what guests are told that they will be, a number of the caller's; 0 is not told
 }
 
 // New draws a swarm key and gives an otherwise zero Invitation: single-use, to

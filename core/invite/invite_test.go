@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -515,6 +516,70 @@ func TestInvite_I11_knownKey(t *testing.T) {
 			wantStates(t, g, Connecting, Connected, Authenticating, Success)
 			wantStates(t, h, Connecting, Connected, Authenticating, Success)
 		})
+	}
+}
+
+// TestInvite_I11_keyOfIdentity names a guest by a key that never signs itself: the host's
+// caller finds in the introduction which key signs for it.
+func TestInvite_I11_keyOfIdentity(t *testing.T) {
+	device, other := keys.NewSigningKey([32]byte{1}), keys.NewSigningKey([32]byte{2})
+	identity := [32]byte{7}
+	for name, c := range map[string]struct {
+		body string
+		held *keys.SigningKey
+		ok   bool
+	}{
+		"own device":       {"identity 7", device, true},
+		"another's device": {"identity 7", other, false},
+		"another identity": {"identity 8", device, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPump(t, 22)
+			inv := testInvitation(p, func(i *Invitation) { i.Auth, i.GuestKey = KnownPublicKey, &identity })
+			m, err := NewHost(HostOptions{Env: p.env, Invitation: inv, KeyOf: func(guest [32]byte, body []byte) ([32]byte, bool) {
+				return device.Public(), string(body) == fmt.Sprint("identity ", guest[0])
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := p.join(&node{host: m})
+			g := p.newGuest(inv, 0)
+			g.introduce = func(n *node, i Introduce) {
+				s, err := c.held.Sign(context.Background(), i.Binding)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := n.guest.Introduced(i.Conn, Introduction{Body: []byte(c.body), KeyProof: s[:]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.join(g)
+			p.deliver()
+			if !c.ok {
+				wantEnd(t, g, Error, errs.WrongGuest)
+				if h.ended != nil || len(h.admitted) != 0 {
+					t.Fatal("the host ended, or was asked to admit")
+				}
+				return
+			}
+			wantEnd(t, g, Success, errs.OK)
+			wantEnd(t, h, Success, errs.OK)
+		})
+	}
+}
+
+// TestInvite_toldRole: a guest learns what it will be before it says the auth code.
+func TestInvite_toldRole(t *testing.T) {
+	for _, role := range []uint8{0, 2, 255} {
+		p := newPump(t, 23)
+		inv := testInvitation(p, func(i *Invitation) { i.Role = role })
+		p.addHost(inv, 0)
+		g := p.newGuest(inv, 0)
+		p.join(g)
+		p.deliver()
+		if g.guest.State() != ReadyForAuthentication || g.role != role {
+			t.Errorf("in state %v the guest was told %d, want %d", g.guest.State(), g.role, role)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	msgOpened    messageType = 4  // guest: the space is open
 	msgBye       messageType = 5  // guest: kind of error why it leaves
 	msgPresent   messageType = 6  // guest: first of all; shows that its hello was no replay
-	msgWelcome   messageType = 16 // host: attempts left; the guest may go on
+	msgWelcome   messageType = 16 // host: attempts left, what the guest is to be if it is said; the guest may go on
 	msgReply     messageType = 17 // host: CPace point
 	msgProven    messageType = 18 // host: CPace tag
 	msgWrong     messageType = 19 // host: attempts left
@@ -34,6 +34,7 @@ type message struct {
 	tag      []byte                // confirm, proven
 	intro    Introduction          // introduce
 	attempts uint64                // welcome, wrong
+	role     uint8                 // welcome; 0 is left out
 	kind     errs.Kind             // bye, end
 	payload  []byte                // admitted, end, known
 }
@@ -53,8 +54,15 @@ func (t messageType) fields() int {
 	return 0
 }
 
+// roled tells whether a message has a role, one field more than its type.
+func (m message) roled() bool { return m.typ == msgWelcome && m.role != 0 }
+
 func (m message) encode() []byte {
-	b := wire.AppendUint(wire.AppendArray(nil, m.typ.fields()), uint64(m.typ))
+	n := m.typ.fields()
+	if m.roled() {
+		n++
+	}
+	b := wire.AppendUint(wire.AppendArray(nil, n), uint64(m.typ))
 	switch m.typ {
 	case msgStart, msgReply:
 		b = wire.AppendBytes(b, m.point[:])
@@ -65,6 +73,9 @@ func (m message) encode() []byte {
 		b = wire.AppendBytes(b, m.intro.KeyProof)
 	case msgWelcome, msgWrong:
 		b = wire.AppendUint(b, m.attempts)
+		if m.roled() {
+			b = wire.AppendUint(b, uint64(m.role))
+		}
 	case msgBye:
 		b = wire.AppendUint(b, uint64(m.kind))
 	case msgAdmitted, msgKnown:
@@ -82,7 +93,8 @@ func decodeMessage(b []byte) (message, error) {
 	r := wire.NewReader(b)
 	n := r.ArrayLen(4)
 	m.typ = messageType(r.Uint(math.MaxUint8))
-	if r.Err() == nil && (n == 0 || n != m.typ.fields()) {
+	roled := m.typ == msgWelcome && n == m.typ.fields()+1
+	if r.Err() == nil && (n == 0 || n != m.typ.fields() && !roled) {
 		r.Fail(errs.New(op, errs.Malformed, "a message of type %d with %d fields", m.typ, n))
 	}
 	switch m.typ {
@@ -94,6 +106,12 @@ func decodeMessage(b []byte) (message, error) {
 		m.intro = Introduction{Body: r.Bytes(MaxMessage), Proof: r.Bytes(MaxMessage), KeyProof: r.Bytes(keyProofSize)}
 	case msgWelcome, msgWrong:
 		m.attempts = r.Uint(math.MaxUint16)
+		if roled {
+			m.role = uint8(r.Uint(math.MaxUint8))
+		}
+		if roled && r.Err() == nil && m.role == 0 {
+			r.Fail(errs.New(op, errs.Malformed, "a welcome with role 0"))
+		}
 	case msgBye, msgEnd:
 		m.kind = errs.Kind(r.Uint(math.MaxUint16))
 		if m.typ == msgEnd {
@@ -121,7 +139,8 @@ type Introduction struct {
 	// Proof shows that Body is the guest's own: signatures over
 	// Introduce.Binding. The host's caller judges it.
 	Proof []byte
-	// KeyProof is the signature over Introduce.Binding by the key that a
-	// KnownPublicKey invitation names, else empty. The host's machine judges it.
+	// KeyProof is, for a KnownPublicKey invitation, the signature over
+	// Introduce.Binding by the key that it names, or by the one that
+	// HostOptions.KeyOf finds in Body; else empty. The host's machine judges it.
 	KeyProof []byte
 }

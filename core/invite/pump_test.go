@@ -70,6 +70,7 @@ type node struct {
 	joined   [][]byte
 	admitted []Introduction
 	debits   []int
+	role     uint8
 	dropped  []Dropped
 	// What the caller answers; the zero values admit, store and open.
 	admit     func(n *node, a Admit)
@@ -222,6 +223,7 @@ func (n *node) accept(a Admit) {
 
 func (n *node) driveGuest() (again bool) {
 	out := n.guest.Ready()
+	n.role = max(n.role, out.Role)
 	n.send(out.Frames)
 	n.record(out.States, out.Ended)
 	n.dropped = append(n.dropped, out.Dropped...)

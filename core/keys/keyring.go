@@ -12,16 +12,11 @@ import (
 	"github.com/echospace/echospace/core/storage"
 )
 
-// Keys of the Store. A root's name is its time of making (milliseconds, eight
-// bytes, big-endian) and its id, so that the oldest comes first.
-const (
-	rootPrefix   = "k/r/"
-	secretPrefix = "k/s/"
-	rootName     = 8 + id.ShortSize
-)
+const secretPrefix = "k/s/"
 
 // Keyring keeps named secrets in a Store, each sealed under a root key that
-// only the KeyStore opens.
+// only the KeyStore opens, and, if the keyring is locked, only with a passphrase or a
+// passkey as well.
 //
 // Two tabs may open an empty Store at once, and a Store has no compare and
 // swap. So each stores its root under a name of its own, every record says
@@ -33,106 +28,117 @@ type Keyring struct {
 	env   env.Env
 	keys  KeyStore
 	store storage.Store
+	opts  KeyringOptions // without its Unlock
 
-	mu    sync.Mutex // never held across a wait
-	roots map[id.EpochID]Secret
-	seal  id.EpochID // the root of new records
+	mu      sync.Mutex            // never held across a wait
+	secrets map[id.EpochID]Secret // roots and master keys, by their ids
+	slots   []*keyslot            // as they were when last looked at
+	seal    id.EpochID            // the root of new records
 }
 
-// OpenKeyring opens the keyring of a Store, and makes its root key on first
-// use with a strict write. A root that the KeyStore does not open is an
-// errs.DecryptFailed: the KeyStore is another one, was reset, or the record is
-// damaged; nothing is written then. A root of the wrong form is an
-// errs.StorageCorrupt.
+// Unlock is what a person has to open a locked keyring.
+type Unlock struct {
+	// Passphrase is UTF-8, as it is to be compared (the page's is in NFC); empty for
+	// none. A keyring keeps no copy of it.
+	Passphrase []byte
+	// AskPasskey, if it is not nil, gives the secret of one of these passkeys, of
+	// PasskeySecret bytes. It is asked if there are passkeys and no Passphrase was
+	// given, and may wait for the person.
+	AskPasskey func(ctx context.Context, among []Passkey) ([]byte, error)
+}
+
+// KeyringOptions are for UnlockKeyring. The zero value opens what is not locked.
+type KeyringOptions struct {
+	Unlock
+	// Cost is that of passphrases set from now on; zero for DefaultCost.
+	Cost Argon2Cost
+	// Exclusive waits until no other keyring of the Store is within its own; nil where
+	// there is no other. It is taken while the first root is made or the keyslots are
+	// changed, never while a person is waited for.
+	Exclusive func(ctx context.Context) (release func(), err error)
+	// Mark adds to a batch that locks the keyring; nil adds nothing.
+	Mark func(b *storage.Batch)
+}
+
+// OpenKeyring is UnlockKeyring for a keyring that is not locked.
 func OpenKeyring(ctx context.Context, e env.Env, ks KeyStore, st storage.Store) (*Keyring, error) {
-	k := &Keyring{env: e, keys: ks, store: st, roots: map[id.EpochID]Secret{}}
-	if err := k.Refresh(ctx); err != nil {
+	return UnlockKeyring(ctx, e, ks, st, KeyringOptions{})
+}
+
+// UnlockKeyring opens the keyring of a Store, and makes its root key on first
+// use with a strict write, locked if there is a passphrase. It writes nothing else,
+// and nothing at all if it fails:
+//
+//   - errs.PassphraseRequired if the keyring is locked and nothing was given that could
+//     open it; details passphrase (bool) and passkeys (int) say what could.
+//   - errs.WrongPassphrase if what was given does not open it, or a passphrase was given
+//     and none is set.
+//   - errs.DecryptFailed if the KeyStore does not open it: that is another one, was
+//     reset, or the record is damaged.
+//   - errs.StorageCorrupt for a root or keyslot of the wrong form, and
+//     errs.VersionUnsupported for one of a newer version.
+func UnlockKeyring(ctx context.Context, e env.Env, ks KeyStore, st storage.Store, o KeyringOptions) (*Keyring, error) {
+	const op = "keys.OpenKeyring"
+	if err := checkPassphrase(o.Passphrase); err != nil {
 		return nil, err
 	}
-	if len(k.roots) > 0 {
-		return k, nil
+	unlock := o.Unlock
+	o.Unlock = Unlock{}
+	if o.Cost == (Argon2Cost{}) {
+		o.Cost = DefaultCost()
 	}
-	if err := k.makeRoot(ctx); err != nil {
+	k := &Keyring{env: e, keys: ks, store: st, opts: o, secrets: map[id.EpochID]Secret{}}
+	found, err := k.scan(ctx)
+	if err == nil && len(found.roots) == 0 {
+		// Another opener may store its root meanwhile.
+		if err = k.makeRoot(ctx, unlock.Passphrase); err == nil {
+			found, err = k.scan(ctx)
+		}
+	}
+	if err == nil && len(found.roots) == 0 {
+		err = errs.New(op, errs.StorageUnavailable, "the keyring's root was stored and is not there")
+	}
+	if err == nil {
+		err = k.admit(ctx, found, unlock)
+	}
+	if err == nil && len(unlock.Passphrase) > 0 && !k.Keyslots().Passphrase {
+		err = errs.New(op, errs.WrongPassphrase, "the profile has no passphrase and one was given; open it without, and set it then")
+	}
+	if err != nil {
 		return nil, err
-	}
-	// Another opener may have stored its root meanwhile.
-	if err := k.Refresh(ctx); err != nil {
-		return nil, err
-	}
-	if len(k.roots) == 0 {
-		return nil, errs.New("keys.OpenKeyring", errs.StorageUnavailable, "the keyring's root was stored and is not there")
 	}
 	return k, nil
 }
 
-// makeRoot stores a fresh root.
-func (k *Keyring) makeRoot(ctx context.Context) error {
-	root := NewSecret(k.env)
-	rid := root.ID()
-	key := binary.BigEndian.AppendUint64([]byte(rootPrefix), uint64(k.env.UnixMilli()))
-	key = append(key, rid[:]...)
-	sealed, err := k.keys.Seal(ctx, root[:], key)
+// makeRoot stores a fresh root, unless there is one by the time that it may.
+func (k *Keyring) makeRoot(ctx context.Context, passphrase []byte) error {
+	release, err := k.exclusive(ctx)
 	if err != nil {
 		return err
 	}
-	var b storage.Batch
-	b.Put(key, sealed)
-	return k.store.Apply(ctx, &b, storage.Strict)
+	defer release()
+	found, err := k.scan(ctx)
+	if err != nil || len(found.roots) > 0 {
+		return err
+	}
+	root := NewSecret(k.env)
+	defer clear(root[:])
+	rid := root.ID()
+	name := binary.BigEndian.AppendUint64(nil, uint64(k.env.UnixMilli()))
+	fresh := &rootRecord{id: rid, name: append(name, rid[:]...)}
+	k.learn(root)
+	return k.rewrap(ctx, &records{roots: []*rootRecord{fresh}}, nil, k.passphraseSlot(passphrase), passphrase)
 }
 
 // Refresh learns of roots that another keyring of the same Store made since
 // this one was opened. Get and List do so by themselves when they meet a
 // record of an unknown root; Open, which may not wait, cannot.
 func (k *Keyring) Refresh(ctx context.Context) error {
-	entries, err := k.store.Scan(ctx, storage.Prefix([]byte(rootPrefix)), 0)
+	found, err := k.scan(ctx)
 	if err != nil {
 		return err
 	}
-	var first id.EpochID
-	for i, e := range entries {
-		rid, err := k.loadRoot(ctx, e)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			first = rid
-		}
-	}
-	if len(entries) > 0 {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.seal = first
-	}
-	return nil
-}
-
-// loadRoot opens one root record unless it is known.
-func (k *Keyring) loadRoot(ctx context.Context, e storage.Entry) (id.EpochID, error) {
-	name := e.Key[len(rootPrefix):]
-	if len(name) != rootName {
-		return id.EpochID{}, errs.New("keys.OpenKeyring", errs.StorageCorrupt, "the keyring's root %x has a name of %d bytes, want %d", e.Key, len(name), rootName)
-	}
-	rid := id.EpochID(name[8:])
-	k.mu.Lock()
-	_, known := k.roots[rid]
-	k.mu.Unlock()
-	if known {
-		return rid, nil
-	}
-	raw, err := k.keys.Open(ctx, e.Value, e.Key)
-	if errs.Is(err, errs.DecryptFailed) {
-		return rid, errs.New("keys.OpenKeyring", errs.DecryptFailed, "the keyring's root %x does not open: the key store is another one or was reset, or the record is damaged: %w", e.Key, err)
-	}
-	if err != nil {
-		return rid, err
-	}
-	if len(raw) != len(Secret{}) || Secret(raw).ID() != rid {
-		return rid, errs.New("keys.OpenKeyring", errs.StorageCorrupt, "the keyring's root %x holds another key", e.Key)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.roots[rid] = Secret(raw)
-	return rid, nil
+	return k.admit(ctx, found, Unlock{})
 }
 
 // Get gives the secret of a name; the caller owns it. An absent name is an
@@ -151,10 +157,21 @@ func (k *Keyring) Get(ctx context.Context, name string) ([]byte, error) {
 }
 
 // Put adds the sealed secret to a batch, for the caller to apply: Get sees it
-// from then on. An earlier secret of the name is replaced.
+// from then on. An earlier secret of the name is replaced. Put zeroes secret.
 func (k *Keyring) Put(b *storage.Batch, name string, secret []byte) {
 	key := []byte(secretPrefix + name)
 	b.Put(key, k.Seal(secret, key))
+	clear(secret)
+}
+
+// Forget overwrites the keys that the Keyring holds, at the end of its use: what it seals
+// after that never opens, and what was sealed before it does not open.
+func (k *Keyring) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for sid := range k.secrets {
+		k.secrets[sid] = NewSecret(k.env)
+	}
 }
 
 // Delete adds the removal of a name, which may be absent, to a batch.
@@ -203,7 +220,7 @@ func (k *Keyring) openRecord(ctx context.Context, name string, e storage.Entry) 
 // bytes) ‖ [Seal].
 func (k *Keyring) Seal(plaintext, aad []byte) []byte {
 	k.mu.Lock()
-	rid, root := k.seal, k.roots[k.seal]
+	rid, root := k.seal, k.secrets[k.seal]
 	k.mu.Unlock()
 	return append(bytes.Clone(rid[:]), Seal(k.env, root, plaintext, aad)...)
 }
@@ -218,7 +235,7 @@ func (k *Keyring) Open(sealed, aad []byte) ([]byte, error) {
 	}
 	rid := id.EpochID(sealed[:id.ShortSize])
 	k.mu.Lock()
-	root, ok := k.roots[rid]
+	root, ok := k.secrets[rid]
 	k.mu.Unlock()
 	if !ok {
 		return nil, errs.New("keys.Keyring.Open", errs.KeyUnavailable, "the keyring has no root %v", rid)

@@ -70,7 +70,7 @@ func aead(key Secret) cipher.AEAD {
 }
 
 // SealingKey is an X25519 private key: what is sealed to its Public only it
-// opens. It is immutable.
+// opens. It is immutable until Erase.
 type SealingKey struct {
 	seed   [32]byte
 	key    *ecdh.PrivateKey
@@ -90,6 +90,10 @@ func NewSealingKey(seed [32]byte) *SealingKey {
 // Public is the key that others seal to.
 func (k *SealingKey) Public() [32]byte { return k.public }
 
+// Erase overwrites the seed with zeros. What package crypto/ecdh holds of it stays in
+// memory until the collector takes it.
+func (k *SealingKey) Erase() { clear(k.seed[:]) }
+
 // Seed is the secret that NewSealingKey takes.
 func (k *SealingKey) Seed() [32]byte { return k.seed }
 
@@ -99,13 +103,55 @@ func (k *SealingKey) Seed() [32]byte { return k.seed }
 // sealed; sign what must be attributed. A low-order or non-canonical to is an
 // errs.BadKey.
 func SealTo(e env.Env, to [32]byte, plaintext, aad []byte) ([]byte, error) {
-	ephemeral := NewSealingKey([32]byte(e.Bytes(32)))
-	shared, err := ephemeral.agree(to)
+	return NewSealer(e).Seal(e, to, plaintext, aad)
+}
+
+// Sealer does what SealTo does, to many, with one ephemeral key: an agreement for
+// each, and not one more for the ephemeral key of each message. What is sealed to one
+// tells the others nothing, since their keys are in the derivation (M. Bellare,
+// A. Boldyreva, J. Staddon, "Randomness Re-use in Multi-recipient Encryption Schemes",
+// PKC 2003). It is to be dropped once the occasion is over, and is not safe for
+// concurrent use.
+type Sealer struct {
+	ephemeral *SealingKey
+	boxes     map[[32]byte]Secret // by whom they are to
+}
+
+// NewSealer draws the ephemeral key.
+func NewSealer(e env.Env) *Sealer {
+	return &Sealer{ephemeral: NewSealingKey([32]byte(e.Bytes(32))), boxes: map[[32]byte]Secret{}}
+}
+
+// Prepare does what takes long of sealing to somebody, unless it is done; done tells
+// whether it was. A key that Seal refuses is left to that.
+func (s *Sealer) Prepare(to [32]byte) (done bool) {
+	if _, done = s.boxes[to]; !done {
+		_, err := s.box(to)
+		done = err != nil
+	}
+	return done
+}
+
+func (s *Sealer) box(to [32]byte) (Secret, error) {
+	if k, ok := s.boxes[to]; ok {
+		return k, nil
+	}
+	shared, err := s.ephemeral.agree(to)
+	if err != nil {
+		return Secret{}, err
+	}
+	k := boxKey(shared, s.ephemeral.public, to)
+	s.boxes[to] = k
+	return k, nil
+}
+
+// Seal seals to somebody; see SealTo.
+func (s *Sealer) Seal(e env.Env, to [32]byte, plaintext, aad []byte) ([]byte, error) {
+	key, err := s.box(to)
 	if err != nil {
 		return nil, err
 	}
-	sealed := Seal(e, boxKey(shared, ephemeral.public, to), plaintext, aad)
-	return append(ephemeral.public[:], sealed...), nil
+	return append(s.ephemeral.public[:], Seal(e, key, plaintext, aad)...), nil
 }
 
 // Open reverses SealTo for this key. Anything else is an errs.DecryptFailed.
@@ -118,15 +164,26 @@ func (k *SealingKey) Open(sealed, aad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errs.New("keys.SealingKey.Open", errs.DecryptFailed, "the ephemeral key %x is refused", ephemeral[:])
 	}
-	return Open(boxKey(shared, ephemeral, k.public), sealed[32:], aad)
+	key := boxKey(shared, ephemeral, k.public)
+	defer clear(key[:])
+	return Open(key, sealed[32:], aad)
 }
 
+// boxKey takes over shared, and zeroes it.
 func boxKey(shared []byte, ephemeral, to [32]byte) Secret {
+	defer clear(shared)
 	return Derive(shared, "echospace sealed to a key", ephemeral[:], to[:])
 }
 
 // agree is X25519 with contributory behaviour: it refuses keys that make the
 // result predictable (RFC 7748, section 6.1) or have a second encoding.
+// CheckSealing tells whether SealTo takes a key: errs.BadKey if not. It costs an
+// agreement.
+func CheckSealing(public [32]byte) error {
+	_, err := NewSealingKey([32]byte{1}).agree(public)
+	return err
+}
+
 func (k *SealingKey) agree(public [32]byte) ([]byte, error) {
 	if public[31]&0x80 != 0 || !belowPrime(public) {
 		return nil, errs.New("keys.SealTo", errs.BadKey, "the sealing key %x is not canonical", public[:])

@@ -18,7 +18,7 @@ type Signer interface {
 	Sign(ctx context.Context, msg []byte) ([64]byte, error)
 }
 
-// SigningKey is an Ed25519 private key held in memory. It is immutable.
+// SigningKey is an Ed25519 private key held in memory. It is immutable until Erase.
 type SigningKey struct {
 	key ed25519.PrivateKey
 }
@@ -35,6 +35,9 @@ func (k *SigningKey) Public() [32]byte { return [32]byte(k.key[32:]) }
 
 // Seed is the secret that NewSigningKey takes.
 func (k *SigningKey) Seed() [32]byte { return [32]byte(k.key[:32]) }
+
+// Erase overwrites the private key with zeros: the key signs nothing of use any more.
+func (k *SigningKey) Erase() { clear(k.key[:32]) }
 
 // Sign signs msg. It neither blocks nor fails.
 func (k *SigningKey) Sign(_ context.Context, msg []byte) ([64]byte, error) {

@@ -45,15 +45,16 @@ type handshake struct {
 	session *session
 }
 
-// newHandshake prepares one. Its Noise state is used up by it.
-func (s *Swarm) newHandshake(t tag, initiator bool) (*handshake, error) {
+// newHandshake prepares one with a peer at that relay. Its Noise state is used up by it.
+func (s *Swarm) newHandshake(r RelayID, t tag, initiator bool) (*handshake, error) {
+	g := s.gateOf(r)
 	hs, err := noise.NewHandshakeState(noise.Config{
 		CipherSuite:           noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2b),
 		Random:                s.opts.Env.Rand,
 		Pattern:               noise.HandshakeXX,
 		Initiator:             initiator,
-		Prologue:              s.prologue,
-		PresharedKey:          s.psk[:],
+		Prologue:              g.prologue,
+		PresharedKey:          g.psk[:],
 		PresharedKeyPlacement: 0,
 		StaticKeypair:         s.static,
 	})
@@ -81,7 +82,7 @@ func (s *Swarm) payload(order uint64) ([]byte, error) {
 func (s *Swarm) dial(p *peer) {
 	var t tag
 	copy(t[:], s.opts.Env.Bytes(len(t)))
-	hs, err := s.newHandshake(t, true)
+	hs, err := s.newHandshake(p.addr.relay, t, true)
 	if err == nil {
 		var msg []byte
 		if msg, _, _, err = hs.noise.WriteMessage(nil, nil); err == nil {
@@ -134,7 +135,7 @@ func (s *Swarm) onStep1(p *peer, e envelope) {
 	if p.hs == nil && s.halfOpen() >= maxHalfOpen {
 		return // the initiator repeats it
 	}
-	hs, err := s.newHandshake(e.tag, false)
+	hs, err := s.newHandshake(p.addr.relay, e.tag, false)
 	if err != nil {
 		s.drop(p, err)
 		return

@@ -25,12 +25,12 @@ const (
 // The driver calls Tick with the current time before it hands in events, and
 // again when NextTick says; after each batch of events it carries out Ready.
 type Swarm struct {
-	opts     Options
-	static   noise.DHKey
-	psk      keys.Secret
-	prologue []byte
-	now      time.Time
-	closed   bool
+	opts   Options
+	static noise.DHKey
+	gate   gate             // of relays without one of their own
+	gates  map[RelayID]gate // see SetGate
+	now    time.Time
+	closed bool
 
 	relays     map[RelayID]*relay
 	peers      map[addr]*peer
@@ -63,12 +63,35 @@ func NewSwarm(o Options) (*Swarm, error) {
 		return nil, errs.Wrap("mesh.NewSwarm", errs.Internal, err)
 	}
 	return &Swarm{
-		opts: o, static: static, prologue: prologue(o.Topic), now: o.Env.Clock.Now(),
-		psk:    keys.Derive(o.PSK[:], "echospace mesh psk", o.Topic[:]),
+		opts: o, static: static, now: o.Env.Clock.Now(),
+		gate: newGate(o.Topic, o.PSK), gates: map[RelayID]gate{},
 		relays: map[RelayID]*relay{}, peers: map[addr]*peer{},
 		sessions: map[SessionID]*session{}, byTag: map[tag]*session{},
 		byInstance: map[[16]byte]*session{}, byDirect: map[DirectID]*session{},
 	}, nil
+}
+
+// gate is what both ends of a handshake must know.
+type gate struct {
+	prologue []byte
+	psk      keys.Secret
+}
+
+func newGate(t id.Topic, psk keys.Secret) gate {
+	return gate{prologue: prologue(t), psk: keys.Derive(psk[:], "echospace mesh psk", t[:])}
+}
+
+// SetGate has the peers of a relay be met under another topic and secret than the
+// Swarm's. A driver that stays under several topics at one relay numbers that relay
+// once for each. Call it before the relay is up.
+func (s *Swarm) SetGate(r RelayID, t id.Topic, psk keys.Secret) { s.gates[r] = newGate(t, psk) }
+
+// gateOf gives the gate of a relay.
+func (s *Swarm) gateOf(r RelayID) gate {
+	if g, ok := s.gates[r]; ok {
+		return g
+	}
+	return s.gate
 }
 
 // Static is the public Noise static of this stay, which Auth's Payload binds.

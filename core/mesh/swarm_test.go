@@ -468,7 +468,7 @@ func TestSwarm_halfOpenBounded(t *testing.T) {
 	a.feed(0, signal.Event{Type: signal.Up, Self: id.PeerID{0xff}})
 	for i := range 3 * maxHalfOpen {
 		peerID := id.PeerID{1, byte(i)}
-		hs, err := a.swarm.newHandshake(tag{byte(i)}, true)
+		hs, err := a.swarm.newHandshake(0, tag{byte(i)}, true)
 		if err != nil {
 			t.Fatal(err)
 		}

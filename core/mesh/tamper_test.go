@@ -243,8 +243,8 @@ func (m *middle) pass(_, _ id.PeerID, data []byte) [][]byte {
 		if m.up[e.tag] != nil {
 			return nil
 		}
-		m.up[e.tag], _ = m.swarm.newHandshake(e.tag, false)
-		m.down[e.tag], _ = m.swarm.newHandshake(e.tag, true)
+		m.up[e.tag], _ = m.swarm.newHandshake(0, e.tag, false)
+		m.down[e.tag], _ = m.swarm.newHandshake(0, e.tag, true)
 		if _, _, _, err := m.up[e.tag].noise.ReadMessage(nil, e.data); err != nil {
 			return nil
 		}

@@ -50,6 +50,21 @@ func (db *DB) SetWriter(f id.FeedID, head feed.Ref) {
 	}
 }
 
+// Bridge puts a block of the own feed that changes nothing before the bursts that are
+// not Written, which move behind it as SetWriter moves them: it takes over what they
+// follow when that is more than one block may name. None of them may have been given
+// by Cut. It fails like Skip.
+func (db *DB) Bridge(b Block) error {
+	if err := db.Skip(b); err != nil {
+		return err
+	}
+	db.SetWriter(b.Ref.Feed, b.Ref)
+	return db.writerErr
+}
+
+// EmptyPayload is that of a block without ops.
+func (db *DB) EmptyPayload() []byte { return (&builder{}).payload(db) }
+
 // Cut closes the open burst and gives the next one that it has not given yet,
 // in order; false if there is none.
 func (db *DB) Cut() (*Burst, bool) {

@@ -10,42 +10,78 @@ import (
 	"github.com/echospace/echospace/core/id"
 )
 
-// typeText edits a text in a transaction of its own, if there is a text.
-func (r *replica) typeText() bool {
-	t := r.f.t
-	var texts []string
-	rows := map[string]Text{}
+// keepsToWhatFits tells whether an op is to be one that is taken. In a long run most are:
+// what is refused ends its transaction.
+func (f *fleet) keepsToWhatFits() bool { return *focus != "" && f.pick(16, "fits") > 0 }
+
+// spot is where a value stands: at a key of an object.
+type spot struct {
+	object id.ObjectID
+	key    string
+	child  string // the container that stands there
+}
+
+// spots finds the values of a kind of container, by its mark.
+func (r *replica) spots(mark string) (out []spot) {
 	for _, o := range r.known.objects() {
 		for _, key := range []string{"a", "b", "c"} {
-			if reg := r.known.register("value", o, key); len(reg) > 0 && strings.HasPrefix(reg[0].value, "~") {
+			if v := r.known.value(o, key); v != "" && strings.HasPrefix(v, mark) {
 				raw, _ := hex.DecodeString(o)
-				x, err := r.db.FindText(id.ObjectID(raw), Key(key))
-				if err != nil {
-					t.Fatal(err)
-				}
-				texts = append(texts, reg[0].value[1:])
-				rows[reg[0].value[1:]] = x
+				out = append(out, spot{id.ObjectID(raw), key, v[1:]})
 			}
 		}
 	}
+	return out
+}
+
+// typeText edits a text in a transaction of its own, if there is a text.
+func (r *replica) typeText() bool {
+	t := r.f.t
+	texts := r.spots("~")
 	if len(texts) == 0 {
 		return false
 	}
 	text := texts[r.f.pick(len(texts), "text")]
-	if !r.db.undo.joins(int32(rows[text]), 1000) {
+	row, err := r.db.FindText(text.object, Key(text.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.db.undo.joins(int32(row), 1000) {
 		r.endStep()
 	}
 	r.begin()
 	if !r.typed {
 		r.edited = ""
 	}
-	op, ok := r.drawEdit(text)
+	op, ok := r.drawEdit(text.child)
 	r.typed = r.typed || ok
-	if err := r.db.EditText(rows[text], op.pos, op.deleted, []byte(op.inserted), 1000); ok != (err == nil) {
+	if err := r.db.EditText(row, op.pos, op.deleted, []byte(op.inserted), 1000); ok != (err == nil) {
 		t.Fatalf("edit: %v, the twin says %v", err, ok)
 	}
 	r.abandonEmpty()
 	return true
+}
+
+// drawOpOf draws an op of a type, on a value of it that there is.
+func (r *replica) drawOpOf(kind string) ([]byte, bool) {
+	of := map[string]struct {
+		mark        string
+		kind, kinds int // of drawOpAt
+	}{"counter": {"#", 12, 1}, "list": {"^", 18, 7}, "text": {"~", 14, 1}}[kind]
+	if kind == "object" {
+		return r.drawOpOn([]int{1, 2, 2, 2, 3, 3, 3}[r.f.pick(7, "create, delete, restore")])
+	}
+	switch at := r.spots(of.mark); {
+	case len(at) == 0:
+		return r.drawOp()
+	case kind == "register":
+		key := r.drawKey()
+		p := at[r.f.pick(len(at), "object")]
+		return r.drawOpAt(p.object, 5+r.f.pick(7, "set"), p.object.String(), false, key, []any{key})
+	default:
+		p := at[r.f.pick(len(at), "spot")]
+		return r.drawOpAt(p.object, of.kind+r.f.pick(of.kinds, "kind"), p.object.String(), false, p.key, []any{p.key})
+	}
 }
 
 type drawnEdit struct {
@@ -68,6 +104,10 @@ func (r *replica) drawEdit(text string) (drawnEdit, bool) {
 	e := drawnEdit{pos: r.f.pick(len(now)+2, "pos"), deleted: max(0, r.f.pick(6, "deleted")-2)}
 	if r.f.pick(2, "where") == 0 { // where others write too
 		e.pos = 0
+	}
+	if r.f.keepsToWhatFits() {
+		e.pos = min(e.pos, len(now))
+		e.deleted = min(e.deleted, len(now)-e.pos)
 	}
 	chars := r.drawChars(r.f.pick(4, "inserted"))
 	e.inserted = string(chars)
@@ -103,14 +143,21 @@ func (r *replica) drawOp() ([]byte, bool) {
 	if r.f.board && r.f.pick(3, "on the board") > 0 {
 		return r.drawOpOnBoard()
 	}
-	objects := append(r.known.objects(), PropertiesID.String())
-	kind := r.f.pick(25, "kind")
+	return r.drawOpOn(r.f.pick(25, "kind"))
+}
+
+// drawOpOn draws an op of a kind on an object that is drawn.
+func (r *replica) drawOpOn(kind int) ([]byte, bool) {
 	if kind <= 1 {
 		r.f.objects++
 		obj := objID(r.f.objects)
 		r.add(twinOp{kind: "create", container: obj.String()})
 		m := r.drawMap(obj.String(), 1)
 		return opCreate(obj, m), true
+	}
+	objects := r.known.objects()
+	if len(objects) == 0 || !r.f.keepsToWhatFits() {
+		objects = append(objects, PropertiesID.String())
 	}
 	name := objects[r.f.pick(len(objects), "object")]
 	raw, _ := hex.DecodeString(name)
@@ -155,7 +202,7 @@ func (r *replica) drawOpOnBoard() ([]byte, bool) {
 	return r.drawOpAt(obj, kind, v[1:], true, items[at], []any{"a", at})
 }
 
-// shareBoard gives all replicas an object with a list.
+// shareBoard gives all replicas an object with a list, a counter and a text.
 func (f *fleet) shareBoard() {
 	f.board = true
 	r := f.replicas[0]
@@ -165,7 +212,11 @@ func (f *fleet) shareBoard() {
 		r.add(twinOp{kind: "create", container: obj.String()})
 		list := obj.String() + "/a^none"
 		r.add(twinOp{kind: "value", container: obj.String(), key: "a", value: "^" + list})
-		return opCreate(obj, map[string][]byte{"a": vList(r.drawItems(list, 0, 4, 2)...)}), true
+		items := vList(r.drawItems(list, 0, 4, 2)...)
+		counter, text := obj.String()+"/b#none", obj.String()+"/c~none"
+		r.add(twinOp{kind: "value", container: obj.String(), key: "b", value: "#" + counter, counts: counter})
+		r.add(twinOp{kind: "value", container: obj.String(), key: "c", value: "~" + text, text: text})
+		return opCreate(obj, map[string][]byte{"a": items, "b": vTyped(valueCounter, vInt(0)), "c": vText("")}), true
 	})
 	r.flush()
 	for _, o := range f.replicas[1:] {
@@ -269,6 +320,10 @@ func (r *replica) drawSplice(obj id.ObjectID, list string, path []any) ([]byte, 
 	items := r.known.list(list, r.f.slots)
 	at, n := r.f.pick(len(items)+2, "at"), r.f.pick(4, "new")
 	removed := max(0, r.f.pick(5, "removed")-2)
+	if r.f.keepsToWhatFits() {
+		at = min(at, len(items))
+		removed = min(removed, len(items)-at)
+	}
 	if at+removed > len(items) {
 		return opSplice(obj, at, removed, nil, path...), false
 	}
@@ -296,6 +351,9 @@ func (r *replica) drawSplice(obj id.ObjectID, list string, path []any) ([]byte, 
 func (r *replica) drawMove(obj id.ObjectID, list string, path []any) ([]byte, bool) {
 	items := r.known.list(list, r.f.slots)
 	from, to := r.f.pick(len(items)+1, "from"), r.f.pick(len(items)+1, "to")
+	if len(items) > 0 && r.f.keepsToWhatFits() {
+		from, to = from%len(items), to%len(items)
+	}
 	op := opMove(obj, from, to, path...)
 	if from == len(items) || to == len(items) || from != to && r.known.forked(list, r.open) {
 		return op, false

@@ -165,6 +165,9 @@ func (db *DB) HasChanges() bool {
 	return len(db.dirty) > 0 || len(db.textLog) > 0 || slices.ContainsFunc(db.queries, func(q *query) bool { return len(q.removed) > 0 || q.windowed() && q.stale })
 }
 
+// TextsChanged reports whether Changes has something to tell of texts that are watched.
+func (db *DB) TextsChanged() bool { return len(db.textLog) > 0 }
+
 // maxDrain bounds the evaluations of queries in one call of Changes.
 const maxDrain = 1 << 13
 

@@ -43,7 +43,7 @@ var localArity = [...]int{localCreate: 3, localSet: 4, localDelKey: 3, localDele
 // maxBurst is after how many bytes of changes a burst is closed, so that bulk
 // becomes blocks that others apply without holding up their page. One change
 // stays whole whatever its size.
-const maxBurst = 32 << 10
+const maxBurst = 64 << 10
 
 // Local runs the ops as one transaction of the writer: all of them, seen at
 // once by Read and the queries, or none. timeMs is wall time for the history.

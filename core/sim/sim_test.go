@@ -140,7 +140,9 @@ func (s *script) fill(p *peer) {
 func (s *script) damage(p *peer) {
 	var shared []string
 	for _, e := range append(p.scan(storage.Prefix([]byte("b/"))), p.scan(storage.Prefix([]byte("r/")))...) {
-		shared = append(shared, string(e.Key))
+		if key := string(e.Key); s.ofSpace(key) {
+			shared = append(shared, key)
+		}
 	}
 	if !s.settled() || len(shared) == 0 {
 		return

@@ -1,7 +1,7 @@
 package space
 
 import (
-	"context"
+	"slices"
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
@@ -63,7 +63,7 @@ func DecodeIntroduction(b []byte) (in Introduction, err error) {
 //
 // An identity that is a member already is an errs.AlreadyMember; a device that
 // may not admit with that role an errs.NotPermitted.
-func (s *Space) Admit(ctx context.Context, in Introduction, role credential.Role, invitation id.InvitationID) (*Intake, error) {
+func (s *Space) Admit(in Introduction, role credential.Role, invitation id.InvitationID) (*Intake, error) {
 	const op = "space.Admit"
 	if _, ok := s.membership.Identity(in.Identity); ok {
 		return nil, errs.New(op, errs.AlreadyMember, "identity %s is a member of space %s already", id.Short(in.Identity), id.Short(s.key)).With("spaceKey", s.key[:])
@@ -72,7 +72,7 @@ func (s *Space) Admit(ctx context.Context, in Introduction, role credential.Role
 		return nil, errs.New(op, errs.NotPermitted, "this device may not admit anybody as %v to space %s", role, id.Short(s.key))
 	}
 	claim := credential.Member{Identity: in.Identity, Role: role, Invitation: invitation, Devices: in.Chain, Name: in.Name}
-	return s.BuildControl(ctx, claim)
+	return s.BuildControl(claim)
 }
 
 // ControlFeed is a control feed as an admission carries it.
@@ -93,22 +93,32 @@ type Admission struct {
 const (
 	maxRecord   = 1 << 20
 	maxControls = 4096
-	maxRun      = 1 << 16 // blocks of a feed
+	maxRun      = 1 << 16           // blocks of a feed
+	maxEncoded  = 3 * feed.MaxBlock // bytes of one, with its header
 )
 
-// Admission makes the admission of a guest, which is a member's device by now.
+// Admission makes the admission of a guest, which is a member's device by now. A KEEPER
+// gets no keys of data.
 // The caller adds the control feeds as they are stored.
 func (s *Space) Admission(guest id.DeviceKey) (Admission, error) {
 	proof, err := s.membership.Proof(guest)
 	if err != nil {
 		return Admission{}, err
 	}
-	return Admission{Record: Record{Key: s.key, Secrets: s.secrets, Proof: proof}}, nil
+	rec := Record{Key: s.key, Secrets: s.secrets, Proof: proof}
+	if !s.membership.MayRead(guest) {
+		rec.Secrets.Epochs = nil
+	}
+	return Admission{Record: rec}, nil
 }
 
 // Encode gives [1, record, [[header, [block...]]...]]. The bytes hold keys;
-// they travel sealed.
+// they travel sealed. If there are more feeds, or blocks of one, than DecodeAdmission
+// reads, sessions bring them: nobody is to be kept out by who makes them without end.
 func (a Admission) Encode() []byte {
+	if len(a.Controls) > maxControls || slices.ContainsFunc(a.Controls, func(f ControlFeed) bool { return len(f.Blocks) > maxRun }) {
+		a.Controls = nil
+	}
 	b := wire.AppendArray(nil, 3)
 	b = wire.AppendUint(b, 1)
 	b = wire.AppendBytes(b, a.Record.Encode())
@@ -136,7 +146,7 @@ func DecodeAdmission(b []byte, self id.DeviceKey) (a Admission, err error) {
 		r.Array(2)
 		f := ControlFeed{Header: r.Bytes(feed.MaxBlock)}
 		for m := r.ArrayLen(maxRun); m > 0 && r.Err() == nil; m-- {
-			f.Blocks = append(f.Blocks, r.Bytes(feed.MaxBlock))
+			f.Blocks = append(f.Blocks, r.Bytes(maxEncoded))
 		}
 		a.Controls = append(a.Controls, f)
 	}
@@ -175,6 +185,7 @@ func (s *Space) TakeControls(feeds []ControlFeed) (list []*Intake) {
 			}
 		}
 		feeds = left
+		s.Settle(nil)
 	}
 	return list
 }
@@ -191,9 +202,5 @@ func (s *Space) takeControl(f ControlFeed) (*Intake, error) {
 	if err != nil || in == nil {
 		return nil, err
 	}
-	if err := s.Commit(in); err != nil {
-		return nil, err
-	}
-	s.Settle(nil)
-	return in, nil
+	return in, s.Commit(in)
 }

@@ -13,7 +13,7 @@ import (
 func (e *engine) newcomer(role credential.Role) (*engine, space.Admission) {
 	e.t.Helper()
 	guest := &engine{t: e.t, self: newSelf(e.t)}
-	in, err := e.Admit(ctx, space.Introduction{Identity: guest.self.Identity, Device: guest.self.Device, Chain: guest.self.Chain}, role, id.InvitationID{})
+	in, err := e.Admit(space.Introduction{Identity: guest.self.Identity, Device: guest.self.Device, Chain: guest.self.Chain}, role, id.InvitationID{})
 	ok(e.t, err)
 	e.store(in)
 	a, err := space.DecodeAdmission(e.admission(guest.self.Device).Encode(), guest.self.Device)
@@ -26,7 +26,7 @@ func (e *engine) newcomer(role credential.Role) (*engine, space.Admission) {
 func TestAdmission_bringsTheMembers(t *testing.T) {
 	e := found(t)
 	other := e.join()
-	in, err := other.BuildControl(ctx, credential.Profile{Identity: other.self.Identity, Name: "Bob"})
+	in, err := other.BuildControl(credential.Profile{Identity: other.self.Identity, Name: "Bob"})
 	ok(t, err)
 	other.store(in)
 	e.pull(other)
@@ -45,7 +45,7 @@ func TestAdmission_bringsTheMembers(t *testing.T) {
 	if !guest.Membership().MayInvite(guest.self.Device, credential.Editor) {
 		t.Fatal("an admin may not invite")
 	}
-	_, err = guest.BuildControl(ctx, credential.Profile{Identity: guest.self.Identity, Name: "Eve"})
+	_, err = guest.BuildControl(credential.Profile{Identity: guest.self.Identity, Name: "Eve"})
 	ok(t, err)
 	if again := guest.TakeControls(a.Controls); len(again) != 0 {
 		t.Fatalf("%d are taken again", len(again))

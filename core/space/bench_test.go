@@ -98,7 +98,7 @@ func (e *engine) typeTrace(edits []objectdbtest.Edit) {
 		now += 60 + r.Int64N(200)
 		ok(e.t, e.DB().EditText(text, x.Pos, x.Deleted, x.Inserted, now))
 		e.DB().EndTask()
-		in, err := e.Build(ctx)
+		in, err := e.Build()
 		ok(e.t, err)
 		e.store(in)
 	}

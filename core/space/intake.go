@@ -25,6 +25,8 @@ type Intake struct {
 	covered []*feed.Block
 	// bursts of own data blocks, each with the block that it ends at.
 	bursts []written
+	// draft is what an own control block is to be made of.
+	draft *draft
 }
 
 type written struct {
@@ -32,7 +34,7 @@ type written struct {
 	at    *feed.Block
 }
 
-// AddTo adds the records to a batch.
+// AddTo adds the records to a batch. An own Intake is Finished before.
 func (in *Intake) AddTo(b *storage.Batch) {
 	if in.isNew {
 		b.Put(feed.HeaderKey(in.Header.Space, in.Header.ID()), in.Header.Encode())

@@ -1,7 +1,6 @@
 package space
 
 import (
-	"context"
 	"slices"
 	"sort"
 
@@ -59,7 +58,7 @@ func (s *Space) adopt(w *writer) {
 	for _, known := range s.Feeds() {
 		h := known.Header
 		switch {
-		case h.Kind != w.kind || !s.own(h) || s.closed(h):
+		case h.Kind != w.kind || !s.own(h) || s.closed(h) || s.cutOff(h):
 		case len(known.Heads) > 1 || s.feeds[h.ID()].damaged:
 			s.leaving[h.ID()] = true
 		case len(known.Heads) == 0 || h.Kind == feed.Data && !s.db.Has(known.Heads[0]):
@@ -85,7 +84,7 @@ func (s *Space) follow(w *writer) {
 	}
 	heads := f.log.Heads()
 	switch {
-	case len(heads) > 1 || s.closed(w.header):
+	case len(heads) > 1 || s.closed(w.header) || s.cutOff(w.header):
 		s.leave(w)
 	case len(heads) == 0 || heads[0] == w.stored:
 	case s.flights[fid] > 0:
@@ -101,6 +100,22 @@ func (s *Space) leave(w *writer) {
 	w.left = true
 	s.leaving[w.header.ID()] = true
 	s.env.Log.Warn("an own feed is left for a new incarnation", "space", id.Short(s.key), "feed", id.Short(w.header.ID()), "kind", w.kind, "seq", w.head.Seq)
+}
+
+// InFlight tells whether own blocks are being stored.
+func (s *Space) InFlight() bool { return len(s.flights) > 0 }
+
+// SameOwn tells whether another Space of this engine has the same blocks of own feeds.
+func (s *Space) SameOwn(o *Space) bool {
+	own := func(s *Space) (heads []feed.Ref) {
+		for _, f := range s.Feeds() {
+			if s.own(f.Header) {
+				heads = append(heads, f.Heads...)
+			}
+		}
+		return heads
+	}
+	return slices.Equal(own(s), own(o))
 }
 
 // Writing names the feed that the next own block of a kind would extend; false
@@ -123,7 +138,7 @@ func (s *Space) Leave(k feed.Kind) {
 
 // CloseLeft makes the control block that closes the feeds that were left; nil
 // if there is none to close. The caller stores the Intake and calls Stored.
-func (s *Space) CloseLeft(ctx context.Context) (*Intake, error) {
+func (s *Space) CloseLeft() (*Intake, error) {
 	var claims []credential.Claim
 	for _, fid := range s.due() {
 		delete(s.leaving, fid)
@@ -134,7 +149,7 @@ func (s *Space) CloseLeft(ctx context.Context) (*Intake, error) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
-	return s.BuildControl(ctx, claims...)
+	return s.BuildControl(claims...)
 }
 
 // due are the feeds that were left and of which nothing is being stored, so
@@ -194,6 +209,7 @@ func (s *Space) watch(f *feedState) {
 	}
 	if s.strays(f) {
 		f.faulty = true
+		s.untold.add(Effects{Members: true})
 		err := errs.New("space", errs.FeedForked, "device %s forked feed %s again after it was closed; an admin may remove the device", id.Short(h.Device), id.Short(h.ID()))
 		s.env.Log.Error("a device is at fault", "space", id.Short(s.key), "err", err)
 	}

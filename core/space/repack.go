@@ -43,7 +43,7 @@ func NewParcel(h *feed.SignedHeader, raw [][]byte) *Parcel { return &Parcel{head
 // Errors: those of Receive that it meets, and errs.KeyUnavailable for a repack under
 // a key that is not held, instead of which the plain blocks are to be asked for.
 func (s *Space) Unfold(p *Parcel, enough func() bool) (done bool, err error) {
-	if err := s.checkHeader("space.Receive", p.header); err != nil {
+	if err := s.checkHeader("space.Receive", p.header); err != nil && !s.introduces(p.header, p.raw) {
 		return false, err
 	}
 	for p.repack != nil || len(p.raw) > 0 {

@@ -444,7 +444,7 @@ func (e *engine) set(v id.ObjectID, value string) {
 	b := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 4), 2), v[:])
 	b = wire.AppendString(wire.AppendArray(b, 1), "v")
 	ok(e.t, e.DB().Local(wire.AppendString(b, value), 1))
-	in, err := e.Build(ctx)
+	in, err := e.Build()
 	ok(e.t, err)
 	e.store(in)
 }

@@ -21,25 +21,28 @@ type Secrets struct {
 	Controls, Epochs []keys.Secret
 }
 
-// Topic is where members meet: a hash of the swarm secret and the newest
-// epoch, so that it changes with every rotation.
-func (s Secrets) Topic() id.Topic {
-	return id.Topic(keys.SumLabel("echospace space topic v1", s.Swarm[:], s.generation()))
+// Gate is where members meet and what they show there: a topic, and the
+// pre-shared key of the sessions under it. Both follow from the swarm's secret and
+// a control key, which every member holds, KEEPERs too, and which rotates with the
+// epoch: who was removed can neither find nor enter.
+type Gate struct {
+	Topic id.Topic
+	PSK   keys.Secret
 }
 
-// PSK is the pre-shared key of the sessions under Topic.
-func (s Secrets) PSK() keys.Secret {
-	return keys.Derive(s.Swarm[:], "echospace space session psk v1", s.generation())
-}
-
-// generation names the newest control key, which every member holds, KEEPERs
-// too, and which rotates with the epoch.
-func (s Secrets) generation() []byte {
+// Gate is that of the newest control key.
+func (s Secrets) Gate() Gate {
 	if len(s.Controls) == 0 {
-		return nil
+		return s.gateOf(keys.Secret{})
 	}
-	kid := s.Controls[len(s.Controls)-1].ID()
-	return kid[:]
+	return s.gateOf(s.Controls[len(s.Controls)-1])
+}
+
+func (s Secrets) gateOf(control keys.Secret) Gate {
+	return Gate{
+		Topic: id.Topic(keys.SumLabel("echospace space topic v2", s.Swarm[:], control[:])),
+		PSK:   keys.Derive(append(s.Swarm[:len(s.Swarm):len(s.Swarm)], control[:]...), "echospace space session psk v2"),
+	}
 }
 
 // Append appends the encoding of s: [1, swarm, [control...], [epoch...]].
@@ -83,9 +86,13 @@ type Record struct {
 	Key     id.SpaceKey
 	Secrets Secrets
 	// Proof is the credential path that admitted this device. It lets the
-	// device meet others before it has the space's control feeds.
+	// device meet others before it has the space's control feeds. It is empty while
+	// a recovered space has none.
 	Proof []byte
 }
+
+// Record is what is to be kept of the space now.
+func (s *Space) Record() Record { return Record{Key: s.key, Secrets: s.secrets, Proof: s.proof} }
 
 // maxProof bounds a membership proof, in bytes.
 const maxProof = 1 << 20

@@ -2,7 +2,6 @@ package space
 
 import (
 	"github.com/echospace/echospace/core/credential"
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
@@ -43,8 +42,9 @@ func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
 			return false
 		}
 	}
-	for progress := true; progress; {
-		progress = false
+	for progress := true; progress || s.named; {
+		s.judgeWaiting()
+		progress, s.named = false, false
 		for _, kind := range []feed.Kind{feed.Control, feed.Data} {
 			for _, f := range s.feeds {
 				if f.header.Kind != kind || len(f.waiting) == 0 {
@@ -55,6 +55,12 @@ func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
 				if stopped {
 					return false
 				}
+			}
+			for kind == feed.Control && (s.stale || s.evaluating != nil) { // once for all of them, and before data
+				if !s.evaluateSome(enough) {
+					return false
+				}
+				all.Members = true
 			}
 		}
 	}
@@ -135,9 +141,11 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if f.header.Kind == feed.Data && s.db.Holds(at.Ref) {
 		return s.applyData(f, at, enough)
 	}
-	member, ok := s.member(f.header.Device)
-	if !ok && f.header.Kind == feed.Data {
-		return Effects{}, applyWaits
+	if f.header.Kind == feed.Data {
+		s.noteNamings(f, change)
+		if !s.counts(f, at.Ref) || !s.own(f.header) && !s.informed() {
+			return Effects{}, applyWaits
+		}
 	}
 	key, ok := s.byID[change[0].Epoch]
 	if !ok {
@@ -146,7 +154,8 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if f.header.Kind == feed.Control {
 		payload, err := feed.OpenParts(change, key)
 		if err == nil {
-			return s.applyControl(at.Ref, payload), applyDone
+			s.applyControl(at.Ref, payload)
+			return Effects{}, applyDone
 		}
 		s.leaveOut(f, at, err)
 		return Effects{}, applyDone
@@ -158,9 +167,6 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 		return Effects{}, applyWaits
 	}
 	done, err := s.openChange(f, at.Ref, change, key, enough)
-	if err == nil && member.Role > credential.Editor {
-		err = errs.New("space.apply", errs.NotPermitted, "the writer is %v", member.Role)
-	}
 	switch {
 	case err != nil:
 		s.leaveOut(f, at, err)
@@ -190,22 +196,29 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 // maxCredentials bounds the credentials of one control block.
 const maxCredentials = 4096
 
-func (s *Space) applyControl(at feed.Ref, payload []byte) Effects {
+// applyControl notes the credentials of a control block, which count once they are
+// evaluated.
+func (s *Space) applyControl(at feed.Ref, payload []byte) {
+	list, err := readControl(payload)
+	if err != nil {
+		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
+		return
+	}
+	s.noteCredentials(list)
+}
+
+// readControl gives the credentials of a control block.
+func readControl(payload []byte) (list []*credential.Credential, err error) {
 	r := wire.NewReader(payload)
 	r.Array(2)
 	readVersion(r, 1)
-	var list []*credential.Credential
 	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
-		c, err := credential.Decode(r.Bytes(feed.MaxBlock))
+		c, err := credential.Decode(r.Bytes(credential.MaxSize))
 		if err != nil {
 			r.Fail(err)
 			break
 		}
 		list = append(list, c)
 	}
-	if err := r.Done("space.control"); err != nil {
-		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
-		return Effects{}
-	}
-	return Effects{Members: s.addCredentials(list)}
+	return list, r.Done("space.control")
 }

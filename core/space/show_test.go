@@ -81,7 +81,7 @@ func TestShow(t *testing.T) {
 		t.Fatal("what is shown counts as stored")
 	}
 	own := g.edit() // builds on what is shown
-	mine, err := g.Build(ctx)
+	mine, err := g.Build()
 	ok(t, err)
 	g.save(in)
 	ok(t, g.Commit(in))
@@ -149,7 +149,7 @@ func (e *engine) bulk(count int) {
 		ops = wire.AppendBytes(wire.AppendUint(wire.AppendArray(ops, 2), 1), testEnv().Bytes(600))
 	}
 	ok(e.t, e.DB().Local(ops, 1))
-	in, err := e.Build(ctx)
+	in, err := e.Build()
 	ok(e.t, err)
 	if len(in.Blocks) < 2 {
 		e.t.Fatalf("it is %d blocks: the test proves nothing", len(in.Blocks))

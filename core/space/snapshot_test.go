@@ -53,7 +53,7 @@ func (e *engine) restore(pages map[objectdb.PageName][]byte) (fits bool, read in
 		e.Load(h, list, func() {})
 	}
 	e.Ready()
-	ok(e.t, e.EnsureWriter(ctx))
+	ok(e.t, e.EnsureWriter())
 	return e.Fits(), read, nil
 }
 
@@ -160,7 +160,7 @@ func TestImage_isOfWhatIsStored(t *testing.T) {
 	}
 	a.edit()
 	no(a, "with an edit that no block holds")
-	in, err := a.Build(ctx)
+	in, err := a.Build()
 	ok(t, err)
 	no(a, "with a block that is being stored")
 	a.store(in)

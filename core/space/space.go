@@ -20,6 +20,8 @@ type Self struct {
 	Identity id.IdentityKey
 	Device   id.DeviceKey
 	Signer   keys.Signer
+	// Sealing opens what is sealed to the device.
+	Sealing *keys.SealingKey
 	// Slot is the running engine's place among those of the device; no two
 	// engines that run at once share one.
 	Slot uint32
@@ -39,10 +41,23 @@ type Space struct {
 
 	credentials map[id.CredentialID]*credential.Credential
 	membership  *credential.Membership
+	stale       bool                     // there are credentials that membership does not know
+	evaluating  *credential.Evaluation   // of others than that, under way; nil if there is none
+	duties      duties                   // by the membership
+	informedAt  informedAt               // by the membership
+	keysDue     bool                     // new keys are, by the membership
+	granted     map[id.CredentialID]bool // Epoch credentials whose envelope was looked at
+	generation  uint64                   // of secrets
+	sealer      *keys.Sealer             // of the next control block that hands out keys
+	olderBursts []olderBursts
+	limits      map[id.DeviceKey]deviceLimit // as far as they were asked for
+	named       bool                         // a naming was noted, so that a block may count that did not
+	unsound     bool                         // see Unsound
 	// proven are devices that showed a membership, and admitted is what the
 	// own proof shows.
-	proven   map[id.DeviceKey]credential.MemberInfo
-	admitted *credential.MemberInfo
+	proven     map[id.DeviceKey]credential.MemberInfo
+	admitted   *credential.MemberInfo
+	acquainted uint64
 
 	feeds     map[id.FeedID]*feedState
 	unsettled bool // changes may wait that can be applied
@@ -70,6 +85,7 @@ type feedState struct {
 	waiting [][]*feed.Block
 	// orphans are stored blocks that follow a damaged one.
 	orphans []*feed.Block
+	named   namings
 	kept    bool // the header is stored
 	damaged bool // a record of it was, or is missing
 	forked  bool // as was said in the log
@@ -88,6 +104,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		flights:     map[id.FeedID]int{},
 		leftOut:     map[id.Hash]bool{},
 		leaving:     map[id.FeedID]bool{},
+		granted:     map[id.CredentialID]bool{},
 	}
 	s.db = objectdb.New(s.options())
 	s.control.kind, s.data.kind = feed.Control, feed.Data
@@ -103,7 +120,7 @@ func (s *Space) options() objectdb.Options {
 }
 
 // Create founds a space owned by self. It gives the record for the keyring and
-// the first control block; both must be stored, in one batch, before Stored.
+// the first control block, finished; both must be stored, in one batch, before Stored.
 func Create(ctx context.Context, e env.Env, self Self) (*Space, Record, *Intake, error) {
 	founder := keys.NewSigningKey([32]byte(e.Bytes(32)))
 	control := keys.NewSecret(e)
@@ -121,7 +138,7 @@ func Create(ctx context.Context, e env.Env, self Self) (*Space, Record, *Intake,
 		return nil, rec, nil, err
 	}
 	s.addCredentials(list)
-	in, err := s.buildControl(ctx, list)
+	in, err := s.buildControl(control, list)
 	if err != nil {
 		return nil, rec, nil, err
 	}
@@ -129,7 +146,7 @@ func Create(ctx context.Context, e env.Env, self Self) (*Space, Record, *Intake,
 		return nil, rec, nil, err
 	}
 	rec.Proof = s.proof
-	return s, rec, in, nil
+	return s, rec, in, s.Finish(ctx, in, func(do func()) { do() }) // nobody else has it yet
 }
 
 // genesis makes the first credentials of a space: the founding, signed by the
@@ -153,9 +170,12 @@ func genesis(ctx context.Context, e env.Env, self Self, founder *keys.SigningKey
 	if self.Name == "" {
 		return list, nil
 	}
-	known := credential.Evaluate(id.SpaceKey(founder.Public()), list).Heads()
+	known := credential.Evaluate(id.SpaceKey(founder.Public()), list).Parents()
 	profile, err := credential.Issue(ctx, self.Signer, known, now, credential.Profile{Identity: self.Identity, Name: self.Name})
-	return append(list, profile), err
+	if err != nil {
+		return nil, notSigned(err)
+	}
+	return append(list, profile), nil
 }
 
 // Key names the space.
@@ -172,8 +192,14 @@ func (s *Space) Membership() *credential.Membership { return s.membership }
 // the database itself.
 func (s *Space) DB() *objectdb.DB { return s.db }
 
-// Proof is the credential path by which this device shows its membership.
-func (s *Space) Proof() []byte { return s.proof }
+// Proof is the credential path by which this device shows its membership: as long as the
+// credentials of a recovered space have not come, the chain of the device alone.
+func (s *Space) Proof() []byte {
+	if len(s.proof) == 0 {
+		return credential.ChainProof(s.self.Chain)
+	}
+	return s.proof
+}
 
 // EpochKey is the newest key of data blocks and gossip, by its id or, with a
 // zero id, the one to write under. False if it is not held.
@@ -236,7 +262,23 @@ func (s *Space) Waiting() int {
 // that its control feed may be taken in, and its messages heard, although its
 // admission has not arrived here. What it may write still follows from the
 // credentials.
-func (s *Space) Trust(d id.DeviceKey, m credential.MemberInfo) { s.proven[d] = m }
+func (s *Space) Trust(d id.DeviceKey, m credential.MemberInfo) {
+	s.proven[d] = m
+	s.acquainted++
+}
+
+// Acquainted grows whenever a feed that was of no member's device may have become one
+// of such a device.
+func (s *Space) Acquainted() uint64 { return s.acquainted }
+
+// TrustPath notes, in a recovered space of which nothing is known yet, the devices on the
+// path by which another showed its membership (credential.VerifyProof): their control
+// feeds are where this one begins.
+func (s *Space) TrustPath(proof []byte) {
+	if len(s.proof) == 0 {
+		s.trustProof(proof)
+	}
+}
 
 // Sender is the member that a device speaks for: by the credentials here, or
 // by the proof that it showed.
@@ -279,27 +321,56 @@ func (s *Space) member(d id.DeviceKey) (credential.MemberInfo, bool) {
 	return m, ok
 }
 
-// addCredentials adds what is new and evaluates again if anything was.
-func (s *Space) addCredentials(list []*credential.Credential) (changed bool) {
+// noteCredentials adds what is new.
+func (s *Space) noteCredentials(list []*credential.Credential) {
 	for _, c := range list {
 		if _, ok := s.credentials[c.ID()]; !ok {
 			s.credentials[c.ID()] = c
-			changed = true
+			s.stale = true
 		}
 	}
-	if changed {
+}
+
+// addCredentials adds what is new and evaluates again if anything was.
+func (s *Space) addCredentials(list []*credential.Credential) {
+	s.noteCredentials(list)
+	if s.stale {
 		s.evaluate()
 	}
-	return changed
 }
 
 func (s *Space) evaluate() {
-	list := make([]*credential.Credential, 0, len(s.credentials))
-	for _, c := range s.credentials {
-		list = append(list, c)
+	s.evaluating = nil
+	s.evaluateSome(nil)
+}
+
+// evaluateSome evaluates the credentials anew until enough; done tells whether there is
+// a new membership. Until then the last one is in force.
+func (s *Space) evaluateSome(enough func() bool) (done bool) {
+	if s.evaluating == nil {
+		list := make([]*credential.Credential, 0, len(s.credentials))
+		for _, c := range s.credentials {
+			list = append(list, c)
+		}
+		s.evaluating, s.stale = credential.BeginEvaluation(s.key, list), false
 	}
-	s.membership = credential.Evaluate(s.key, list)
+	m := s.evaluating.Some(enough)
+	if m == nil {
+		return false
+	}
+	s.evaluating, s.membership = nil, m
+	s.acquainted++
+	if len(s.proof) == 0 { // of a space that was recovered
+		if proof, err := s.membership.Proof(s.self.Device); err == nil {
+			s.proof = proof
+			s.generation++ // the record is another
+		}
+	}
+	s.duties, s.informedAt = duties{}, informedAt{}
 	s.noteClosings()
+	s.takeKeys()
+	s.setLimits()
+	return true
 }
 
 func (s *Space) setSecrets(sec Secrets) {
@@ -325,6 +396,9 @@ func (s *Space) checkHeader(op string, h *feed.SignedHeader) error {
 		return errs.New(op, errs.UnknownFeed, "feed %s is of space %s, not of %s", id.Short(h.ID()), id.Short(h.Space), id.Short(s.key))
 	}
 	_, ok := s.member(h.Device)
+	if !ok { // what it wrote before it was removed stays
+		_, _, ok = s.membership.Author(h.Device)
+	}
 	if _, proven := s.proven[h.Device]; !ok && !(proven && h.Kind == feed.Control) {
 		return errs.New(op, errs.UnknownFeed, "device %s of feed %s is no member's device in space %s", id.Short(h.Device), id.Short(h.ID()), id.Short(s.key))
 	}

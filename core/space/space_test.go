@@ -21,7 +21,13 @@ import (
 
 var ctx = context.Background()
 
+// seeded, if it is set, is where keys and times come from, so that a seed gives them again.
+var seeded *env.Env
+
 func testEnv() env.Env {
+	if seeded != nil {
+		return *seeded
+	}
 	return env.Env{Clock: env.ClockFunc(time.Now), Rand: rand.Reader, Log: env.NoLog{}}
 }
 
@@ -45,9 +51,10 @@ func newSelf(t testing.TB) space.Self {
 	t.Helper()
 	e := testEnv()
 	root, device := keys.NewSigningKey([32]byte(e.Bytes(32))), keys.NewSigningKey([32]byte(e.Bytes(32)))
-	self := space.Self{Identity: id.IdentityKey(root.Public()), Device: id.DeviceKey(device.Public()), Signer: device}
+	sealing := keys.NewSealingKey([32]byte(e.Bytes(32)))
+	self := space.Self{Identity: id.IdentityKey(root.Public()), Device: id.DeviceKey(device.Public()), Signer: device, Sealing: sealing}
 	c, err := credential.Issue(ctx, root, nil, 1, credential.Device{
-		Identity: self.Identity, Device: self.Device, Sealing: keys.NewSealingKey([32]byte(e.Bytes(32))).Public(),
+		Identity: self.Identity, Device: self.Device, Sealing: sealing.Public(),
 	})
 	ok(t, err)
 	self.Chain = [][]byte{c.Encode()}
@@ -62,15 +69,27 @@ func found(t testing.TB) *engine {
 	ok(t, err)
 	e.Space, e.rec = s, rec
 	e.store(first)
-	ok(t, e.EnsureWriter(ctx))
+	ok(t, e.EnsureWriter())
 	return e
 }
 
-// join makes a member's engine.
+// join makes the engine of a member that is an EDITOR.
 func (e *engine) join() *engine {
 	e.t.Helper()
+	return e.joinAs(credential.Editor)
+}
+
+// joinAs makes a member's engine.
+func (e *engine) joinAs(role credential.Role) *engine {
+	e.t.Helper()
+	return e.joinBy(role, id.InvitationID{})
+}
+
+// joinBy makes the engine of a member that an invitation admits.
+func (e *engine) joinBy(role credential.Role, inv id.InvitationID) *engine {
+	e.t.Helper()
 	guest := &engine{t: e.t, self: newSelf(e.t), st: memstore.New()}
-	in, err := e.Admit(ctx, space.Introduction{Identity: guest.self.Identity, Device: guest.self.Device, Chain: guest.self.Chain}, credential.Editor, id.InvitationID{})
+	in, err := e.Admit(space.Introduction{Identity: guest.self.Identity, Device: guest.self.Device, Chain: guest.self.Chain}, role, inv)
 	ok(e.t, err)
 	e.store(in)
 	a, err := space.DecodeAdmission(e.admission(guest.self.Device).Encode(), guest.self.Device)
@@ -102,8 +121,17 @@ func (e *engine) admission(guest id.DeviceKey) space.Admission {
 	return a
 }
 
+// finish signs an own Intake; of another there is nothing to do.
+func (e *engine) finish(in *space.Intake) {
+	e.t.Helper()
+	ok(e.t, e.Finish(ctx, in, func(do func()) { do() }))
+}
+
 func (e *engine) save(in *space.Intake) {
 	e.t.Helper()
+	if in.Header.Device == e.self.Device {
+		e.finish(in)
+	}
 	var b storage.Batch
 	in.AddTo(&b)
 	ok(e.t, e.st.Apply(ctx, &b, storage.Relaxed))
@@ -128,7 +156,7 @@ func (e *engine) edit() id.ObjectID {
 func (e *engine) write() id.ObjectID {
 	e.t.Helper()
 	v := e.edit()
-	in, err := e.Build(ctx)
+	in, err := e.Build()
 	ok(e.t, err)
 	e.store(in)
 	return v
@@ -146,7 +174,7 @@ func (e *engine) reopen(st storage.Store) (damage []space.Damage) {
 		damage = append(damage, e.Load(h, e.records(fid), func() {})...)
 	}
 	e.Ready()
-	ok(e.t, e.EnsureWriter(ctx))
+	ok(e.t, e.EnsureWriter())
 	return damage
 }
 
@@ -183,6 +211,9 @@ func (e *engine) pull(from *engine) {
 		again = false
 		for _, f := range from.Feeds() {
 			for _, head := range f.Heads {
+				if log := e.Log(head.Feed); log != nil && log.Has(head) {
+					continue
+				}
 				again = e.pullLine(from, f.Header, head) || again
 			}
 		}
@@ -231,13 +262,13 @@ func (e *engine) shows(want ...id.ObjectID) {
 // closeLeft stores what closes the feeds that were left.
 func (e *engine) closeLeft() {
 	e.t.Helper()
-	in, err := e.CloseLeft(ctx)
+	in, err := e.CloseLeft()
 	ok(e.t, err)
 	if in == nil {
 		e.t.Fatal("nothing is to be closed")
 	}
 	e.store(in)
-	if in, err := e.CloseLeft(ctx); in != nil || err != nil {
+	if in, err := e.CloseLeft(); in != nil || err != nil {
 		e.t.Fatalf("closed twice: %v, %v", in, err)
 	}
 }
@@ -250,7 +281,7 @@ func TestSpace_T01_ownTailIsTakenBack(t *testing.T) {
 	first := a.write()
 	old := a.copyStore()
 	second, third := a.write(), a.write()
-	in, err := a.BuildControl(ctx, credential.Profile{Identity: a.self.Identity, Name: "Ada"})
+	in, err := a.BuildControl(credential.Profile{Identity: a.self.Identity, Name: "Ada"})
 	ok(t, err)
 	a.store(in)
 	data, control := a.writing(feed.Data), a.writing(feed.Control)
@@ -260,7 +291,7 @@ func TestSpace_T01_ownTailIsTakenBack(t *testing.T) {
 	a.pull(b)
 	a.shows(first, second, third, pending)
 	last := a.write()
-	in, err = a.BuildControl(ctx, credential.Profile{Identity: a.self.Identity, Name: "Bea"})
+	in, err = a.BuildControl(credential.Profile{Identity: a.self.Identity, Name: "Bea"})
 	ok(t, err)
 	a.store(in)
 	if a.writing(feed.Data) != data || a.writing(feed.Control) != control {
@@ -268,7 +299,7 @@ func TestSpace_T01_ownTailIsTakenBack(t *testing.T) {
 	}
 	b.pull(a)
 	b.shows(first, second, third, pending, last)
-	if in, err := a.CloseLeft(ctx); in != nil || err != nil {
+	if in, err := a.CloseLeft(); in != nil || err != nil {
 		t.Fatalf("something is to be closed: %v, %v", in, err)
 	}
 	for _, f := range b.Feeds() {
@@ -301,14 +332,14 @@ func TestSpace_T01_fork(t *testing.T) {
 			if c.flying {
 				all = append(all, a.edit())
 				var err error
-				flight, err = a.Build(ctx)
+				flight, err = a.Build()
 				ok(t, err)
 				a.save(flight)
 				all = append(all, a.edit()) // will go to the new incarnation
 			}
 			a.pull(b)
 			if flight != nil {
-				if in, err := a.Build(ctx); in != nil || err != nil {
+				if in, err := a.Build(); in != nil || err != nil {
 					t.Fatalf("edits were built before those under way were stored: %v, %v", in, err)
 				}
 				ok(t, a.Stored(flight))
@@ -343,7 +374,7 @@ func TestSpace_T01_controlFork(t *testing.T) {
 	b := a.join()
 	old := a.copyStore()
 	rename := func(name string) {
-		in, err := a.BuildControl(ctx, credential.Profile{Identity: a.self.Identity, Name: name})
+		in, err := a.BuildControl(credential.Profile{Identity: a.self.Identity, Name: name})
 		ok(t, err)
 		a.store(in)
 	}
@@ -380,7 +411,7 @@ func TestSpace_T01_forkAfterClosing(t *testing.T) {
 		all = append(all, a.write())
 		a.pull(b)
 		all = append(all, a.write())
-		if in, err := a.CloseLeft(ctx); err != nil {
+		if in, err := a.CloseLeft(); err != nil {
 			t.Fatal(err)
 		} else if in != nil {
 			a.store(in)
@@ -417,7 +448,7 @@ func TestSpace_T04_damage(t *testing.T) {
 	op := wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 4), 2), long[:])
 	op = wire.AppendString(wire.AppendArray(op, 1), "v")
 	ok(t, a.DB().Local(wire.AppendBytes(wire.AppendUint(wire.AppendArray(op, 2), 1), testEnv().Bytes(700<<10)), 1))
-	in, err := a.Build(ctx)
+	in, err := a.Build()
 	ok(t, err)
 	a.store(in)
 	all = append(all, long, a.write())

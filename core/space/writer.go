@@ -31,6 +31,7 @@ func (s *Space) takeUp(w *writer, h *feed.SignedHeader, head feed.Ref) {
 	w.header, w.head, w.stored, w.left = h, head, head, false
 	if w.kind == feed.Data {
 		s.db.SetWriter(h.ID(), head)
+		s.olderBursts = nil // edits that move follow what is known now
 	}
 }
 
@@ -42,12 +43,12 @@ func (s *Space) writerOf(k feed.Kind) *writer {
 }
 
 // begin makes sure that the writer has a feed to go on with.
-func (s *Space) begin(ctx context.Context, w *writer) (isNew bool, err error) {
+func (s *Space) begin(w *writer) (isNew bool, err error) {
 	if w.header == nil || w.left {
-		h, err := feed.NewHeader(ctx, feed.Header{
+		h, err := feed.DraftHeader(feed.Header{
 			Space: s.key, Device: s.self.Device, Slot: s.self.Slot,
 			Incarnation: [16]byte(s.env.Bytes(16)), Kind: w.kind,
-		}, s.self.Signer)
+		})
 		if err != nil {
 			return false, err
 		}
@@ -58,41 +59,106 @@ func (s *Space) begin(ctx context.Context, w *writer) (isNew bool, err error) {
 
 // EnsureWriter makes the own data feed if there is none yet, so that local
 // edits have a writer. It stores nothing: the header goes with the first block.
-func (s *Space) EnsureWriter(ctx context.Context) error {
-	_, err := s.begin(ctx, &s.data)
+func (s *Space) EnsureWriter() error {
+	_, err := s.begin(&s.data)
 	return err
 }
 
-// BuildControl issues claims in this device's name and seals them into one
-// control block. The claims count here at once; the caller stores the Intake
-// and then calls Stored.
-func (s *Space) BuildControl(ctx context.Context, claims ...credential.Claim) (*Intake, error) {
-	list := make([]*credential.Credential, 0, len(claims))
-	for _, claim := range claims {
-		c, err := credential.Issue(ctx, s.self.Signer, s.membership.Heads(), s.env.UnixMilli(), claim)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-		s.addCredentials([]*credential.Credential{c})
-		if !s.membership.Valid(c.ID()) {
-			delete(s.credentials, c.ID())
-			s.evaluate()
-			return nil, errs.New("space.BuildControl", errs.NotPermitted, "the rules of the space do not let this device issue a %T", claim)
-		}
-	}
-	return s.buildControl(ctx, list)
+// BuildControl makes credentials of claims in this device's name, for one control
+// block. They count here at once; the caller has the Intake finished, stores it, and
+// then calls Stored.
+func (s *Space) BuildControl(claims ...credential.Claim) (*Intake, error) {
+	return s.buildClaims(s.controlKey(), nil, func() ([]credential.Claim, error) { return claims, nil })
 }
 
-func (s *Space) buildControl(ctx context.Context, list []*credential.Credential) (*Intake, error) {
+// controlKey is the key of the control blocks that are made now.
+func (s *Space) controlKey() keys.Secret { return s.secrets.Controls[len(s.secrets.Controls)-1] }
+
+// buildClaims is BuildControl for claims that depend on the ones before, under a
+// key that all who are to read them hold, behind credentials that the block brings
+// again. If a claim is not permitted none counts.
+func (s *Space) buildClaims(key keys.Secret, again []*credential.Credential, steps ...func() ([]credential.Claim, error)) (*Intake, error) {
+	var list []*credential.Credential
+	fail := func(err error) (*Intake, error) {
+		for _, c := range list {
+			delete(s.credentials, c.ID())
+		}
+		if len(list) > 0 {
+			s.evaluate()
+		}
+		return nil, err
+	}
+	defer func() { s.sealer = nil }()
+	issue := func(claims ...credential.Claim) error { // each behind the one before
+		from, parents := len(list), s.membership.ParentsOf(s.self.Device)
+		for _, claim := range claims {
+			c, err := credential.Draft(s.self.Device, parents, s.env.UnixMilli(), claim)
+			if err != nil {
+				return err
+			}
+			list = append(list, c)
+			parents = s.membership.ParentsBehind(c.ID())
+		}
+		s.addCredentials(list[from:])
+		for i, c := range list[from:] {
+			if !s.membership.Valid(c.ID()) {
+				return errs.New("space.BuildControl", errs.NotPermitted, "the rules of the space do not let this device issue a %T", claims[i])
+			}
+		}
+		return nil
+	}
+	for m, ok := s.membership.Device(s.self.Device); ok && len(s.membership.Heads()) >= credential.MaxParents; {
+		// Somebody issues what nothing follows, without end: the own name, once more,
+		// follows as much of that as one credential can.
+		if err := issue(credential.Profile{Identity: m.Identity, Name: m.Name, Fields: m.Fields}); err != nil {
+			return fail(err)
+		}
+	}
+	for _, step := range steps {
+		claims, err := step()
+		if err != nil {
+			return fail(err)
+		}
+		if err := issue(claims...); err != nil {
+			return fail(err)
+		}
+	}
+	in, err := s.buildControl(key, append(again, list...))
+	if err != nil {
+		return fail(err)
+	}
+	return in, nil
+}
+
+// buildControl makes the Intake of a control block that Seal seals, once the
+// credentials are signed.
+func (s *Space) buildControl(key keys.Secret, list []*credential.Credential) (*Intake, error) {
+	if size := len(controlPayload(list)); size > feed.MaxChange {
+		return nil, errs.New("space.BuildControl", errs.TooLarge, "%d credentials of %d bytes, the limit is %d", len(list), size, feed.MaxChange)
+	}
+	isNew, err := s.begin(&s.control)
+	if err != nil {
+		return nil, err
+	}
+	s.flights[s.control.header.ID()]++
+	d := &draft{key: key, list: list}
+	for _, c := range list {
+		if !c.Signed() {
+			d.unsigned = append(d.unsigned, c)
+		}
+	}
+	return &Intake{Header: s.control.header, isNew: isNew, draft: d}, nil
+}
+
+// controlPayload gives [1, [credential...]].
+func controlPayload(list []*credential.Credential) []byte {
 	payload := wire.AppendArray(nil, 2)
 	payload = wire.AppendUint(payload, 1)
 	payload = wire.AppendArray(payload, len(list))
 	for _, c := range list {
 		payload = wire.AppendBytes(payload, c.Encode())
 	}
-	key := s.secrets.Controls[len(s.secrets.Controls)-1]
-	return s.seal(ctx, &s.control, key, s.controlDeltas(), uint64(len(list)), payload)
+	return payload
 }
 
 // controlDeltas are the heads of other control feeds that this engine's control
@@ -103,11 +169,14 @@ func (s *Space) controlDeltas() []feed.Ref {
 	}
 	var deltas []feed.Ref
 	for fid, f := range s.feeds {
+		if len(deltas) == feed.MaxDeltas {
+			break // the next block names the others
+		}
 		if f.header.Kind != feed.Control || (s.control.header != nil && fid == s.control.header.ID()) {
 			continue
 		}
 		for _, head := range f.log.Heads() {
-			if head.Seq > 0 && s.control.seen[fid] != head {
+			if len(deltas) < feed.MaxDeltas && head.Seq > 0 && s.control.seen[fid] != head {
 				s.control.seen[fid] = head
 				deltas = append(deltas, head)
 			}
@@ -121,25 +190,28 @@ func (s *Space) HasLocal() bool { return s.db.HasBurst() }
 
 // Build seals the edits that were made since the last call into blocks; nil
 // means that there were none, or that what was built before must be Stored
-// first, because these edits go to another feed. The caller stores the Intake,
-// and only then calls Stored and lets the blocks leave the device. An Intake
-// whose storing failed stays valid and is to be stored again, before any later
-// one.
-func (s *Space) Build(ctx context.Context) (*Intake, error) {
-	if ready, err := s.settleWriter(ctx); !ready || err != nil {
+// first, because these edits go to another feed. The caller has the Intake finished,
+// stores it, and only then calls Stored and lets the blocks leave the device. An Intake
+// whose finishing or storing failed stays valid and is to be stored again, before any
+// later one.
+func (s *Space) Build() (*Intake, error) {
+	if ready, err := s.settleWriter(); !ready || err != nil {
 		return nil, err
 	}
-	key, ok := s.EpochKey(id.EpochID{})
-	if !ok {
+	if _, ok := s.EpochKey(id.EpochID{}); !ok {
 		return nil, errs.New("space.Build", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(s.key))
 	}
-	var all *Intake
+	all, ready, err := s.bridge()
+	if !ready || err != nil {
+		return nil, err
+	}
 	for {
 		burst, ok := s.db.Cut()
 		if !ok {
 			return all, nil
 		}
-		in, err := s.seal(ctx, &s.data, key, burst.Deltas, burst.Ops, burst.Payload)
+		key, _ := s.burstKey()
+		in, err := s.seal(&s.data, key, burst.Deltas, burst.Ops, burst.Payload)
 		if err != nil {
 			return all, err
 		}
@@ -155,9 +227,41 @@ func (s *Space) Build(ctx context.Context) (*Intake, error) {
 	}
 }
 
+// bridge makes blocks that change nothing, and follow what the edits do, if that is more
+// than one block may name: somebody makes feeds or branches without end. False if that
+// has to wait for blocks under way.
+func (s *Space) bridge() (all *Intake, ready bool, err error) {
+	for {
+		follows := feed.SortRefs(s.db.Pending())
+		if len(follows) <= feed.MaxDeltas {
+			return all, true, nil
+		}
+		if all == nil && s.flights[s.data.header.ID()] > 0 {
+			return nil, false, nil
+		}
+		key, _ := s.EpochKey(id.EpochID{})
+		if len(s.olderBursts) > 0 {
+			key = s.olderBursts[0].key
+		}
+		in, err := s.seal(&s.data, key, follows[:feed.MaxDeltas], 0, s.db.EmptyPayload())
+		if err == nil {
+			err = s.db.Bridge(node(in.Blocks))
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if all == nil {
+			all = in
+		} else {
+			s.flights[in.Header.ID()]-- // they are stored together
+			all.Blocks = append(all.Blocks, in.Blocks...)
+		}
+	}
+}
+
 // settleWriter decides which feed the next edits go to, before they are cut
 // into bursts of that feed; false if that has to wait for blocks under way.
-func (s *Space) settleWriter(ctx context.Context) (ready bool, err error) {
+func (s *Space) settleWriter() (ready bool, err error) {
 	w := &s.data
 	if w.header != nil && !w.left {
 		fid := w.header.ID()
@@ -170,18 +274,18 @@ func (s *Space) settleWriter(ctx context.Context) (ready bool, err error) {
 	if w.left && s.flights[w.header.ID()] > 0 {
 		return false, nil // a burst that is being stored belongs to the old feed
 	}
-	_, err = s.begin(ctx, w)
+	_, err = s.begin(w)
 	return err == nil, err
 }
 
-// seal makes the next blocks of a writer from one payload.
-func (s *Space) seal(ctx context.Context, w *writer, key keys.Secret, deltas []feed.Ref, ops uint64, payload []byte) (*Intake, error) {
-	isNew, err := s.begin(ctx, w)
+// seal makes the next blocks of a writer from one payload, without signatures.
+func (s *Space) seal(w *writer, key keys.Secret, deltas []feed.Ref, ops uint64, payload []byte) (*Intake, error) {
+	isNew, err := s.begin(w)
 	if err != nil {
 		return nil, err
 	}
 	h := feed.BlockHeader{Feed: w.header.ID(), Seq: w.head.Seq + 1, Prev: w.head.Hash, Epoch: key.ID(), Deltas: deltas, Ops: ops}
-	blocks, err := feed.BuildParts(ctx, s.env, h, key, payload, s.self.Signer)
+	blocks, err := feed.BuildParts(context.Background(), s.env, h, key, payload, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -204,9 +308,7 @@ func (s *Space) Stored(in *Intake) error {
 		s.db.Written(w.at.Ref(), w.burst)
 	}
 	fid := in.Header.ID()
-	if s.flights[fid]--; s.flights[fid] <= 0 {
-		delete(s.flights, fid)
-	}
+	s.landed(fid)
 	if w := s.writerOf(in.Header.Kind); w.header == in.Header {
 		if len(f.log.Heads()) == 1 {
 			w.stored = in.Blocks[len(in.Blocks)-1].Ref()
@@ -215,4 +317,11 @@ func (s *Space) Stored(in *Intake) error {
 	}
 	s.watch(f)
 	return nil
+}
+
+// landed counts an Intake of an own feed out.
+func (s *Space) landed(fid id.FeedID) {
+	if s.flights[fid]--; s.flights[fid] <= 0 {
+		delete(s.flights, fid)
+	}
 }

@@ -26,8 +26,12 @@
 // that came from a peer are announced to the others, so that what one knows
 // spreads over any connected graph.
 //
+// What a peer says it has may not be so. A Want takes two minutes in all; who failed
+// to answer one is asked after who did not, and is dropped after 64 in a row. Each peer
+// may tell of 65,536 feeds and 131,072 heads.
+//
 // A feed may be forked: a head is (seq, hash), and every branch is offered and
-// served. If the points of a Want are on none of the lines that lead to the
+// served; of more than 64 those first that the peer is not known to hold. If the points of a Want are on none of the lines that lead to the
 // head, the answer is a Nack, and the next Want names the own heads and points
 // below them at doubling distances down to the start of the feed; so at most
 // about as many known blocks come again as lie above the fork.

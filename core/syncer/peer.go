@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -15,6 +16,10 @@ const (
 	// maxPushed bounds what a peer may push that is not yet settled; more is
 	// ignored, and asked for later.
 	maxPushed = 4 << 20
+	// maxClaims bounds the heads that a peer may tell of.
+	maxClaims = 1 << 17
+	// maxFailures is how often in a row a peer may fail to give what it told of.
+	maxFailures = 64
 )
 
 // peer is the state of one session.
@@ -26,16 +31,22 @@ type peer struct {
 	whole  bool // their full account came
 	credit int
 
-	heads    map[id.FeedID][]feed.Ref // all that they say they have stored
-	sent     map[id.FeedID]feed.Ref   // the last block pushed
-	toTell   map[id.FeedID]struct{}   // feeds whose heads they have to hear
-	partial  map[id.FeedID]*partial   // runs that have not come to a signature
-	held     int                      // bytes in partial
-	pushed   map[id.FeedID]int        // bytes of runs that we did not ask for
-	unasked  int                      // their sum
-	bad      map[id.FeedID]pause      // feeds not to ask them for
-	full     map[id.FeedID]bool       // feeds whose next Want names many points
+	heads map[id.FeedID][]feed.Ref // all that they say they have stored
+	sent  map[id.FeedID]feed.Ref   // the last block pushed
+	// holds are, of feeds with more branches than are told of at once, the heads that
+	// the peer told of or was given.
+	holds    map[id.FeedID]map[id.Hash]bool
+	gave     map[id.FeedID]feed.Ref // of such feeds: the end of the last run, perhaps not stored yet
+	toTell   map[id.FeedID]struct{} // feeds whose heads they have to hear
+	partial  map[id.FeedID]*partial // runs that have not come to a signature
+	held     int                    // bytes in partial
+	pushed   map[id.FeedID]int      // bytes of runs that we did not ask for
+	unasked  int                    // their sum
+	bad      map[id.FeedID]pause    // feeds not to ask them for
+	full     map[id.FeedID]bool     // feeds whose next Want names many points
 	flights  int
+	failures int // since it last gave what was asked for
+	claims   int // heads that it told of
 	lastRun  int64
 	serves   []*serve
 	reading  *serve // what the outstanding Read is for
@@ -56,7 +67,7 @@ type pause struct{ until, wait int64 }
 func (s *Syncer) AddPeer(p Peer, o PeerOptions) {
 	s.RemovePeer(p)
 	n := &peer{
-		id: p, o: o, heads: map[id.FeedID][]feed.Ref{}, sent: map[id.FeedID]feed.Ref{}, toTell: map[id.FeedID]struct{}{},
+		id: p, o: o, holds: map[id.FeedID]map[id.Hash]bool{}, gave: map[id.FeedID]feed.Ref{}, heads: map[id.FeedID][]feed.Ref{}, sent: map[id.FeedID]feed.Ref{}, toTell: map[id.FeedID]struct{}{},
 		partial: map[id.FeedID]*partial{}, pushed: map[id.FeedID]int{}, bad: map[id.FeedID]pause{}, full: map[id.FeedID]bool{},
 	}
 	s.peers[p] = n
@@ -116,6 +127,7 @@ func (s *Syncer) forget(fs *feedState) {
 	}
 	delete(s.feeds, fs.id)
 	delete(s.wanted, fs.id)
+	delete(s.resting, fs.id)
 }
 
 // allows tells whether the peer may give and get a feed.
@@ -141,7 +153,7 @@ func (s *Syncer) flushHaves(p *peer) {
 		if len(heads) == 0 || !p.allows(fs) {
 			continue
 		}
-		heads = heads[:min(len(heads), maxHeads)]
+		heads = p.choose(fs, heads)
 		if n := entrySize + headSize*len(heads); size+n > maxBundle {
 			s.send(p, m.encode())
 			m, size = haveMessage{}, 0
@@ -156,6 +168,40 @@ func (s *Syncer) flushHaves(p *peer) {
 	clear(p.toTell)
 }
 
+// choose gives the heads of a feed that the peer hears of: those first that it may lack.
+func (p *peer) choose(fs *feedState, heads []feed.Ref) []feed.Ref {
+	if len(heads) <= maxHeads {
+		return heads
+	}
+	holds := p.holds[fs.id]
+	sort.SliceStable(heads, func(i, j int) bool { return !holds[heads[i].Hash] && holds[heads[j].Hash] })
+	return heads[:maxHeads]
+}
+
+// many tells whether one side may have more heads of a feed than are told of at once.
+func (p *peer) many(fs *feedState) bool {
+	return len(p.heads[fs.id]) >= maxHeads || fs.log != nil && fs.log.Branchings()+1 >= maxHeads
+}
+
+// note notes that the peer has a head of a feed with many branches, and should hear of
+// others.
+func (s *Syncer) note(p *peer, fs *feedState, heads ...feed.Ref) {
+	if fs.log == nil || !p.many(fs) {
+		return
+	}
+	holds := p.holds[fs.id]
+	if holds == nil {
+		holds = map[id.Hash]bool{}
+		p.holds[fs.id] = holds
+	}
+	for _, h := range heads {
+		if !holds[h.Hash] && fs.log.Has(h) {
+			holds[h.Hash] = true
+			s.announce(p, fs)
+		}
+	}
+}
+
 // Step takes a message of a peer, whose memory it keeps. An error means that
 // the peer broke the protocol: errs.Malformed, errs.PeerMisbehaved,
 // errs.VersionUnsupported, or what feed.DecodeHeader says; the caller drops it.
@@ -167,6 +213,9 @@ func (s *Syncer) Step(from Peer, msg []byte) error {
 	m, err := decode(msg)
 	if err != nil {
 		return err
+	}
+	if p.failures >= maxFailures {
+		return misbehaved("%d times it did not give what it says it has", p.failures)
 	}
 	if v, ok := m.(uint64); ok != !p.hello {
 		return misbehaved("hello is to come first, and once")
@@ -190,17 +239,31 @@ func (s *Syncer) Step(from Peer, msg []byte) error {
 	return nil
 }
 
+// mayTell refuses more feeds and heads than anybody has. What one peer tells of leaves
+// room for the others.
+func (p *peer) mayTell(f id.FeedID, heads int) error {
+	if _, told := p.heads[f]; !told && len(p.heads) >= maxFeeds {
+		return misbehaved("more than %d feeds", maxFeeds)
+	}
+	if p.claims+heads-len(p.heads[f]) > maxClaims {
+		return misbehaved("more than %d heads", maxClaims)
+	}
+	return nil
+}
+
 func (s *Syncer) onHave(p *peer, m haveMessage) error {
 	for _, e := range m.Entries {
-		if len(s.feeds) >= maxFeeds && s.feeds[e.Feed] == nil {
-			return misbehaved("more than %d feeds", maxFeeds)
+		if err := p.mayTell(e.Feed, len(e.Heads)); err != nil {
+			return err
 		}
 		fs := s.feed(e.Feed, e.Kind)
 		if bad, ok := p.bad[e.Feed]; ok && !slices.Equal(p.heads[e.Feed], e.Heads) {
 			p.bad[e.Feed] = pause{wait: bad.wait} // something new: worth asking
 		}
+		p.claims += len(e.Heads) - len(p.heads[e.Feed])
 		p.heads[e.Feed] = e.Heads
 		s.cancelServes(p, fs)
+		s.note(p, fs, e.Heads...)
 		s.want(fs)
 	}
 	p.whole = p.whole || m.Last
@@ -238,6 +301,9 @@ func (p *peer) compare(fs *feedState) (behind, ahead uint64, sure bool) {
 	}
 	for _, h := range mine {
 		top = max(top, h.Seq)
+		if p.holds[fs.id][h.Hash] {
+			continue
+		}
 		common, beyond := uint64(0), false
 		for _, t := range p.heads[fs.id] {
 			if fs.log.Has(t) {

@@ -126,6 +126,7 @@ func (s *Syncer) ReadDone(r Read, blocks [][]byte, ends []feed.Ref) {
 	}
 	if over {
 		s.stop(p, sv)
+		s.note(p, fs, sv.at)
 	}
 }
 

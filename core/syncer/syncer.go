@@ -15,6 +15,9 @@ const (
 	// timeout is how long a Want may rest, in milliseconds, before another
 	// peer is asked.
 	timeout = 10_000
+	// maxFlight is how long one may take in all: who gives little by little is not the
+	// only one to be asked.
+	maxFlight = 12 * timeout
 	// maxFlights bounds the Wants that one peer has to answer at a time.
 	maxFlights = 16
 	// maxAnswer is after how many bytes the answer to a Want ends.
@@ -89,7 +92,11 @@ type Syncer struct {
 	peers  map[Peer]*peer
 	reads  uint64
 	wanted map[id.FeedID]struct{} // feeds of which some peer has more, perhaps
-	out    Output
+	// resting are those, without a flight, that nobody can be asked for just now; they
+	// are looked at again when a flight has ended, and every second.
+	resting map[id.FeedID]struct{}
+	woken   int64
+	out     Output
 }
 
 // feedState is what is known of one feed.
@@ -110,7 +117,7 @@ type feedState struct {
 
 // New makes a Syncer that knows no feed and no peer.
 func New(Options) *Syncer {
-	return &Syncer{feeds: map[id.FeedID]*feedState{}, peers: map[Peer]*peer{}, wanted: map[id.FeedID]struct{}{}}
+	return &Syncer{feeds: map[id.FeedID]*feedState{}, peers: map[Peer]*peer{}, wanted: map[id.FeedID]struct{}{}, resting: map[id.FeedID]struct{}{}}
 }
 
 // AddFeed makes a stored feed known. The Log is read from now on, and must
@@ -150,12 +157,22 @@ func (s *Syncer) Stored(h *feed.SignedHeader, log *feed.Log, refs []feed.Ref, li
 	fs.patience = timeout
 	_, forked := log.Forked()
 	for _, p := range s.peers {
-		delete(p.bad, fs.id)
+		if bad, ok := p.bad[fs.id]; ok { // what it gave may link now; who did not fail is asked first
+			p.bad[fs.id] = pause{wait: bad.wait}
+		}
 		if !forked {
 			delete(p.full, fs.id)
 		}
+		if r, ok := p.gave[fs.id]; ok {
+			s.note(p, fs, r)
+			delete(p.gave, fs.id)
+		}
 	}
 	if fl := fs.flight; fl != nil && log.Has(fl.to) {
+		if p := s.peers[fl.peer]; p != nil {
+			delete(p.bad, fs.id)
+			p.failures = 0
+		}
 		s.land(fs)
 	}
 	for _, p := range s.sorted() {
@@ -171,6 +188,7 @@ func (s *Syncer) Duplicate(r Run) {
 	if fs := s.feeds[r.Feed]; fs != nil {
 		s.settle(fs)
 		if p := s.peers[r.Peer]; p != nil && slices.ContainsFunc(p.heads[r.Feed], fs.lacks) {
+			p.failures++
 			s.avoid(p, fs) // it has more, and sends what we have
 		}
 		s.want(fs)
@@ -211,6 +229,10 @@ func (s *Syncer) settle(fs *feedState) {
 func (s *Syncer) Tick(nowMs int64) {
 	first := s.now == 0
 	s.now = nowMs
+	if nowMs-s.woken >= 1000 {
+		s.woken = nowMs
+		s.wake()
+	}
 	for f := range s.wanted {
 		fs := s.feeds[f]
 		fl := fs.flight
@@ -224,7 +246,8 @@ func (s *Syncer) Tick(nowMs int64) {
 		if first {
 			fl.since = nowMs
 		}
-		if p != nil && nowMs-max(fl.since, p.lastRun) >= timeout {
+		if p != nil && (nowMs-max(fl.since, p.lastRun) >= timeout || nowMs-fl.since >= maxFlight) {
+			p.failures++
 			s.avoid(p, fs)
 			s.land(fs)
 		}

@@ -50,7 +50,18 @@ func (s *Syncer) PlainOnly(f id.FeedID) {
 }
 
 // want has the next schedule look at a feed.
-func (s *Syncer) want(fs *feedState) { s.wanted[fs.id] = struct{}{} }
+func (s *Syncer) want(fs *feedState) {
+	s.wanted[fs.id] = struct{}{}
+	delete(s.resting, fs.id)
+}
+
+// wake has it look at what rests.
+func (s *Syncer) wake() {
+	for f := range s.resting {
+		s.wanted[f] = struct{}{}
+	}
+	clear(s.resting)
+}
 
 // land ends the flight of a feed.
 func (s *Syncer) land(fs *feedState) {
@@ -62,6 +73,7 @@ func (s *Syncer) land(fs *feedState) {
 		p.drop(fs.id)
 	}
 	fs.flight = nil
+	s.wake()
 }
 
 // drop forgets a run that has not come to a signature.
@@ -97,6 +109,8 @@ func (s *Syncer) schedule() {
 			continue
 		}
 		if p == nil {
+			delete(s.wanted, fs.id)
+			s.resting[fs.id] = struct{}{}
 			continue
 		}
 		fs.flight = &flight{peer: p.id, to: to, since: s.now}
@@ -112,8 +126,8 @@ func (s *Syncer) schedule() {
 	}
 }
 
-// pick chooses the peer with the fewest flights that has a head which we lack;
-// more tells whether any has one, now or later.
+// pick chooses a peer that has a head which we lack: of those that failed least the one
+// with the fewest flights. more tells whether any has one, now or later.
 func (s *Syncer) pick(fs *feedState) (best *peer, to feed.Ref, more bool) {
 	for _, p := range s.sorted() {
 		if !p.allows(fs) {
@@ -124,12 +138,20 @@ func (s *Syncer) pick(fs *feedState) (best *peer, to feed.Ref, more bool) {
 				continue
 			}
 			more = true
-			if p.flights < maxFlights && p.bad[fs.id].until <= s.now && (best == nil || p.flights < best.flights) {
+			if p.flights < maxFlights && p.bad[fs.id].until <= s.now && (best == nil || p.before(best, fs.id)) {
 				best, to = p, t
 			}
 		}
 	}
 	return best, to, more
+}
+
+// before tells whether to ask p for a feed rather than another.
+func (p *peer) before(o *peer, f id.FeedID) bool {
+	if a, b := p.bad[f].wait, o.bad[f].wait; a != b {
+		return a < b
+	}
+	return p.flights < o.flights
 }
 
 // points gives where a run may begin: our heads; full adds blocks below them
@@ -166,6 +188,7 @@ func (s *Syncer) onNack(p *peer, m nackMessage) {
 	if m.Code == nackNoLink && !p.full[m.Feed] {
 		p.full[m.Feed] = true
 	} else {
+		p.failures++
 		s.avoid(p, fs)
 	}
 	s.land(fs)
@@ -174,10 +197,9 @@ func (s *Syncer) onNack(p *peer, m nackMessage) {
 
 // onRun takes blocks, asked for or pushed.
 func (s *Syncer) onRun(p *peer, m runMessage) error {
-	if len(s.feeds) >= maxFeeds && s.feeds[m.Feed] == nil {
-		return misbehaved("more than %d feeds", maxFeeds)
+	if err := p.mayTell(m.Feed, len(p.heads[m.Feed])+1); err != nil {
+		return err
 	}
-	p.lastRun = s.now
 	fs := s.feed(m.Feed, feed.Data)
 	if fs.header == nil && len(m.Header) > 0 {
 		h, err := feed.DecodeHeader(m.Header)
@@ -190,8 +212,14 @@ func (s *Syncer) onRun(p *peer, m runMessage) error {
 		fs.header, fs.kind = m.Header, h.Kind
 	}
 	p.claim(fs, m.To)
+	if p.many(fs) {
+		p.gave[fs.id] = m.To
+	}
 	s.want(fs)
 	asked := fs.flight != nil && fs.flight.peer == p.id
+	if asked {
+		p.lastRun = s.now
+	}
 	if asked && m.Flags&runLast != 0 {
 		defer s.land(fs)
 		if m.Flags&runMore != 0 {
@@ -218,6 +246,7 @@ func (p *peer) claim(fs *feedState, t feed.Ref) {
 	}
 	if len(heads) < maxHeads {
 		p.heads[fs.id] = append(heads, t)
+		p.claims++
 	}
 }
 

@@ -254,11 +254,11 @@ func TestCrash_C10(t *testing.T) {
 	}
 }
 
-func TestClient_unsupportedIsSaid(t *testing.T) {
+func TestClient_deviceInvitations(t *testing.T) {
 	newPage(t).run(t, `
 		const [client] = await open();
-		refused(client.createDeviceInvitation({}), 'UNSUPPORTED', 'createDeviceInvitation');
-		refused(client.acceptDeviceInvitation('x', {}), 'UNSUPPORTED', 'acceptDeviceInvitation');
+		refused(client.createDeviceInvitation({role: 'READER'}), 'INVALID_ARGUMENT', 'a device with a role');
+		refused(client.acceptDeviceInvitation('x', {}), 'INVALID_INVITATION', 'no code');
 	`)
 }
 

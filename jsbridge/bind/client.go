@@ -9,28 +9,32 @@ import (
 	"github.com/hack-pad/safejs"
 
 	"github.com/echospace/echospace/core/client"
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/transport"
 	"github.com/echospace/echospace/jsbridge/hotpath"
 	"github.com/echospace/echospace/jsbridge/jsval"
 )
 
 // Options of createClient, read from {relay: string[], iceServers, storageName,
-// persistent, passphrase, log}.
+// persistent, sealDeviceKey, log, device: {label, kind}}.
 type Options struct {
 	Relays      []string
 	ICEServers  []transport.ICEServer
 	StorageName string
 	Persistent  bool
-	Passphrase  string
-	LogLevel    string
+	// SealDeviceKey has the key of a device that is made kept in the keyring.
+	SealDeviceKey bool
+	LogLevel      string
+	Device        client.DeviceProfile
 	// SnapshotAfter, if it is not 0, is how many milliseconds a space is left alone
 	// before whatever is new goes into a snapshot.
 	SnapshotAfter int
 }
 
-// Make gives the api object: version, createClient(options), and functions(),
-// the number of functions made here that the page still holds. ports chooses
+// Make gives the api object: version, createClient(options), verifyPresentation(bytes,
+// options), and functions(), the number of functions made here that the page still holds. ports chooses
 // the technology for one client; wake registers what is called when the network
 // or the page comes back; exit ends the module after a crash.
 func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func()) (release func()), exit func()) safejs.Value {
@@ -46,6 +50,7 @@ func Make(ctx context.Context, ports func(Options) client.Ports, wake func(func(
 	hotpath.OnCrash(func(err error) { promises.Crash(err) })
 	set(api, "version", client.Version)
 	s.method(api, "functions", func(arguments) (any, error) { return functions.Live(), nil })
+	s.method(api, "verifyPresentation", verifyPresentation)
 	s.method(api, "createClient", func(args arguments) (any, error) {
 		return b.client(readOptions(args.at(0))), nil
 	})
@@ -78,11 +83,14 @@ func readOptions(o safejs.Value) Options {
 	opts := Options{
 		StorageName: jsval.String(o, "storageName"),
 		Persistent:  jsval.Bool(o, "persistent"),
-		Passphrase:  jsval.String(o, "passphrase"),
 		LogLevel:    jsval.String(o, "log"),
 		Relays:      stringsAt(o, "relay"),
 
+		SealDeviceKey: jsval.Bool(o, "sealDeviceKey"),
 		SnapshotAfter: jsval.Int(o, "snapshotAfter"),
+	}
+	if d, err := o.Get("device"); err == nil && jsval.Is(d, safejs.TypeObject) {
+		opts.Device = client.DeviceProfile{Label: jsval.String(d, "label"), Kind: jsval.String(d, "kind")}
 	}
 	for _, v := range itemsAt(o, "iceServers") {
 		opts.ICEServers = append(opts.ICEServers, transport.ICEServer{
@@ -142,12 +150,16 @@ type boundClient struct {
 
 // client binds a new Client:
 //
-//	initialize() destroy() reset() goOffline() goOnline(): Promise<void>
+//	initialize({passphrase, askPasskey}): Promise<void>, see readUnlock
+//	destroy() reset() goOffline() goOnline(): Promise<void>
 //	createIdentity({displayName}), updateProfile({displayName}): Promise<{identityKey, displayName}>
 //	createSpace(), importSpace(archive bytes): Promise<Space>
-//	acceptInvitation(code, {timeout}): Invitation
-//	createDeviceInvitation(), acceptDeviceInvitation(): fail with UNSUPPORTED
-//	observe('status' | 'network' | 'identity' | 'devices' | 'spaces', callback)
+//	updateDevice({label, kind}): Promise<void>; removeDevice(device): Promise<void>
+//	acceptInvitation(code, {timeout}), acceptDeviceInvitation(code, {timeout}): Invitation
+//	createDeviceInvitation({authMethod, multiUse, persistent, timeout, expires}): Invitation
+//	presentCredentials({ids, nonce, audience, lifetime}): Promise<bytes>
+//	observe('status' | 'network' | 'identity' | 'devices' | 'contacts' | 'invitations' |
+//	        'spaces' | 'credentials', callback)
 func (b *binder) client(o Options) safejs.Value {
 	ports := b.ports(o)
 	ports.Crashed = func(reason any) { b.promises.Crash(reason) }
@@ -160,13 +172,19 @@ func (b *binder) client(o Options) safejs.Value {
 		spaces: map[*client.Space]safejs.Value{}, invitations: map[*client.Invitation]safejs.Value{},
 	}
 	v := object()
-	bc.async(v, "initialize", func(ctx context.Context, _ arguments) (any, error) {
-		if err := c.Initialize(ctx); err != nil {
+	bc.async(v, "initialize", func(ctx context.Context, args arguments) (any, error) {
+		u, err := readUnlock(args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		defer clear(u.Passphrase)
+		if err := c.Unlock(ctx, u); err != nil {
 			return nil, err
 		}
 		bc.keepAwake(b.wake)
 		return nil, nil
 	})
+	bc.locking(v, c)
 	for name, f := range map[string]func(context.Context) error{
 		"destroy": bc.destroy, "reset": bc.reset, "goOffline": c.GoOffline, "goOnline": c.GoOnline,
 	} {
@@ -201,29 +219,53 @@ func (b *binder) client(o Options) safejs.Value {
 		}
 		return bc.space(sp), nil
 	})
-	bc.method(v, "acceptInvitation", func(args arguments) (any, error) {
-		code, err := args.text("acceptInvitation", 0)
-		if err != nil {
-			return nil, err
-		}
-		inv, err := c.AcceptInvitation(code, client.AcceptOptions{Timeout: milliseconds(args.at(1), "timeout")})
-		if err != nil {
-			return nil, err
-		}
-		return bc.invitation(inv), nil
-	})
-	for _, name := range [...]string{"createDeviceInvitation", "acceptDeviceInvitation"} {
-		bc.method(v, name, func(arguments) (any, error) {
-			return nil, errs.New("halo", errs.Unsupported, "this version cannot add devices to an identity; invite to each space instead")
+	for name, f := range map[string]func(string, client.AcceptOptions) (*client.Invitation, error){
+		"acceptInvitation": c.AcceptInvitation, "acceptDeviceInvitation": c.AcceptDeviceInvitation,
+	} {
+		bc.method(v, name, func(args arguments) (any, error) {
+			code, err := args.text("acceptInvitation", 0)
+			if err != nil {
+				return nil, err
+			}
+			inv, err := f(code, client.AcceptOptions{Timeout: milliseconds(args.at(1), "timeout")})
+			if err != nil {
+				return nil, err
+			}
+			return bc.invitation(inv), nil
 		})
 	}
+	bc.bindCredentials(v)
+	bc.bindRecovery(v)
+	bc.offers(v, "createDeviceInvitation", "halo.createInvitation", c.CreateDeviceInvitation)
+	bc.async(v, "removeDevice", func(ctx context.Context, args arguments) (any, error) {
+		key, err := identityKey("halo.removeDevice", args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		return nil, bc.c.RemoveDevice(ctx, id.DeviceKey(key))
+	})
+	bc.async(v, "updateDevice", func(ctx context.Context, args arguments) (any, error) {
+		return nil, c.UpdateDevice(ctx, textAt(args.at(0), "label"), textAt(args.at(0), "kind"))
+	})
 	bc.observables(v, map[string]func(func(any)) func(){
+		"credentials": func(f func(any)) func() {
+			return c.Trust.Subscribe(func(*credential.Membership) { f(credentialsValue(c.Credentials())) })
+		},
 		"status":  func(f func(any)) func() { return c.Status.Subscribe(func(s client.Status) { f(statusValue(s)) }) },
 		"network": func(f func(any)) func() { return c.Network.Subscribe(func(n client.Network) { f(networkValue(n)) }) },
 		"identity": func(f func(any)) func() {
 			return c.Identity.Subscribe(func(i *client.Identity) { f(identityValue(i)) })
 		},
-		"devices": func(f func(any)) func() { return c.Identity.Subscribe(func(i *client.Identity) { f(devicesValue(i)) }) },
+		"devices": func(f func(any)) func() { return c.Devices.Subscribe(func(d []client.Device) { f(devicesValue(d)) }) },
+		"recovery": func(f func(any)) func() {
+			return c.Recovery.Subscribe(func(r client.Recovery) { f(recoveryValue(r)) })
+		},
+		"contacts": func(f func(any)) func() {
+			return c.Contacts.Subscribe(func(list []client.Contact) { f(contactsValue(list)) })
+		},
+		"invitations": func(f func(any)) func() {
+			return c.Invitations.Subscribe(func(list []*client.Invitation) { f(bc.invitationsValue(list)) })
+		},
 		"spaces": func(f func(any)) func() {
 			return c.Spaces.Subscribe(func(list []*client.Space) {
 				items := make([]safejs.Value, len(list))
@@ -235,6 +277,19 @@ func (b *binder) client(o Options) safejs.Value {
 		},
 	})
 	return v
+}
+
+// textAt is a text property; nil for anything else.
+func textAt(o safejs.Value, name string) *string {
+	if !jsval.Is(o, safejs.TypeObject) {
+		return nil
+	}
+	v, err := o.Get(name)
+	if err != nil || !jsval.Is(v, safejs.TypeString) {
+		return nil
+	}
+	s := jsval.String(o, name)
+	return &s
 }
 
 // keepAwake has the client told when the network or the page is back.

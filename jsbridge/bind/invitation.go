@@ -14,7 +14,8 @@ import (
 // it has ended only the page holds that object:
 //
 //	get(): {invitationId, kind, authMethod, authCode?, swarmKey, state, code,
-//	        multiUse, persistent, timeout?, expires?, spaceKey?, error?}
+//	        multiUse, persistent, delegated, timeout?, expires?, role?, spaceKey?,
+//	        identityKey?, error?}
 //	observe('value', callback); authenticate(code): Promise<void>; cancel(): Promise<void>
 func (bc *boundClient) invitation(inv *client.Invitation) safejs.Value {
 	bc.mu.Lock()
@@ -62,15 +63,45 @@ func invitationValue(i client.InvitationValue) safejs.Value {
 	set(o, "code", i.Code)
 	set(o, "multiUse", i.MultiUse)
 	set(o, "persistent", i.Persistent)
+	set(o, "delegated", i.Delegated)
 	if i.Timeout > 0 {
 		set(o, "timeout", i.Timeout.Milliseconds())
 	}
 	if i.Expires > 0 {
 		set(o, "expires", float64(i.Expires))
 	}
+	if i.Role != 0 {
+		set(o, "role", i.Role.String())
+	}
 	if i.Space != nil {
 		set(o, "spaceKey", i.Space[:])
 	}
+	if i.Identity != nil {
+		set(o, "identityKey", i.Identity[:])
+	}
 	setError(o, i.Err)
 	return o
+}
+
+func (bc *boundClient) invitationsValue(list []*client.Invitation) safejs.Value {
+	items := make([]safejs.Value, len(list))
+	for i, inv := range list {
+		items[i] = bc.invitation(inv)
+	}
+	return array(items)
+}
+
+// offers binds a function that makes an invitation.
+func (bc *boundClient) offers(v safejs.Value, name, op string, f func(client.InvitationOptions) (*client.Invitation, error)) {
+	bc.method(v, name, func(args arguments) (any, error) {
+		o, err := invitationOptions(op, args.at(0))
+		if err != nil {
+			return nil, err
+		}
+		inv, err := f(o)
+		if err != nil {
+			return nil, err
+		}
+		return bc.invitation(inv), nil
+	})
 }

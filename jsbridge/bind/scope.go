@@ -30,6 +30,21 @@ func object() safejs.Value {
 	return v
 }
 
+// maker makes many values of one kind, whose constructor it looks up once.
+func maker(constructor string) func(args ...any) safejs.Value {
+	c, ok := jsval.Global(constructor)
+	if !ok {
+		panic("no constructor " + constructor + ": not a JavaScript environment")
+	}
+	return func(args ...any) safejs.Value {
+		v, err := c.New(args...)
+		if err != nil {
+			panic(err)
+		}
+		return v
+	}
+}
+
 // set sets a property to anything that safejs.ValueOf takes, or []byte.
 func set(o safejs.Value, name string, value any) {
 	if b, ok := value.([]byte); ok {
@@ -50,10 +65,17 @@ func array(items []safejs.Value) safejs.Value {
 	if err != nil {
 		panic(err)
 	}
-	for _, item := range items {
-		if _, err := v.Call("push", item); err != nil {
+	const together = 1024 // each of them is an argument
+	for len(items) > 0 {
+		n := min(len(items), together)
+		args := make([]any, n)
+		for i, item := range items[:n] {
+			args[i] = item
+		}
+		if _, err := v.Call("push", args...); err != nil {
 			panic(err)
 		}
+		items = items[n:]
 	}
 	return v
 }

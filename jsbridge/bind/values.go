@@ -3,6 +3,7 @@
 package bind
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hack-pad/safejs"
@@ -26,10 +27,12 @@ func setError(o safejs.Value, err error) {
 	}
 }
 
-// statusValue is {state, error?, storage: {persistent}}.
+// statusValue is {state, error?, storage: {persistent, passphrase, passkeys}}.
 func statusValue(s client.Status) safejs.Value {
 	o, storage := object(), object()
 	set(storage, "persistent", s.Persistent)
+	set(storage, "passphrase", s.Passphrase)
+	set(storage, "passkeys", s.Passkeys)
 	set(o, "state", string(s.State))
 	set(o, "storage", storage)
 	setError(o, s.Err)
@@ -76,38 +79,71 @@ func identityValue(i *client.Identity) safejs.Value {
 	return o
 }
 
-// devicesValue is [{deviceKey, current, online}]: this device.
-func devicesValue(i *client.Identity) safejs.Value {
-	if i == nil {
-		return array(nil)
+// devicesValue is [{deviceKey, label, kind, current, online, keyStorage?}].
+func devicesValue(list []client.Device) safejs.Value {
+	items := make([]safejs.Value, len(list))
+	for i, d := range list {
+		o := object()
+		set(o, "deviceKey", d.Key[:])
+		set(o, "label", d.Label)
+		set(o, "kind", d.Kind)
+		set(o, "current", d.Current)
+		set(o, "online", d.Online)
+		if d.Current {
+			set(o, "keyStorage", string(d.KeyStorage))
+		}
+		items[i] = o
 	}
-	o := object()
-	set(o, "deviceKey", i.Device[:])
-	set(o, "label", "")
-	set(o, "current", true)
-	set(o, "online", true)
-	return array([]safejs.Value{o})
+	return array(items)
 }
 
-// membersValue is [{identityKey, displayName?, role, presence, self, devices}].
+// contactsValue is [{identityKey, displayName?, presence}].
+func contactsValue(list []client.Contact) safejs.Value {
+	items := make([]safejs.Value, len(list))
+	for i, c := range list {
+		o := object()
+		set(o, "identityKey", c.Identity[:])
+		set(o, "displayName", undefinedIfEmpty(c.Name))
+		set(o, "presence", presence(c.Online))
+		items[i] = o
+	}
+	return array(items)
+}
+
+func presence(online bool) string {
+	if online {
+		return "ONLINE"
+	}
+	return "OFFLINE"
+}
+
+// membersValue is [{identityKey, displayName?, role, presence, self, mayWrite, devices}];
+// mayWrite is of this device.
 func membersValue(list []client.Member) safejs.Value {
 	items := make([]safejs.Value, len(list))
+	object, bytes := maker("Object"), maker("Uint8Array") // there may be thousands
+	key := func(k [32]byte) safejs.Value {
+		v := bytes(len(k))
+		if _, err := safejs.CopyBytesToJS(v, k[:]); err != nil {
+			panic(err)
+		}
+		return v
+	}
 	for i, m := range list {
 		o := object()
-		set(o, "identityKey", m.Identity[:])
+		set(o, "identityKey", key(m.Identity))
 		set(o, "displayName", undefinedIfEmpty(m.Name))
 		set(o, "role", m.Role.String())
-		presence := "OFFLINE"
-		if m.Online {
-			presence = "ONLINE"
-		}
-		set(o, "presence", presence)
+		set(o, "presence", presence(m.Online))
 		set(o, "self", m.Self)
+		set(o, "mayWrite", m.MayWrite)
 		devices := make([]safejs.Value, len(m.Devices))
 		for j, d := range m.Devices {
-			v := object()
-			set(v, "deviceKey", d[:])
-			devices[j] = v
+			devices[j] = object()
+			set(devices[j], "deviceKey", key(d))
+			if slices.Contains(m.Faulty, d) {
+				set(devices[j], "faulty", true)
+			}
 		}
 		set(o, "devices", array(devices))
 		items[i] = o

@@ -1,7 +1,8 @@
-// Package webkeys is keys.KeyStore in the page: a 256-bit AES-GCM key of
-// WebCrypto that is not extractable, kept as a CryptoKey in IndexedDB.
+// Package webkeys is keys.KeyStore and keys.DeviceKeys in the page: a 256-bit
+// AES-GCM key and Ed25519 keys of WebCrypto that are not extractable, kept as
+// CryptoKeys in IndexedDB.
 //
-// No script can read the key's bytes, not even one that runs in the page; it
+// No script can read a key's bytes, not even one that runs in the page; it
 // could only use the key while it runs. That is all: browsers write the key to
 // the profile's files in clear, so a copied profile gives it up. See
 // SECURITY.md.

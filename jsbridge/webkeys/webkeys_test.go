@@ -117,3 +117,80 @@ func TestNew_insecureContext(t *testing.T) {
 }
 
 func TestBulk(t *testing.T) { keystoretest.RunBulk(t, webkeys.Bulk{}) }
+
+func newDeviceKeys(t *testing.T, db webkeys.Keys) *webkeys.DeviceKeys {
+	t.Helper()
+	return newKeyStore(t, db).Devices()
+}
+
+func TestDeviceKeys(t *testing.T) {
+	keystoretest.RunDeviceKeys(t, func(t *testing.T) keys.DeviceKeys {
+		return newDeviceKeys(t, openDB(t, "test/webkeys/device"))
+	})
+}
+
+func TestDeviceKeys_areNotExtractable(t *testing.T) {
+	db := openDB(t, "test/webkeys/deviceextract")
+	s, err := newDeviceKeys(t, db).Make(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := s.Public()
+	key, err := db.LoadKey(t.Context(), fmt.Sprintf("device/%x", public))
+	if err != nil || key.IsUndefined() {
+		t.Fatalf("the key is not where it should be: %v", err)
+	}
+	subtle, _ := jsval.Global("crypto", "subtle")
+	for _, format := range []string{"pkcs8", "jwk"} {
+		promise, err := subtle.Call("exportKey", format, key)
+		if err == nil {
+			_, err = jsval.Await(t.Context(), promise)
+		}
+		if name := jsval.ErrorName(err); name != "InvalidAccessError" {
+			t.Errorf("exportKey %s: %v", format, err)
+		}
+	}
+}
+
+// TestDeviceKeys_notSupported has crypto.subtle without Ed25519, and a store that keeps no
+// such keys.
+func TestDeviceKeys_notSupported(t *testing.T) {
+	db := openDB(t, "test/webkeys/deviceless")
+	subtle, _ := jsval.Global("crypto", "subtle")
+	object, _ := jsval.Global("Object")
+	none, err := safejs.FuncOf(func(safejs.Value, []safejs.Value) any {
+		promise, _ := jsval.Global("Promise")
+		e, _ := jsval.New("DOMException", "Unrecognized name.", "NotSupportedError")
+		rejected, _ := promise.Call("reject", e)
+		return safejs.Unsafe(rejected)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Release()
+	if _, err := object.Call("defineProperty", subtle, "generateKey", map[string]any{"value": none, "configurable": true}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = newDeviceKeys(t, db).Make(t.Context())
+	if err := subtle.Delete("generateKey"); err != nil { // the prototype's shows again
+		t.Fatal(err)
+	}
+	if !errs.Is(err, errs.UnsupportedBrowser) {
+		t.Errorf("without Ed25519: %v", err)
+	}
+	if _, err := newDeviceKeys(t, unclonable{db}).Make(t.Context()); !errs.Is(err, errs.UnsupportedBrowser) {
+		t.Errorf("without storage of such keys: %v", err)
+	}
+}
+
+// unclonable fails to store keys as a browser without structured clones of them does.
+type unclonable struct{ webkeys.Keys }
+
+func (u unclonable) AddKey(ctx context.Context, name string, key safejs.Value) (safejs.Value, error) {
+	f, err := safejs.FuncOf(func(safejs.Value, []safejs.Value) any { return nil })
+	if err != nil {
+		return key, err
+	}
+	defer f.Release()
+	return u.Keys.AddKey(ctx, name, safejs.Safe(safejs.Unsafe(f.Value())))
+}

@@ -2,18 +2,24 @@
 // the package as any page would. index.html holds the markup; the views fill it
 // from the Model, which follows the client.
 
-import { Client, EchospaceError } from '@echospace/client';
-import { byId, onSubmit, setText, show, wireDialogs } from './dom.js';
+import { Client, EchospaceError, InvitationEncoder } from '@echospace/client';
+import { wireConfirm } from './confirm.js';
+import { DevicesDialog } from './devicesdialog.js';
+import { byId, setText, show, wireDialogs } from './dom.js';
 import { InviteDialog } from './invite.js';
 import { JoinDialog } from './join.js';
 import { ListsView } from './listsview.js';
+import { LogDialog } from './logdialog.js';
+import { MemberDialog } from './memberdialog.js';
 import { Model } from './model.js';
 import { PeopleView } from './peopleview.js';
 import { hideToast, wireToast } from './say.js';
 import { Settings } from './settings.js';
 import { wireShortcuts } from './shortcuts.js';
 import { TasksView } from './tasksview.js';
+import { welcome } from './welcome.js';
 import { explain, size } from './words.js';
+import { WordsDialog } from './wordsdialog.js';
 
 /** The size of the module's download, as web/build.mjs has measured it; 0 if it has not. */
 declare const ENGINE_BYTES: number;
@@ -50,35 +56,20 @@ function takeInvitation(): string | undefined {
   return code;
 }
 
-/** Asks a first visitor for a name, and makes the identity. */
-function welcome(client: Client, invited: boolean): Promise<void> {
-  if (invited) {
-    setText(byId('welcome-lead'), 'You are invited to a list. Say who you are, then you can join it.');
+/** Whether an invitation makes this browser a further device of somebody. */
+function isDevice(code: string | undefined): boolean {
+  try {
+    return code !== undefined && InvitationEncoder.decode(code).kind === 'DEVICE';
+  } catch {
+    return false; // the dialog says what is wrong with it
   }
-  showScreen('welcome');
-  const field = byId<HTMLInputElement>('welcome-name');
-  field.focus();
-  return new Promise((resolve) => {
-    const button = byId('welcome-form').querySelector('button');
-    onSubmit(byId('welcome-form'), async () => {
-      const displayName = field.value.trim();
-      if (displayName === '' || !button || button.disabled) return;
-      button.disabled = true;
-      try {
-        await client.halo.createIdentity({ displayName });
-        resolve();
-      } catch (error) {
-        button.disabled = false;
-        setText(byId('welcome-help'), explain(error));
-      }
-    });
-  });
 }
 
 async function start(): Promise<void> {
   byId('failed-reload').addEventListener('click', () => location.reload());
   wireDialogs();
   wireToast();
+  wireConfirm();
   let invitation = takeInvitation();
   if (ENGINE_BYTES > 0)
     setText(byId('loading-text'), `Loading the database engine, ${size(ENGINE_BYTES)}, once …`);
@@ -93,14 +84,25 @@ async function start(): Promise<void> {
     if (state === 'crashed' && error) fail(error);
   });
   const isNew = !client.halo.identity.get();
-  if (isNew) await welcome(client, invitation !== undefined);
+  const join = new JoinDialog(client);
+  if (isNew) {
+    showScreen('welcome');
+    if (isDevice(invitation)) {
+      join.open(invitation);
+      invitation = undefined;
+    }
+    await welcome(client, join, invitation !== undefined);
+  }
 
   const model = new Model(client);
   new ListsView(model);
   const tasks = new TasksView(model);
   new PeopleView(model);
   new InviteDialog(model);
-  const join = new JoinDialog(model);
+  new DevicesDialog(model);
+  new MemberDialog(model);
+  new LogDialog(model);
+  new WordsDialog(model);
   new Settings(model);
   wireShortcuts(tasks);
   showScreen('app');

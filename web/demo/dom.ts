@@ -75,6 +75,15 @@ export function reconcile<T, E extends HTMLElement>(
   for (const element of old.values()) element.remove();
 }
 
+/** Offers these values, each with its words, to choose from. */
+export function fillSelect(
+  select: HTMLSelectElement,
+  choices: readonly (readonly [value: string, text: string])[],
+  chosen: string,
+): void {
+  select.replaceChildren(...choices.map(([value, text]) => new Option(text, value, false, value === chosen)));
+}
+
 /** Listens to a form being sent, which never leaves the page. */
 export function onSubmit(form: HTMLElement, handler: () => void): void {
   form.addEventListener('submit', (event) => {

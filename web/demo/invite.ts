@@ -1,37 +1,43 @@
-import type { CancellableInvitation, InvitationState } from '@echospace/client';
-import { byId, openDialog, setText, show } from './dom.js';
-import type { List } from './list.js';
+import {
+  type CancellableInvitation,
+  InvitationEncoder,
+  type InvitationState,
+  type Role,
+} from '@echospace/client';
+import { byId, fillSelect, make, openDialog, setText, show } from './dom.js';
 import type { Model } from './model.js';
-import { nameOf } from './peopleview.js';
-import { drawQr } from './qr.js';
+import { deviceOffer, listOffer, type Offer } from './offers.js';
 import { announce, complain } from './say.js';
-import { count, explain } from './words.js';
+import { count, explain, roleChoices } from './words.js';
 
 /** How often a guest may guess the digits of an invitation for one. */
 const attempts = 3;
 
 /** An invitation that the dialog shows, and what it has seen of it. */
 interface Shown {
-  readonly list: List;
+  readonly offer: Offer;
   readonly invitation: CancellableInvitation;
-  /** Who was a member before. */
-  readonly before: ReadonlySet<string>;
+  /** Says who has come. */
+  readonly joined: () => string;
   state: InvitationState;
   wrong: number;
   error: unknown;
 }
 
-/** The dialog in which a list is shared. Closing it leaves the invitation open. */
+/** The dialog in which a list is shared, or a device added. Closing it leaves the invitation open. */
 export class InviteDialog {
   readonly #model: Model;
   readonly #dialog = byId<HTMLDialogElement>('invite');
+  readonly #role = byId<HTMLSelectElement>('invite-role');
   #shown: Shown | undefined;
 
   constructor(model: Model) {
     this.#model = model;
-    byId('open-invite').addEventListener('click', () => this.open());
-    byId('show-invitation').addEventListener('click', () => this.open());
-    byId('invite-again').addEventListener('click', () => this.open());
+    for (const id of ['open-invite', 'show-invitation'])
+      byId(id).addEventListener('click', () => this.#openList());
+    byId('add-device').addEventListener('click', () => this.open(deviceOffer(model.client)));
+    byId('invite-again').addEventListener('click', () => this.#shown && this.open(this.#shown.offer));
+    this.#role.addEventListener('change', () => void this.#changeRole());
     for (const id of ['invite-cancel', 'cancel-open-invitation'])
       byId(id).addEventListener('click', () => void this.#cancel());
     for (const button of this.#dialog.querySelectorAll<HTMLElement>('[data-copy]'))
@@ -40,13 +46,16 @@ export class InviteDialog {
     model.watch(() => this.render());
   }
 
-  /** Shows the open list's invitation; makes one if none waits for its guest. */
-  open(): void {
+  #openList(): void {
     const list = this.#model.current;
-    if (!list) return;
+    if (list) this.open(listOffer(list));
+  }
+
+  /** Shows the invitation that waits for its guest; makes one if none does. */
+  open(offer: Offer, role: Role = 'EDITOR'): void {
     try {
-      const invitation = list.invitation ?? list.space.createInvitation();
-      if (this.#shown?.invitation !== invitation) this.#follow(list, invitation);
+      const invitation = offer.open() ?? offer.create(role);
+      if (this.#shown?.invitation !== invitation) this.#follow(offer, invitation);
     } catch (error) {
       complain(error);
       return;
@@ -56,11 +65,25 @@ export class InviteDialog {
     this.render();
   }
 
-  #follow(list: List, invitation: CancellableInvitation): void {
-    const before = new Set(list.space.members.get().map(({ identityKey }) => identityKey.toHex()));
-    const shown: Shown = { list, invitation, before, state: 'INIT', wrong: 0, error: undefined };
+  /** An invitation says what it gives: for another role there has to be another one. */
+  async #changeRole(): Promise<void> {
+    const role = this.#role.value as Role;
+    const offer = this.#shown?.offer;
+    await this.#cancel();
+    if (offer && this.#dialog.open) this.open(offer, role);
+  }
+
+  #follow(offer: Offer, invitation: CancellableInvitation): void {
+    const shown: Shown = {
+      offer,
+      invitation,
+      joined: offer.watch(),
+      state: 'INIT',
+      wrong: 0,
+      error: undefined,
+    };
     this.#shown = shown;
-    this.#draw(list, invitation);
+    this.#draw(offer, invitation);
     invitation.subscribe(
       ({ state }) => {
         // From here a guest comes back only because the digits were wrong.
@@ -76,15 +99,25 @@ export class InviteDialog {
     );
   }
 
-  #draw(list: List, invitation: CancellableInvitation): void {
-    const { code, authCode = '' } = invitation.get();
-    // The fragment of an address is never sent to a server.
-    const link = new URL(`#invitation=${code}`, location.href).href;
-    setText(byId('invite-title'), `Invite to ${list.name}`);
+  #draw(offer: Offer, invitation: CancellableInvitation): void {
+    const { code, authCode = '', role = 'EDITOR' } = invitation.get();
+    const link = InvitationEncoder.toLink(invitation.get());
+    setText(byId('invite-title'), offer.title);
+    setText(byId('invite-step-1-text'), offer.send);
+    setText(byId('invite-step-2-text'), offer.tell);
+    setText(byId('invite-digits-text'), offer.tellHelp);
+    fillSelect(this.#role, roleChoices(offer.roles), role);
+    show(byId('invite-role-part'), offer.roles.length > 0);
     byId<HTMLInputElement>('invite-link').value = link;
     byId<HTMLTextAreaElement>('invite-code').value = code;
     setText(byId('invite-auth'), grouped(authCode));
-    byId('invite-qr').replaceChildren(drawQr(link, 'QR code of the invitation link'));
+    const qr = byId('invite-qr');
+    qr.replaceChildren();
+    InvitationEncoder.toSvg(invitation.get()).then((svg) => {
+      if (byId<HTMLInputElement>('invite-link').value !== link) return;
+      const src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+      qr.replaceChildren(make('img', { src, alt: 'QR code of the invitation link' }));
+    }, complain);
   }
 
   render(): void {
@@ -108,15 +141,15 @@ export class InviteDialog {
       case 'INIT':
       case 'CONNECTING':
         return this.#model.network.state === 'offline'
-          ? 'You are working offline. Your guest can join once you are online again.'
-          : `${wrongText(known)}Waiting for your guest. Keep this page open until they have joined.`;
+          ? 'You are working offline. Nobody can join until you are online again.'
+          : `${wrongText(known)}${known?.offer.waiting ?? 'Waiting for your guest.'}`;
       case 'CONNECTED':
       case 'READY_FOR_AUTHENTICATION':
-        return `${wrongText(known)}Your guest is connected and has to enter the digits.`;
+        return `${wrongText(known)}${known?.offer.connected ?? 'A guest is connected.'}`;
       case 'AUTHENTICATING':
         return 'Checking the digits …';
       case 'SUCCESS':
-        return `${known ? newMember(known) : 'Your guest'} has joined.`;
+        return known?.joined() ?? 'Your guest has joined.';
       case 'CANCELLED':
         return 'The invitation is cancelled.';
       default:
@@ -147,13 +180,6 @@ export class InviteDialog {
 function wrongText(shown: Shown | undefined): string {
   if (!shown || shown.wrong === 0) return '';
   return `Wrong digits, ${count(attempts - shown.wrong, 'attempt')} left. `;
-}
-
-function newMember({ list, before }: Shown): string {
-  const member = list.space.members
-    .get()
-    .find(({ identityKey, self }) => !self && !before.has(identityKey.toHex()));
-  return member ? nameOf(member) : 'Your guest';
 }
 
 /** Digits in groups of three, letters in groups of five. */

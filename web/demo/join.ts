@@ -1,36 +1,36 @@
 import {
   type AuthenticatingInvitation,
+  type Client,
   type DecodedInvitation,
   EchospaceError,
   InvitationEncoder,
   type InvitationState,
 } from '@echospace/client';
 import { byId, onSubmit, openDialog, setText, show } from './dom.js';
-import type { Model } from './model.js';
 import { announce } from './say.js';
 import { explain } from './words.js';
 
 /** What the guest sees while an invitation is under way. */
 const progress: Partial<Record<InvitationState, string>> = {
-  INIT: 'Looking for the person who invited you …',
-  CONNECTING: 'Looking for the person who invited you …',
+  INIT: 'Looking for the page that invites …',
+  CONNECTING: 'Looking for the page that invites …',
   CONNECTED: 'Connected.',
-  READY_FOR_AUTHENTICATION: 'Connected. Enter the digits that you were told.',
+  READY_FOR_AUTHENTICATION: 'Connected. Enter the digits.',
   AUTHENTICATING: 'Checking the digits …',
-  SUCCESS: 'Welcome. Opening the list …',
+  SUCCESS: 'Welcome. Opening …',
 };
 
-/** The dialog in which somebody joins a list: first the code, then the digits. */
+/** The dialog in which somebody joins a list, or adds a device: first the code, then the digits. */
 export class JoinDialog {
-  readonly #model: Model;
+  readonly #client: Client;
   readonly #dialog = byId<HTMLDialogElement>('join');
   readonly #code = byId<HTMLTextAreaElement>('join-code');
   readonly #auth = byId<HTMLInputElement>('join-auth');
   #decoded: DecodedInvitation | undefined;
   #invitation: AuthenticatingInvitation | undefined;
 
-  constructor(model: Model) {
-    this.#model = model;
+  constructor(client: Client) {
+    this.#client = client;
     byId('open-join').addEventListener('click', () => this.open());
     onSubmit(byId('join-code-form'), () => this.#read());
     onSubmit(byId('join-auth-form'), () => void this.#authenticate());
@@ -50,9 +50,15 @@ export class JoinDialog {
     this.#code.value = code;
     setText(byId('join-code-error'), '');
     this.#step('code');
+    setText(byId('join-title'), this.#isNew ? 'Add this device' : 'Join a list');
     openDialog(this.#dialog);
     this.#code.focus();
     if (code !== '') this.#read();
+  }
+
+  /** Whether this browser has no identity yet, and can become a device of one. */
+  get #isNew(): boolean {
+    return !this.#client.halo.identity.get();
   }
 
   #step(step: 'code' | 'auth'): void {
@@ -65,11 +71,11 @@ export class JoinDialog {
     setText(byId('join-code-error'), '');
     try {
       const decoded = InvitationEncoder.decode(this.#code.value);
-      if (decoded.kind === 'DEVICE') throw new DeviceCode();
+      if ((decoded.kind === 'DEVICE') !== this.#isNew) throw new WrongKind(decoded.kind);
       this.#decoded = decoded;
       this.#accept();
     } catch (error) {
-      setText(byId('join-code-error'), error instanceof DeviceCode ? error.message : explain(error));
+      setText(byId('join-code-error'), error instanceof WrongKind ? error.message : explain(error));
       this.#code.setAttribute('aria-invalid', 'true');
       this.#code.focus();
       return;
@@ -81,7 +87,8 @@ export class JoinDialog {
   #accept(): void {
     const decoded = this.#decoded;
     if (!decoded) return;
-    const invitation = this.#model.client.acceptInvitation(decoded);
+    const { halo } = this.#client;
+    const invitation = this.#isNew ? halo.acceptInvitation(decoded) : this.#client.acceptInvitation(decoded);
     this.#invitation = invitation;
     const wanted = decoded.authMethod === 'SHARED_SECRET';
     const short = !decoded.multiUse && !decoded.persistent;
@@ -160,10 +167,10 @@ export class JoinDialog {
   #enter(invitation: AuthenticatingInvitation, error?: EchospaceError): void {
     if (this.#invitation !== invitation) return;
     const key = error?.spaceKey ?? invitation.get().spaceKey;
-    const space = key && this.#model.client.getSpace(key);
+    const space = key && this.#client.getSpace(key);
     this.#invitation = undefined;
     this.#dialog.close();
-    if (!space) return;
+    if (!space) return; // it was this device that joined
     location.hash = `list=${space.id}`;
     announce(error ? 'You are in this list already.' : 'You have joined the list.');
     byId('list-title').focus();
@@ -177,9 +184,13 @@ export class JoinDialog {
   }
 }
 
-/** The code is one for a further device of the person who made it. */
-class DeviceCode extends Error {
-  constructor() {
-    super('This code adds a device to an identity. To join a list, ask for an invitation to the list.');
+/** The code is good, and for something else. */
+class WrongKind extends Error {
+  constructor(kind: DecodedInvitation['kind']) {
+    super(
+      kind === 'DEVICE'
+        ? 'This code adds a device to an identity. To join a list, ask for an invitation to the list.'
+        : 'This code is for a list. Say your name first, then join it; or add this device with a code from your other one.',
+    );
   }
 }

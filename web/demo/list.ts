@@ -3,9 +3,12 @@ import {
   EchospaceError,
   type Live,
   type Member,
+  type PublicKey,
   type Query,
+  type Role,
   type Space,
 } from '@echospace/client';
+import { isOpen } from './offers.js';
 
 /** A task as it is stored: an object of the list's space. */
 export type Task = { type: 'task'; title: string; done: boolean; created: Date };
@@ -15,7 +18,7 @@ export type LiveTask = Live<Task>;
 /** Whether the own edits are in this device's storage. */
 export type Saving = 'saved' | 'saving' | 'full' | 'failed';
 
-const unfinished = ['INIT', 'CONNECTING', 'CONNECTED', 'READY_FOR_AUTHENTICATION', 'AUTHENTICATING'];
+const allRoles: readonly Role[] = ['OWNER', 'ADMIN', 'EDITOR', 'READER', 'KEEPER'];
 
 /** A list: one space, whose objects are tasks and whose properties hold its name. */
 export class List {
@@ -28,14 +31,16 @@ export class List {
   failure: unknown;
 
   readonly #changed: () => void;
+  readonly #ownDevice: () => PublicKey | undefined;
   readonly #stops: (() => void)[] = [];
   readonly #own = new Set<string>();
   #query: Query<Task> | undefined;
   #pending = 0;
 
   /** Follows a space. `changed` is called whenever anything here may be different. */
-  constructor(space: Space, changed: () => void) {
+  constructor(space: Space, ownDevice: () => PublicKey | undefined, changed: () => void) {
     this.space = space;
+    this.#ownDevice = ownDevice;
     this.#changed = changed;
     const subscriptions = [
       space.state.subscribe(() => this.#opened()),
@@ -82,19 +87,39 @@ export class List {
     return typeof name === 'string' && name !== '' ? name : 'A list';
   }
 
+  /** Why one takes part no more, if that is so. */
+  get over(): string | undefined {
+    const own = this.#ownDevice();
+    if (!this.isOpen || !own || this.space.members.get().length === 0) return undefined;
+    if (!this.self) return 'You were removed from this list. What was in it until then is still here.';
+    if (this.self.devices.some(({ deviceKey }) => deviceKey.equals(own))) return undefined;
+    return 'You have removed this device. What was in the list until then is still here.';
+  }
+
   get self(): Member | undefined {
     return this.space.members.get().find(({ self }) => self);
   }
 
   get mayEdit(): boolean {
     const role = this.self?.role;
-    return this.isOpen && role !== 'READER' && role !== 'KEEPER';
+    return this.isOpen && !this.over && role !== undefined && role !== 'READER' && role !== 'KEEPER';
   }
 
   /** Only owners and admins admit others. */
   get mayInvite(): boolean {
+    return this.grants.length > 0;
+  }
+
+  /** The roles that one may give: none above one's own, and none without the right to admit. */
+  get grants(): readonly Role[] {
     const role = this.self?.role;
-    return this.isOpen && (role === 'OWNER' || role === 'ADMIN');
+    if (!this.isOpen || (role !== 'OWNER' && role !== 'ADMIN')) return [];
+    return role === 'OWNER' ? allRoles : allRoles.slice(1);
+  }
+
+  /** Whether one may change or remove that member. */
+  mayChange({ role, self }: Member): boolean {
+    return !self && (this.self?.role === 'OWNER' || (this.mayInvite && role !== 'OWNER' && role !== 'ADMIN'));
   }
 
   get open(): readonly LiveTask[] {
@@ -107,7 +132,7 @@ export class List {
 
   /** The invitation that still waits for its guest, if there is one. */
   get invitation(): CancellableInvitation | undefined {
-    return this.space.invitations.get().find((invitation) => unfinished.includes(invitation.get().state));
+    return this.space.invitations.get().find(isOpen);
   }
 
   get saving(): Saving {

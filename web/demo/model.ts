@@ -1,4 +1,4 @@
-import type { Client, Identity, NetworkStatus } from '@echospace/client';
+import type { Client, Identity, NetworkStatus, PublicKey } from '@echospace/client';
 import { List } from './list.js';
 
 /** What the page shows: the lists, and which of them is open. */
@@ -7,6 +7,7 @@ export class Model {
   #lists = new Map<string, List>();
   #current = '';
   #scheduled = false;
+  #known: PublicKey | undefined;
   readonly #views: (() => void)[] = [];
 
   constructor(client: Client) {
@@ -16,7 +17,16 @@ export class Model {
       this.#lists = new Map(
         spaces.map((space) => {
           const known = old.get(space.id);
-          return [space.id, known?.space === space ? known : new List(space, () => this.changed())];
+          return [
+            space.id,
+            known?.space === space
+              ? known
+              : new List(
+                  space,
+                  () => this.#device,
+                  () => this.changed(),
+                ),
+          ];
         }),
       );
       for (const list of old.values()) if (this.#lists.get(list.space.id) !== list) list.stop();
@@ -25,6 +35,12 @@ export class Model {
     client.mesh.networkStatus.subscribe(() => this.changed());
     client.halo.identity.subscribe(() => this.changed());
     client.status.subscribe(() => this.changed());
+  }
+
+  /** The key of this device, which stays also when others have removed it. */
+  get #device(): PublicKey | undefined {
+    this.#known ??= this.client.halo.device?.deviceKey;
+    return this.#known;
   }
 
   /** Calls a view now, and in a microtask after each burst of changes. */

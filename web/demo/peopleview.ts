@@ -1,5 +1,5 @@
 import type { Member } from '@echospace/client';
-import { byId, make, reconcile, setText, show } from './dom.js';
+import { byId, icon, make, reconcile, setText, show } from './dom.js';
 import type { List } from './list.js';
 import type { Model } from './model.js';
 import { announce, toast } from './say.js';
@@ -39,6 +39,7 @@ export class PeopleView {
     }
     const here = member.self || member.presence === 'ONLINE';
     item.classList.toggle('here', here);
+    item.querySelector('button')?.setAttribute('aria-label', `About ${name}`);
     const parts = [item.querySelector('.name'), item.querySelector('.role'), item.querySelector('.way')];
     const texts = [member.self ? `${name} (you)` : name, roles[member.role], this.#way(list, member)];
     for (const [i, part] of parts.entries()) if (part) setText(part, texts[i] ?? '');
@@ -94,5 +95,10 @@ function createMember(): HTMLElement {
   const text = make('div', {}, make('div', { class: 'name' }), make('div', { class: 'soft small' }));
   text.lastElementChild?.append(make('span', { class: 'role' }), ' · ', make('span', { class: 'way' }));
   const face = make('span', { class: 'avatar', 'aria-hidden': 'true' });
-  return make('li', { class: 'member' }, make('span', { class: 'face' }, face), text);
+  const open = make(
+    'button',
+    { type: 'button', class: 'ghost icon', 'aria-haspopup': 'dialog' },
+    icon('person'),
+  );
+  return make('li', { class: 'member' }, make('span', { class: 'face' }, face), text, open);
 }

@@ -68,9 +68,11 @@ export class TasksView {
   #renderNotice(list: List): void {
     const notice = byId('list-notice');
     let text = '';
-    if (list.failure) text = explain(list.failure);
+    if (list.over) text = list.over;
+    else if (list.failure) text = explain(list.failure);
     else if (list.isOpen && list.self && !list.mayEdit)
       text = 'You may read this list. Ask an owner if you want to edit it.';
+
     setText(notice, text);
     show(notice, text !== '');
   }

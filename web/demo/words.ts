@@ -29,6 +29,7 @@ const sentences: Partial<Record<ErrorCode, string>> = {
   UNSUPPORTED_VALUE: 'This text has half a character in it and cannot be stored.',
   CRASHED: 'The database engine has stopped. What was saved is safe: reload the page.',
   SPACE_CLOSED: 'This list is closed.',
+  IDENTITY_EXISTS: 'This browser has an identity already.',
 };
 
 /** Why a text is no invitation, by the reason that the decoder gives. */
@@ -37,6 +38,12 @@ const refusals: Readonly<Record<string, string>> = {
   junk: 'This is not an invitation. It should look like the link or the code that you were sent.',
   truncated: 'The end of the invitation is missing. Copy all of it.',
   checksum: 'There is a mistake in this code. Copy it again, all of it.',
+};
+
+/** Why a text is no recovery phrase, by the reason that is given. */
+const phraseRefusals: Readonly<Record<string, string>> = {
+  length: 'There have to be twelve words.',
+  checksum: 'One of the words is another one, or two are exchanged.',
 };
 
 /** Says in plain words what went wrong. */
@@ -49,9 +56,15 @@ export function explain(error: unknown): string {
     const left = attemptsLeft === undefined ? '' : ` ${count(attemptsLeft, 'attempt')} left.`;
     return `These are not the right digits.${left}`;
   }
+  if (error.code === 'INVALID_PHRASE' && error.reason === 'word') {
+    return `Word ${error.word} is not right. Look at how it is spelled.`;
+  }
   const { reason } = error as { reason?: unknown };
   if (error.code === 'INVALID_INVITATION' && typeof reason === 'string' && refusals[reason]) {
     return refusals[reason];
+  }
+  if (error.code === 'INVALID_PHRASE' && typeof reason === 'string' && phraseRefusals[reason]) {
+    return phraseRefusals[reason];
   }
   return sentences[error.code] ?? `${error.message} (${error.code})`;
 }
@@ -69,6 +82,9 @@ export const roles: Readonly<Record<Role, string>> = {
   READER: 'may read',
   KEEPER: 'keeps a copy',
 };
+
+/** Roles to choose from, each with its words. */
+export const roleChoices = (choices: readonly Role[]) => choices.map((role) => [role, roles[role]] as const);
 
 /** How this device is connected to others. */
 export type Link = 'offline' | 'connecting' | 'alone' | 'relayed' | 'direct';

@@ -3,8 +3,9 @@ import { Halo } from './halo.js';
 import { AuthenticatingInvitation, codeOf } from './invitation.js';
 import { PublicKey } from './keys.js';
 import { checkPlatform } from './loader.js';
+import { askPasskey, makePasskey, passphraseBytes } from './locking.js';
 import { Observable, observeOutside, Source } from './observable.js';
-import type { RawClient, RawNetwork, RawSpace, RawStatus } from './raw.js';
+import type { RawClient, RawNetwork, RawSpace, RawStatus, RawUnlock } from './raw.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { Space } from './space.js';
 import type { ClientOptions, ClientStatus, DecodedInvitation, Invitation, NetworkStatus } from './types.js';
@@ -40,7 +41,12 @@ export interface Connection {
   readonly stops: (() => void)[];
 }
 
-const closed: ClientStatus = { state: 'closed', storage: { persistent: false } };
+const closed: ClientStatus = {
+  state: 'closed',
+  storage: { persistent: false, passphrase: false, passkeys: 0 },
+};
+/** What `initialize()` fails with if the profile is locked and was not opened. */
+const locked: ReadonlySet<string> = new Set(['PASSPHRASE_REQUIRED', 'WRONG_PASSPHRASE', 'CANCELLED']);
 const offline: NetworkStatus = { state: 'offline', relay: [], peers: [] };
 
 /**
@@ -65,17 +71,21 @@ export class Client {
   readonly mesh: Mesh;
 
   readonly #options: ClientOptions;
+  #passphrase: string | undefined;
   readonly #status = new Source<ClientStatus>(closed);
   readonly #network = new Source<NetworkStatus>(offline);
   readonly #spaces = new Source<Space[]>([]);
   readonly #known = new Map<string, Space>();
   #opening: Promise<Connection> | undefined;
   #connection: Connection | undefined;
+  /** What found the profile locked and could not open it: it may be erased. */
+  #refused: Connection | undefined;
   #closing: Promise<void> | undefined;
 
   /** Makes a client. Nothing is loaded, stored or sent before {@link Client.initialize}. */
   constructor(options: ClientOptions = {}) {
     this.#options = options;
+    this.#passphrase = options.config?.storage?.passphrase;
     this.status = new Observable(this.#status);
     this.spaces = new SpaceList(this.#spaces);
     this.halo = new Halo((what) => this.#require(what));
@@ -96,7 +106,8 @@ export class Client {
    * `destroy()`; a call that failed may be repeated.
    *
    * @throws WASM_UNAVAILABLE, UNSUPPORTED_BROWSER, INSECURE_CONTEXT,
-   *   STORAGE_UNAVAILABLE, WRONG_PASSPHRASE or VERSION_UNSUPPORTED.
+   *   STORAGE_UNAVAILABLE, PASSPHRASE_REQUIRED, WRONG_PASSPHRASE or VERSION_UNSUPPORTED;
+   *   CANCELLED if no passkey was given. A profile that does not open is left as it was.
    */
   async initialize(): Promise<void> {
     await this.#closing;
@@ -108,22 +119,39 @@ export class Client {
   }
 
   async #open(): Promise<Connection> {
-    this.#status.next({ state: 'opening', storage: { persistent: false } });
+    this.#status.next({ ...closed, state: 'opening' });
+    let unlock: RawUnlock = {};
+    let connection: Connection | undefined;
+    this.#refused = undefined;
     try {
+      unlock = this.#unlock();
       checkPlatform();
       const runtime = await openRuntime(wasmAddress(this.#options));
       const raw = runtime.call(() => runtime.api.createClient(rawOptions(this.#options)));
-      await runtime.guard(raw.initialize());
-      const connection: Connection = { runtime, raw, stops: [] };
+      connection = { runtime, raw, stops: [] };
+      await runtime.guard(raw.initialize(unlock));
       this.#connection = connection;
       this.#follow(connection);
       return connection;
     } catch (error) {
       const failure = toEchospaceError(error);
       const state = failure.code === 'CRASHED' ? 'crashed' : 'closed';
+      if (locked.has(failure.code)) this.#refused = connection;
       this.#status.next({ ...closed, state, error: failure });
       throw failure;
+    } finally {
+      unlock.passphrase?.fill(0);
     }
+  }
+
+  #unlock(): RawUnlock {
+    const { passkey } = this.#options.config?.storage ?? {};
+    return {
+      ...(this.#passphrase !== undefined && {
+        passphrase: passphraseBytes('initialize', this.#passphrase),
+      }),
+      ...(passkey && { askPasskey: (among) => askPasskey('initialize', among) }),
+    };
   }
 
   /** Keeps the observables at what the core says. */
@@ -188,13 +216,65 @@ export class Client {
 
   /**
    * Erases this profile: identity, keys, spaces, everything stored. The client
-   * is open afterwards and has no identity.
+   * is open afterwards and has no identity. It does so too after an `initialize()`
+   * that failed for the passphrase or passkey, which may be forgotten.
    */
   async reset(): Promise<void> {
-    const connection = this.#require('reset');
+    const connection = this.#refused ?? this.#require('reset');
     await connection.runtime.guard(connection.raw.reset());
+    this.#refused = undefined;
     this.#disconnect(connection);
     await this.initialize();
+  }
+
+  /**
+   * Sets or changes the passphrase of this profile, or removes it with null. It is compared in
+   * Unicode's form C. Other tabs that are open stay so. All is stored when this resolves; a
+   * failure, or the end of the page, leaves the one or the other. The page is busy for about
+   * half a second, as it is whenever the passphrase is tried.
+   *
+   * What a browser erases may stay in its files for a while: only a profile that was new when
+   * it got its passphrase was never there without. The key of a device that the browser keeps
+   * (`halo.device.keyStorage` is `WEBCRYPTO`) stays with it: of a copy of its files, nothing
+   * opens without the passphrase, but that key can be used to sign. It is sealed in a profile
+   * that had its passphrase, or `storage.deviceKey`, when the identity or the device was made.
+   *
+   * @throws INVALID_ARGUMENT for an empty one or one over 1,024 bytes; PASSPHRASE_REQUIRED if another
+   *   tab changed what opens the profile since this page opened it; STORAGE_FULL.
+   */
+  async setPassphrase(next: string | null): Promise<void> {
+    const bytes = next === null ? undefined : passphraseBytes('setPassphrase', next);
+    try {
+      await this.#call('setPassphrase', (raw) => raw.setPassphrase(bytes));
+    } finally {
+      bytes?.fill(0);
+    }
+    this.#passphrase = next ?? undefined;
+  }
+
+  /**
+   * Has the person make a passkey that opens this profile beside the passphrase, if there is one:
+   * with `storage.passkey` `initialize()` asks for it. Call it from a click, since browsers want
+   * one. A profile whose passkeys and passphrase are all lost does not open again.
+   *
+   * @param options.name - what the person sees in the list of their passkeys; by default the display name.
+   * @throws UNSUPPORTED_BROWSER if the browser or the authenticator has no passkeys that give a
+   *   secret (WebAuthn's extension PRF); CANCELLED; PASSPHRASE_REQUIRED as setPassphrase does.
+   */
+  async addPasskey(options: { name?: string } = {}): Promise<void> {
+    this.#require('addPasskey');
+    const name = options.name ?? this.halo.identity.get()?.displayName ?? 'Echospace';
+    const { credential, salt, secret } = await makePasskey('addPasskey', name);
+    try {
+      await this.#call('addPasskey', (raw) => raw.addPasskey(credential, salt, secret));
+    } finally {
+      secret.fill(0);
+    }
+  }
+
+  /** Removes all passkeys; the browser keeps them in its list, where they open nothing. */
+  removePasskeys(): Promise<void> {
+    return this.#call('removePasskeys', (raw) => raw.removePasskeys());
   }
 
   /**
@@ -288,8 +368,8 @@ async function bytesOf(archive: unknown): Promise<Uint8Array> {
   }
 }
 
-/** Where the module is. The expression is one that bundlers recognise as naming a file beside this one. */
-function wasmAddress({ config }: ClientOptions): string {
+/** @internal Where the module is. The expression is one that bundlers recognise as naming a file beside this one. */
+export function wasmAddress({ config }: ClientOptions): string {
   const url = config?.wasmUrl ?? new URL('./echospace.wasm', import.meta.url);
   return new URL(url, globalThis.document?.baseURI ?? import.meta.url).href;
 }
@@ -314,10 +394,21 @@ function rawOptions({ config = {} }: ClientOptions): Parameters<Runtime['api']['
     })),
     storageName: storage.name ?? 'default',
     persistent: storage.persistent ?? true,
-    ...(storage.passphrase !== undefined && { passphrase: storage.passphrase }),
+    ...(storage.deviceKey === 'SEALED' && { sealDeviceKey: true }),
     ...(storage.snapshotAfter !== undefined && { snapshotAfter: storage.snapshotAfter }),
     log: config.log ?? 'warn',
+    device: { label: thisBrowser(), kind: 'BROWSER' },
   };
+}
+
+/** The browser and the system that it runs on, as far as it says so. */
+function thisBrowser(): string {
+  const says = globalThis.navigator?.userAgent ?? '';
+  const find = (names: string) =>
+    new RegExp(names).exec(says)?.[0].replace('Edg', 'Edge').replace('OPR', 'Opera');
+  const browser = find('Firefox|Edg|OPR|Chrome|Safari');
+  const system = find('Android|iPhone|iPad|Windows|Mac|CrOS|Linux');
+  return [browser, system].filter(Boolean).join(', ');
 }
 
 function statusOf({ state, error, storage }: RawStatus): ClientStatus {

@@ -26,6 +26,7 @@ export const errorKinds = {
   STORAGE_UNAVAILABLE: 21,
   STORAGE_CORRUPT: 22,
   WRONG_PASSPHRASE: 23,
+  PASSPHRASE_REQUIRED: 24,
   NO_IDENTITY: 30,
   IDENTITY_EXISTS: 31,
   NOT_PERMITTED: 32,
@@ -35,6 +36,7 @@ export const errorKinds = {
   BAD_CREDENTIAL: 36,
   DECRYPT_FAILED: 37,
   KEY_UNAVAILABLE: 38,
+  INVALID_PHRASE: 39,
   INVALID_INVITATION: 40,
   WRONG_AUTH_CODE: 41,
   TOO_MANY_ATTEMPTS: 42,
@@ -45,6 +47,8 @@ export const errorKinds = {
   HOST_UNREACHABLE: 47,
   GUEST_GONE: 48,
   WRONG_GUEST: 49,
+  PROOF_EXPIRED: 50,
+  PROOF_REPLAYED: 51,
   MALFORMED: 60,
   CORRUPT_BLOCK: 61,
   WRONG_SEQUENCE: 62,
@@ -78,6 +82,17 @@ export class EchospaceError extends Error {
   declare readonly attemptsLeft?: number;
   /** With ALREADY_MEMBER: the space that the identity is in. */
   declare readonly spaceKey?: PublicKey;
+  /** With PASSPHRASE_REQUIRED and WRONG_PASSPHRASE of a locked profile: whether a passphrase opens it. */
+  declare readonly passphrase?: boolean;
+  /** Likewise, how many passkeys open it. */
+  declare readonly passkeys?: number;
+  /**
+   * With INVALID_PHRASE: not twelve words; a word that is in no phrase, or another one than
+   * that of the phrase; words of which one is another, or some in another order.
+   */
+  declare readonly reason?: 'length' | 'word' | 'checksum';
+  /** With INVALID_PHRASE and reason `word`: the number of the first such word, from 1 on. */
+  declare readonly word?: number;
   /**
    * With UNSUPPORTED_VALUE, and with INVALID_ARGUMENT of an object that has a type:
    * where in the value, such as `owner.address`.

@@ -54,5 +54,7 @@ export { AuthenticatingInvitation, CancellableInvitation } from './invitation.js
 export { InvitationEncoder } from './invitationcode.js';
 export { PublicKey } from './keys.js';
 export { Observable, type Subscription } from './observable.js';
+export { RecoveryPhrase } from './phrase.js';
+export { verifyPresentation } from './presentation.js';
 export { type ChannelMessage, Space } from './space.js';
 export type * from './types.js';

@@ -104,10 +104,10 @@ export class AuthenticatingInvitation extends CancellableInvitation {
 }
 
 function invitationOf(raw: RawInvitationValue): Invitation {
-  const { swarmKey, spaceKey, identityKey, error, ...rest } = raw;
+  const { swarmKey, spaceKey, identityKey, delegated, error, ...rest } = raw;
   return {
     ...rest,
-    type: 'INTERACTIVE',
+    type: delegated ? 'DELEGATED' : 'INTERACTIVE',
     kind: raw.kind as Invitation['kind'],
     authMethod: raw.authMethod as AuthMethod,
     state: raw.state as InvitationState,

@@ -1,7 +1,7 @@
 import { blake2b256 } from './blake2b.js';
 import { EchospaceError } from './errors.js';
 import { PublicKey } from './keys.js';
-import type { AuthMethod, DecodedInvitation, Invitation } from './types.js';
+import type { AuthMethod, DecodedInvitation, Invitation, LinkOptions, QrOptions } from './types.js';
 
 // The format is that of core/invite/code.go: Crockford base 32 of
 // version(1) flags(1) swarm key(32) [expiry in seconds(5)] checksum(4).
@@ -28,6 +28,37 @@ export const InvitationEncoder = {
   /** Gives the code of an invitation. It holds neither the auth code nor a key of the space. */
   encode(invitation: Invitation | DecodedInvitation): string {
     return invitation.code;
+  },
+
+  /**
+   * Gives a link that opens a page with the invitation: after `#invitation=`, where no
+   * server is sent it. It holds the code, and so not the auth code. {@link decode} reads
+   * it.
+   *
+   * @throws INVALID_ARGUMENT without a page or an absolute address as `base`.
+   */
+  toLink(invitation: Invitation | DecodedInvitation, { base }: LinkOptions = {}): string {
+    const page = base ?? globalThis.location?.href;
+    let url: URL;
+    try {
+      url = new URL(page);
+    } catch (cause) {
+      throw new EchospaceError('INVALID_ARGUMENT', `toLink: base is ${page}, not an address`, { cause });
+    }
+    url.searchParams.delete('invitation'); // it would be found first
+    url.hash = `invitation=${invitation.code}`;
+    return url.href;
+  },
+
+  /**
+   * Draws the link of {@link toLink} as a QR code: an SVG document, for an `img` as
+   * `data:image/svg+xml,${encodeURIComponent(svg)}`, or for a file. What draws it is
+   * loaded at first use, from beside this module.
+   */
+  async toSvg(invitation: Invitation | DecodedInvitation, options: QrOptions = {}): Promise<string> {
+    const link = InvitationEncoder.toLink(invitation, options);
+    const { drawQr } = await import('./qr.js');
+    return drawQr(link, options.label ?? 'QR code of the invitation link');
   },
 
   /**

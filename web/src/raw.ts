@@ -11,14 +11,19 @@ export interface RawApi {
   readonly version: string;
   /** How many functions of the core the page still holds. */
   functions(): number;
+  verifyPresentation(
+    presentation: Uint8Array | ArrayBuffer,
+    options: { nonce: Uint8Array; audience?: string; now: number; trust: Uint8Array[] },
+  ): RawPresentation;
   createClient(options: {
     relay: string[];
     iceServers: { urls: string[]; username?: string; credential?: string }[];
     storageName: string;
     persistent: boolean;
-    passphrase?: string;
+    sealDeviceKey?: boolean;
     snapshotAfter?: number;
     log: string;
+    device: { label: string; kind: string };
   }): RawClient;
 }
 
@@ -26,7 +31,7 @@ export interface RawStatus {
   /** `failed`: could not be opened, or lost its storage; it is closed. */
   state: 'closed' | 'opening' | 'open' | 'failed' | 'crashed';
   error?: Error;
-  storage: { persistent: boolean; usage?: number; quota?: number };
+  storage: { persistent: boolean; passphrase: boolean; passkeys: number; usage?: number; quota?: number };
 }
 
 export interface RawNetwork {
@@ -48,8 +53,62 @@ export interface RawIdentity {
 export interface RawDevice {
   deviceKey: Uint8Array;
   label: string;
+  kind: string;
   current: boolean;
   online: boolean;
+  keyStorage?: 'WEBCRYPTO' | 'SEALED';
+}
+
+export interface RawRecoveryPhrase {
+  words: string[];
+  confirm(typed: string): Promise<void>;
+  cancel(): void;
+}
+
+export interface RawContact {
+  identityKey: Uint8Array;
+  displayName?: string;
+  presence: 'ONLINE' | 'OFFLINE';
+}
+
+export interface RawCredential {
+  id: string;
+  type: string;
+  issuer: Uint8Array;
+  subject?: Uint8Array;
+  time: number;
+  spaceKey?: Uint8Array;
+  role?: string;
+  invitationId?: string;
+  deviceKey?: Uint8Array;
+  text?: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface RawPresentation {
+  identityKey: Uint8Array;
+  deviceKey: Uint8Array;
+  audience?: string;
+  issued: number;
+  expires: number;
+  spaces: { spaceKey: Uint8Array; role: string }[];
+  credentials: RawCredential[];
+}
+
+export interface RawAuditEntry {
+  id: string;
+  action: string;
+  time: number;
+  valid: boolean;
+  by?: Uint8Array;
+  byName?: string;
+  issuer: Uint8Array;
+  subject: Uint8Array;
+  subjectName?: string;
+  role?: string;
+  invitationId?: string;
+  deviceKey?: Uint8Array;
+  text?: string;
 }
 
 /** What each observable name of a client carries. */
@@ -58,17 +117,41 @@ export interface RawClientValues {
   network: RawNetwork;
   identity: RawIdentity | null;
   devices: RawDevice[];
+  recovery: { exists: boolean; createdAt?: number };
+  contacts: RawContact[];
+  invitations: RawInvitation[];
   spaces: RawSpace[];
+  credentials: RawCredential[];
+}
+
+/** What opens a locked profile. */
+export interface RawUnlock {
+  passphrase?: Uint8Array;
+  askPasskey?: (among: { credential: Uint8Array; salt: Uint8Array }[]) => Promise<Uint8Array>;
 }
 
 export interface RawClient {
-  initialize(): Promise<void>;
+  initialize(unlock: RawUnlock): Promise<void>;
+  setPassphrase(passphrase?: Uint8Array): Promise<void>;
+  addPasskey(credential: Uint8Array, salt: Uint8Array, secret: Uint8Array): Promise<void>;
+  removePasskeys(): Promise<void>;
   destroy(): Promise<void>;
   reset(): Promise<void>;
   createIdentity(profile: { displayName?: string }): Promise<RawIdentity>;
   updateProfile(profile: { displayName?: string }): Promise<RawIdentity>;
+  updateDevice(profile: { label?: string; kind?: string }): Promise<void>;
+  removeDevice(device: Uint8Array): Promise<void>;
+  createRecoveryPhrase(wordList: Uint8Array): RawRecoveryPhrase;
+  recoverIdentity(wordList: Uint8Array, phrase: string, options: { timeout?: number }): Promise<RawIdentity>;
+  cancelRecovery(): void;
   createSpace(): Promise<RawSpace>;
   importSpace(archive: Uint8Array): Promise<RawSpace>;
+  presentCredentials(options: {
+    ids: string[];
+    nonce: Uint8Array;
+    audience?: string;
+    lifetime?: number;
+  }): Promise<Uint8Array<ArrayBuffer>>;
   goOffline(): Promise<void>;
   goOnline(): Promise<void>;
   observe<K extends keyof RawClientValues>(name: K, cb: (value: RawClientValues[K]) => void): RawUnsubscribe;
@@ -83,7 +166,9 @@ export interface RawMember {
   role: string;
   presence: 'ONLINE' | 'OFFLINE';
   self: boolean;
-  devices: { deviceKey: Uint8Array; label?: string; online?: boolean }[];
+  /** Of the own membership: whether this device may write. */
+  mayWrite: boolean;
+  devices: { deviceKey: Uint8Array; label?: string; online?: boolean; faulty?: boolean }[];
 }
 
 export interface RawPeerSync {
@@ -97,12 +182,14 @@ export interface RawSpaceValues {
   members: RawMember[];
   invitations: RawInvitation[];
   sync: { peers: RawPeerSync[]; unsent: number; error?: Error };
+  audit: RawAuditEntry[];
 }
 
 export interface RawInvitationOptions {
   authMethod?: string;
   multiUse?: boolean;
   persistent?: boolean;
+  delegated?: boolean;
   timeout?: number;
   expires?: number;
   role?: string;
@@ -115,12 +202,19 @@ export interface RawSpace {
   readonly handle: number;
   observe<K extends keyof RawSpaceValues>(name: K, cb: (value: RawSpaceValues[K]) => void): RawUnsubscribe;
   createInvitation(options: RawInvitationOptions): RawInvitation;
+  audit(): RawAuditEntry[];
+  setRole(identity: Uint8Array, role: string): Promise<void>;
+  removeMember(identity: Uint8Array): Promise<void>;
+  leave(): Promise<void>;
+  delete(): Promise<void>;
   postMessage(channel: string, data: Uint8Array): Promise<void>;
   listen(channel: string, cb: (message: { data: Uint8Array; from: Uint8Array }) => void): RawUnsubscribe;
   waitUntilReady(): Promise<void>;
   open(): Promise<void>;
   close(): Promise<void>;
   flush(options: { to?: string; timeout?: number }): Promise<void>;
+  /** `flush({})` that costs the core no Promise. */
+  flushThen(done: (error: Error | null) => void): void;
   export(options: { history: boolean }): Promise<Uint8Array<ArrayBuffer>>;
   /** `late` says that the present task has gone on for some milliseconds. */
   onChange(cb: (late: boolean) => void): RawUnsubscribe;
@@ -145,6 +239,7 @@ export interface RawInvitationValue {
   expires?: number;
   multiUse: boolean;
   persistent?: boolean;
+  delegated: boolean;
   role?: string;
   spaceKey?: Uint8Array;
   identityKey?: Uint8Array;

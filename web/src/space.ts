@@ -1,3 +1,4 @@
+import { auditEntryOf } from './audit.js';
 import { Core } from './db/core.js';
 import { Database } from './db/database.js';
 import type { Live } from './db/live.js';
@@ -7,9 +8,17 @@ import { writeJson } from './json.js';
 import { PublicKey } from './keys.js';
 import { readMessage, writeMessage } from './message.js';
 import { Observable, observeOutside, Source } from './observable.js';
-import type { RawInvitation, RawMember, RawSpace, RawSpaceValues } from './raw.js';
+import type { RawAuditEntry, RawInvitation, RawMember, RawSpace, RawSpaceValues } from './raw.js';
 import type { Runtime } from './runtime.js';
-import type { ExportOptions, InvitationOptions, Member, Role, SpaceState, SyncStatus } from './types.js';
+import type {
+  AuditEntry,
+  ExportOptions,
+  InvitationOptions,
+  Member,
+  Role,
+  SpaceState,
+  SyncStatus,
+} from './types.js';
 
 /** What a listener of a channel gets. */
 export interface ChannelMessage {
@@ -38,6 +47,7 @@ export class Space {
   readonly #raw: RawSpace;
   readonly #core: Core;
   readonly #stops: (() => void)[];
+  #auditLog: Observable<AuditEntry[]> | undefined;
 
   /** @internal */
   constructor(runtime: Runtime, raw: RawSpace) {
@@ -47,6 +57,7 @@ export class Space {
     this.id = raw.id;
     const state = new Source<SpaceState>('closed');
     const members = new Source<Member[]>([]);
+    let mayWrite = true; // until the core tells
     const invitations = new Source<CancellableInvitation[]>([]);
     const sync = new Source<SyncStatus>({ peers: [], unsent: 0 });
     this.state = new Observable(state);
@@ -60,13 +71,17 @@ export class Space {
         return state.value === 'open';
       },
       get mayWrite() {
-        const role = members.value.find((member) => member.self)?.role;
-        return role !== 'READER' && role !== 'KEEPER';
+        return mayWrite;
       },
     });
     this.db = new Database(this.#core);
     this.#stops = [
-      runtime.call(() => raw.observe('members', (values) => members.next(values.map(memberOf)))),
+      runtime.call(() =>
+        raw.observe('members', (values) => {
+          mayWrite = values.length === 0 || values.some((value) => value.mayWrite);
+          members.next(values.map(memberOf));
+        }),
+      ),
       observeOutside(
         (cb: (values: RawInvitation[]) => void) => runtime.call(() => raw.observe('invitations', cb)),
         (values) => invitations.next(values.map((value) => CancellableInvitation.of(runtime, value))),
@@ -92,6 +107,27 @@ export class Space {
   }
 
   /**
+   * Gives the audit log: who admitted, changed, renamed or removed whom, when and by
+   * which device, as far as it is known here; the newest last.
+   *
+   * @throws SPACE_CLOSED.
+   */
+  async audit(): Promise<AuditEntry[]> {
+    return this.#runtime.call(() => this.#raw.audit()).map(auditEntryOf);
+  }
+
+  /** The log that {@link audit} gives, as it changes. While the space is closed the last one stands. */
+  get auditLog(): Observable<AuditEntry[]> {
+    if (!this.#auditLog) {
+      const source = new Source<AuditEntry[]>([]);
+      this.#auditLog = new Observable(source);
+      const next = (values: RawAuditEntry[]) => source.next(values.map(auditEntryOf));
+      this.#stops.push(this.#runtime.call(() => this.#raw.observe('audit', next)));
+    }
+    return this.#auditLog;
+  }
+
+  /**
    * Invites somebody. The invitation is complete at once, and its host is this
    * device, which must stay until the guest has joined.
    *
@@ -100,6 +136,58 @@ export class Space {
   createInvitation(options: InvitationOptions = {}): CancellableInvitation {
     const raw = this.#runtime.call(() => this.#raw.createInvitation(rawInvitationOptions(options)));
     return CancellableInvitation.of(this.#runtime, raw);
+  }
+
+  /**
+   * Changes what a member may do. OWNERs give any role; ADMINs that of EDITOR,
+   * READER and KEEPER, and make such members ADMINs. Who may write no more keeps
+   * what it wrote until now; a KEEPER reads nothing that is written from now on.
+   *
+   * @throws NOT_PERMITTED, for the last OWNER too; NOT_FOUND for whom is no member;
+   *   INVALID_ARGUMENT; SPACE_CLOSED.
+   */
+  async setRole(identity: PublicKey | string, role: Role): Promise<void> {
+    this.commit();
+    const key = PublicKey.from(identity).asUint8Array();
+    await this.#runtime.guard(this.#runtime.call(() => this.#raw.setRole(key, role)));
+  }
+
+  /**
+   * Puts a member out: it can neither connect nor write any more, and what is
+   * written from now on it cannot read. What it wrote until now stays. It may be
+   * invited again.
+   *
+   * Resolves when that is stored. Members that are offline learn it when they meet
+   * one that knows; what they write until then the removed can still read.
+   *
+   * @throws as {@link setRole}.
+   */
+  async removeMember(identity: PublicKey | string): Promise<void> {
+    this.commit();
+    const key = PublicKey.from(identity).asUint8Array();
+    await this.#runtime.guard(this.#runtime.call(() => this.#raw.removeMember(key)));
+  }
+
+  /**
+   * Gives up the own membership, and with it this device's copy of the space. What
+   * was written stays with the others, who are told if one of them is online.
+   *
+   * @throws NOT_PERMITTED for the last OWNER: make another one first; SPACE_CLOSED.
+   */
+  async leave(): Promise<void> {
+    this.commit();
+    await this.#runtime.guard(this.#runtime.call(() => this.#raw.leave()));
+  }
+
+  /**
+   * Removes the space from all devices of the identity: from this one now, from the
+   * others when they meet it. The membership stays, and what was written stays with the
+   * other members; a space that nobody else is in is lost. {@link leave} gives up the
+   * membership.
+   */
+  async delete(): Promise<void> {
+    this.commit();
+    await this.#runtime.guard(this.#runtime.call(() => this.#raw.delete()));
   }
 
   /**
@@ -197,7 +285,7 @@ export class Space {
   }
 }
 
-function memberOf({ identityKey, role, devices, ...rest }: RawMember): Member {
+function memberOf({ identityKey, role, devices, mayWrite: _, ...rest }: RawMember): Member {
   return {
     ...rest,
     identityKey: PublicKey.from(identityKey),

@@ -12,6 +12,7 @@ import { arrive } from './arrive.mjs';
 import { accept, authenticate, offer, openChromium, openPeer, root, Server, share } from './e2e/harness.mjs';
 import { median, quantile, sort, spread } from './figures.mjs';
 import { queries } from './queries.mjs';
+import { reading } from './reading.mjs';
 import { repacked } from './repacked.mjs';
 
 const { values } = parseArgs({
@@ -355,14 +356,16 @@ const comparisons = {
   'one awaited durable write': 'raw IndexedDB transaction',
 };
 
-function report(version) {
-  console.log(`\nChromium ${version}, Node ${process.version}, ${cpus().length} cores, ${rounds} rounds\n`);
+/** Prints what was noted since the last report. */
+function report(what) {
+  console.log(`\nChromium ${browser.version()}, Node ${process.version}, ${cpus().length} cores, ${what}\n`);
   console.log('| what | median [min, max] | ratio to control |\n| --- | --- | --- |');
   for (const [row, { unit, figures }] of rows) {
     const control = rows.get(comparisons[row]);
     const ratio = control ? `${(median(figures) / median(control.figures)).toFixed(2)}x` : '';
     console.log(`| ${row} | ${spread(figures)} ${unit} | ${ratio} |`);
   }
+  rows.clear();
 }
 
 const server = await Server.start();
@@ -384,10 +387,12 @@ try {
     await pauses(browser, url);
     await queries(browser, url, watchLongTasks, note);
     await arrive(browser, url, watchLongTasks, note);
+    await reading(browser, url, note);
     for (const peer of channel) await peer.close();
   }
-  await repacked(browser, url, note); // minutes, and always the same bytes
-  report(browser.version());
+  report(`${rounds} rounds`);
+  await repacked(browser, url, note); // many minutes, and always the same bytes
+  report('once');
 } finally {
   await browser.close();
   await server.stop();

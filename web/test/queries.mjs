@@ -28,10 +28,13 @@ async function timeQueries(count) {
   };
   const rank = (i) => db.query({ rank: i }).objects;
   const scan = await times(1, () => db.query({ title: 'task 7 of 7' }).objects);
+  const told = () => new Promise((resolve) => setTimeout(resolve, 100)); // the observer tells of tasks that are over
+  await told(); // of the scan, which is one task
   longTasks.length = 0;
   const begun = performance.now();
   await Promise.all([db.createIndex('rank'), db.createIndex({ search: ['title'] })]);
   const built = performance.now() - begun;
+  await told();
   const longest = Math.max(0, ...longTasks);
   const lookup = await times(200, rank);
   const top = await times(200, () => db.query({}, { order: 'rank', limit: 10 }).objects);

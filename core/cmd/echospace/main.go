@@ -22,6 +22,7 @@ type cli struct {
 
 	Relay   relayCmd   `cmd:"" help:"Run a relay, which introduces peers."`
 	Dev     devCmd     `cmd:"" help:"Serve a checkout's page and a relay on one port."`
+	Verify  verifyCmd  `cmd:"" help:"Print what a presentation of credentials shows."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

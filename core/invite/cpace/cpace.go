@@ -22,7 +22,7 @@ type Message struct {
 	Data  []byte          // AD: public data that the keys bind, such as a role
 }
 
-// Party is one side of one run.
+// Party is one side of one run: it gives Keys once, and then forgets its scalar.
 type Party struct {
 	session []byte
 	scalar  *ristretto255.Scalar
@@ -78,8 +78,12 @@ func (p *Party) keys(peer Message, transcript []byte) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer clear(secret)
+	p.scalar.Zero()
 	k := &Keys{own: p.message.encode(), peer: peer.encode(), transcript: transcript}
-	k.ISK = sha512.Sum512(append(lvCat([]byte(dsiISK), p.session, secret), transcript...))
+	input := append(lvCat([]byte(dsiISK), p.session, secret), transcript...)
+	k.ISK = sha512.Sum512(input)
+	clear(input)
 	mac := sha512.New()
 	mac.Write([]byte("CPaceMac"))
 	mac.Write(p.session)

@@ -108,6 +108,11 @@ func checkMessages(t *testing.T, v map[string]string) {
 			t.Errorf("%s is %x, want %x", name, got, want)
 		}
 	}
+	once := func(p *Party) *Party { // gives its keys, and stays as it is
+		q := *p
+		q.scalar = ristretto255.NewScalar().Add(p.scalar, ristretto255.NewScalar())
+		return &q
+	}
 	ya, yb := a.Message().Point, b.Message().Point
 	same("Ya", ya[:])
 	same("Yb", yb[:])
@@ -124,7 +129,7 @@ func checkMessages(t *testing.T, v map[string]string) {
 		}
 		return k
 	}
-	for _, k := range []*Keys{run(a.Initiate, b.Message()), run(b.Respond, a.Message())} {
+	for _, k := range []*Keys{run(once(a).Initiate, b.Message()), run(once(b).Respond, a.Message())} {
 		sid := k.SessionID()
 		same("ISK_IR", k.ISK[:])
 		same("sid_output_ir", sid[:])
@@ -255,5 +260,20 @@ func TestAppendLV_longLengths(t *testing.T) {
 		if h := hex.EncodeToString(got[:len(got)-n]); h != want {
 			t.Errorf("length %d is prefixed %s, want %s", n, h, want)
 		}
+	}
+}
+
+// TestParty_forgetsItsScalar once it has given its keys.
+func TestParty_forgetsItsScalar(t *testing.T) {
+	c := Context{Code: []byte("123456"), Session: []byte("one")}
+	a, b := New(testEnv(1), c, nil), New(testEnv(2), c, nil)
+	if _, err := a.Initiate(b.Message()); err != nil {
+		t.Fatal(err)
+	}
+	if a.scalar.Equal(ristretto255.NewScalar()) != 1 {
+		t.Error("it holds its scalar")
+	}
+	if _, err := a.Initiate(b.Message()); !errs.Is(err, errs.BadKey) {
+		t.Errorf("it gives keys twice: %v", err)
 	}
 }

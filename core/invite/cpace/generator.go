@@ -63,7 +63,10 @@ func generatorString(c Context) []byte {
 // generator is calculate_generator: the group element that both sides of a
 // session with the same code share.
 func generator(c Context) *ristretto255.Element {
-	h := sha512.Sum512(generatorString(c))
+	text := generatorString(c)
+	h := sha512.Sum512(text)
+	defer clear(h[:])
+	clear(text)
 	// It fails for another length only, and then gives the identity.
 	g, err := ristretto255.NewIdentityElement().SetUniformBytes(h[:])
 	if err != nil {

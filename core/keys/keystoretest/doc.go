@@ -1,4 +1,4 @@
-// Package keystoretest is the contract of keys.KeyStore in code: every
+// Package keystoretest is the contract of keys.KeyStore, Bulk and DeviceKeys in code: every
 // implementation runs it in three lines.
 //
 //	func TestKeyStore(t *testing.T) {

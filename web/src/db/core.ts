@@ -1,7 +1,7 @@
 import { EchospaceError, reportUncaught, toEchospaceError } from '../errors.js';
 import type { RawSpace } from '../raw.js';
 import type { Runtime } from '../runtime.js';
-import { nextTask } from '../tasks.js';
+import { afterCall, nextTask } from '../tasks.js';
 import { Reader, Writer } from '../wire.js';
 import { type Host, type Item, op, type PlaceOfText, writeOp } from './container.js';
 import type { FlushOptions } from './database.js';
@@ -90,10 +90,12 @@ export class Core implements Host, QueryHost, UndoHost {
   attach(): void {
     if (this.#stop) return;
     this.commit();
+    this.#stepOpen = true;
     this.#stop = this.#space.runtime.call(() =>
       this.#space.raw.onChange((late) => {
         this.version++;
-        this.#schedule(late);
+        if (this.#pumping && !late) afterCall(() => this.#takeTexts());
+        else this.#schedule(late);
       }),
     );
     this.undo.open();
@@ -428,7 +430,14 @@ export class Core implements Host, QueryHost, UndoHost {
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure;
-    await this.#space.runtime.guard(this.#space.raw.flush(options));
+    const { raw, runtime } = this.#space;
+    const stored =
+      (options.to ?? 'store') === 'store' && options.timeout === undefined
+        ? new Promise<void>((resolve, reject) => {
+            runtime.call(() => raw.flushThen((error) => (error ? reject(error) : resolve())));
+          })
+        : raw.flush(options);
+    await runtime.guard(stored);
   }
 
   // What the core reports.
@@ -437,7 +446,7 @@ export class Core implements Host, QueryHost, UndoHost {
   #schedule(late = false): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    (late ? nextTask : queueMicrotask)(() => this.#pump());
+    (late ? nextTask : afterCall)(() => this.#pump());
   }
 
   /** Takes what changed and tells of it, in several tasks if it takes long. */
@@ -448,7 +457,8 @@ export class Core implements Host, QueryHost, UndoHost {
     try {
       if (!this.#space.isOpen) return;
       this.#commitAlone();
-      this.undo.follow(this.#space.runtime.undo(this.#handle(), undoCall.endTask));
+      if (this.#stepOpen || this.undo.watched)
+        this.undo.follow(this.#space.runtime.undo(this.#handle(), undoCall.endTask));
       const begun = performance.now();
       more = this.#drain(begun + sliceMs);
       late = !taken && performance.now() - begun > sliceMs / 2;
@@ -461,9 +471,26 @@ export class Core implements Host, QueryHost, UndoHost {
       nextTask(() => this.#pump(!more));
     } else {
       this.#notify();
-      this.#indexes.build();
     }
-    this.#giveTurn();
+    // Who waits for what was told goes on first.
+    afterCall(() => {
+      if (!this.#pumping) this.#indexes.build();
+      this.#giveTurn();
+    });
+  }
+
+  /**
+   * Tells what happened in texts while the rest waits for its task: an editor
+   * whose text is behind that of the core would put the next key elsewhere.
+   */
+  #takeTexts(): void {
+    if (!this.#space.isOpen) return;
+    this.#commitAlone();
+    try {
+      this.#drain(0);
+    } catch (error) {
+      this.#failed(toEchospaceError(error));
+    }
   }
 
   /**
@@ -485,7 +512,7 @@ export class Core implements Host, QueryHost, UndoHost {
   /** Hands over edits that nobody waits for. That they are refused does not keep changes from being read. */
   #commitAlone(): void {
     try {
-      this.commit();
+      this.commit(true);
     } catch (error) {
       this.#failed(toEchospaceError(error));
     }
@@ -646,7 +673,10 @@ export class Core implements Host, QueryHost, UndoHost {
   conflicts(object: object, key: string): unknown[] {
     const node = this.#own(object);
     const handle = this.#handle();
-    this.commit();
+    if (this.#depth === 0) {
+      this.commit();
+      this.#drain(Number.POSITIVE_INFINITY); // the object is to show the value that stands first here
+    }
     const request = new Writer();
     request.array(2);
     request.bin(keyBytes(node.key));

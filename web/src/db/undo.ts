@@ -73,8 +73,8 @@ export class UndoManager {
   readonly #host: UndoHost;
   readonly #source = new Source(nothing);
   readonly #state = new Observable(this.#source);
-  /** Somebody has asked for the state: the core reads the stack when it first gives it. */
-  #watched = false;
+  /** @internal Somebody has asked for the state: the core reads the stack when it first gives it. */
+  watched = false;
   #version = -1;
   #window = 500;
 
@@ -100,8 +100,8 @@ export class UndoManager {
 
   /** What can be undone and redone, for buttons: changes are told once per burst. */
   get state(): Observable<UndoState> {
-    if (!this.#watched) {
-      this.#watched = true;
+    if (!this.watched) {
+      this.watched = true;
       this.#now();
     }
     return this.#state;
@@ -152,7 +152,7 @@ export class UndoManager {
 
   /** @internal The stack is another if its number is: tells the observers. */
   follow(version: number): void {
-    if (!this.#watched || version === this.#version) return;
+    if (!this.watched || version === this.#version) return;
     this.#version = version;
     this.#now();
   }

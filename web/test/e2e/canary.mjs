@@ -5,17 +5,16 @@
 //
 // Two people write canaries as display names, space properties, keys and values
 // of objects, channel names and messages, one of them without WebRTC so that
-// the relay carries all of it. The files are searched after the browser closed
-// well and after it was killed. Controls put markers there in clear, which the
-// same search must find. Prints `N of N passed`.
+// the relay carries all of it, the other with a passphrase that is a canary too.
+// The files are searched after the browser closed well and after it was killed.
+// Controls put markers there in clear, which the same search must find. Prints
+// `N of N passed`.
 
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { accept, authenticate, offer, Server } from './harness.mjs';
-import { asScript, Profile } from './profile.mjs';
+import { asScript, Profile, seriesOf } from './profile.mjs';
+import { find, fresh, Wiretap } from './wiretap.mjs';
 
 const pagePath = 'web/test/e2e/page.html';
 
@@ -23,116 +22,11 @@ function check(condition, what) {
   if (!condition) throw new Error(what);
 }
 
-/** Base 64 of `text` as it looks within that of something longer, at each of its three alignments. */
-function base64Forms(text) {
-  return [0, 1, 2].map((shift) => {
-    const all = Buffer.concat([Buffer.alloc(shift), text]).toString('base64');
-    // Characters that carry bits of what is before or after are left out.
-    return all.slice(Math.ceil((shift * 8) / 6), Math.floor(((shift + text.length) * 8) / 6));
-  });
-}
-
-/** The byte strings by which a text would show. */
-function forms(text) {
-  const plain = Buffer.from(text);
-  const wide = Buffer.from(text, 'utf16le');
-  const list = { plain, 'UTF-16': wide };
-  for (const [name, bytes] of Object.entries({ plain, 'UTF-16': wide })) {
-    for (const [i, form] of base64Forms(bytes).entries()) {
-      list[`base 64 of ${name}, alignment ${i}`] = Buffer.from(form);
-      list[`URL base 64 of ${name}, alignment ${i}`] = Buffer.from(
-        form.replaceAll('+', '-').replaceAll('/', '_'),
-      );
-    }
-  }
-  return list;
-}
-
-/** Where `text` shows among `places`, a list of [name, bytes]. */
-function find(places, text) {
-  const found = [];
-  for (const [form, bytes] of Object.entries(forms(text)))
-    for (const [name, content] of places) if (content.includes(bytes)) found.push(`${name}: ${form}`);
-  return found;
-}
-
 /** Every file of a directory with its content. */
 async function filesOf(directory) {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return Promise.all(files.map(async (name) => [name.slice(directory.length), await readFile(name)]));
-}
-
-/** The payloads of WebSocket frames after an upgrade (RFC 6455, 5.2); nothing for another stream. */
-function payloads(stream) {
-  const text = stream.toString('latin1');
-  const head = text.indexOf('\r\n\r\n');
-  if (head < 0 || !/upgrade: websocket/i.test(text.slice(0, head))) return Buffer.alloc(0);
-  if (/^HTTP/.test(text))
-    check(
-      !/permessage-deflate/i.test(text.slice(0, head)),
-      'the frames are compressed: the search would be blind',
-    );
-  const parts = [];
-  for (let at = head + 4; at + 2 <= stream.length; ) {
-    const masked = (stream[at + 1] & 0x80) !== 0;
-    let length = stream[at + 1] & 0x7f;
-    at += 2;
-    if (length === 126) {
-      length = stream.readUInt16BE(at);
-      at += 2;
-    } else if (length === 127) {
-      length = Number(stream.readBigUInt64BE(at));
-      at += 8;
-    }
-    const mask = masked ? stream.subarray(at, at + 4) : undefined;
-    if (masked) at += 4;
-    const payload = Buffer.from(stream.subarray(at, at + length));
-    if (mask) for (let i = 0; i < payload.length; i++) payload[i] ^= mask[i & 3];
-    parts.push(payload);
-    at += length;
-  }
-  return Buffer.concat(parts);
-}
-
-/** A TCP proxy before the server that keeps all that passes. */
-class Recorder {
-  static async start(port) {
-    const recorder = new Recorder();
-    recorder.streams = [];
-    recorder.server = createServer((near) => recorder.pass(near, port)).listen(0, '127.0.0.1');
-    await once(recorder.server, 'listening');
-    recorder.url = `http://127.0.0.1:${recorder.server.address().port}/`;
-    return recorder;
-  }
-
-  pass(near, port) {
-    const far = connect(port, '127.0.0.1');
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ]) {
-      const chunks = [];
-      this.streams.push(chunks);
-      from.on('data', (chunk) => chunks.push(chunk));
-      from.on('error', () => to.destroy()); // a killed browser
-      from.pipe(to);
-    }
-  }
-
-  /** All that passed: streams as they were, and what WebSocket frames held. */
-  places() {
-    const raw = this.streams.map((chunks) => Buffer.concat(chunks));
-    return [
-      ...raw.map((stream, i) => [`stream ${i}`, stream]),
-      ...raw.map((stream, i) => [`frames of stream ${i}`, payloads(stream)]),
-    ];
-  }
-
-  async stop() {
-    this.server.close();
-    this.server.closeAllConnections?.();
-  }
 }
 
 /** Takes WebRTC away. Runs on a page. */
@@ -194,17 +88,16 @@ async function write(from, to, canary) {
 }
 
 async function run() {
-  const fresh = () => `canary${randomBytes(12).toString('hex')}`;
-  const [nameOfAda, nameOfBob, first, second, inFrames] = Array.from({ length: 5 }, fresh);
-  const canaries = { nameOfAda, nameOfBob, first, second };
+  const [nameOfAda, nameOfBob, first, second, passphrase, inFrames] = Array.from({ length: 6 }, fresh);
+  const canaries = { nameOfAda, nameOfBob, first, second, passphrase };
   const server = await Server.start();
-  const recorder = await Recorder.start(server.port);
+  const recorder = await Wiretap.start(server.port);
   const profile = await Profile.make();
   const url = recorder.url + pagePath;
 
   const openAda = async () => {
     const ada = await profile.tab(url, 'Ada');
-    await ada.open({ identity: nameOfAda });
+    await ada.open({ identity: nameOfAda, config: { storage: { passphrase } } });
     await ada.run(async () => {
       globalThis.space = client.spaces.get()[0] ?? (await client.createSpace());
     });
@@ -282,19 +175,6 @@ async function run() {
   }
 }
 
-/** Does it that many times; gives how often all was well. */
-export async function canaries({ runs, say }) {
-  let passed = 0;
-  for (let number = 1; number <= runs; number++) {
-    const began = Date.now();
-    try {
-      say(`run ${number}: ${await run()}; ${Date.now() - began} ms`);
-      passed++;
-    } catch (error) {
-      say(`run ${number}: ${error.stack ?? error}`);
-    }
-  }
-  return passed;
-}
+export const canaries = seriesOf(run);
 
 await asScript(import.meta.url, canaries, 1);

@@ -410,6 +410,184 @@ scene('settings, shortcuts, and a second list', async () => {
   await ada.page.goBack();
 });
 
+scene('roles are given and taken, and everybody sees who did what', async () => {
+  const about = async (visitor, name) => {
+    await visitor.button(`About ${name}`).click();
+    return visitor.dialog(name);
+  };
+  const dialog = await about(ada, 'Grace Hopper');
+  await dialog.getByLabel('What this member may do').selectOption({ label: 'may read' });
+  await dialog.getByRole('button', { name: 'Change', exact: true }).click();
+  await dialog.getByText('Changed: Grace Hopper may read.').waitFor();
+  await ada.shot('member');
+  await grace.says('You may read this list.');
+  assert.equal(await grace.field('New task').isDisabled(), true);
+  await dialog.getByLabel('What this member may do').selectOption({ label: 'may edit' });
+  await dialog.getByRole('button', { name: 'Change', exact: true }).click();
+  await dialog.getByText('Changed: Grace Hopper may edit.').waitFor();
+  await ada.key('Escape');
+  await grace.page.waitForFunction(() => !document.querySelector('#add-title').disabled);
+  await about(grace, 'Ada Lovelace');
+  assert.equal(await grace.page.getByLabel('What this member may do').isVisible(), false);
+  await grace.key('Escape');
+  for (const visitor of [ada, grace]) {
+    await visitor.button('Who did what').click();
+    await visitor.says('Ada Lovelace changed Grace Hopper: may read');
+    await visitor.says('Ada Lovelace admitted Grace Hopper: may edit');
+    await visitor.says('Ada Lovelace made the list');
+    await visitor.shot(`${visitor === ada ? '' : 'phone-dark-'}log`);
+    await visitor.key('Escape');
+  }
+});
+
+scene('a second device is added by its link, and removed', async () => {
+  await ada.button('You and this device').click();
+  await ada.button('Your devices').click();
+  await ada.dialog('Your devices').getByText('this device').waitFor();
+  await ada.button('Add a device').click();
+  await ada.says('Waiting for your other device.');
+  const link = await ada.field('Invitation link').inputValue();
+  const digits = await ada.dialog('Add a device').getByRole('status', { name: 'Auth code' }).textContent();
+  await ada.shot('device-invite');
+  const pocket = await Visitor.open('pocket', { viewport: phone });
+  await pocket.page.goto(link);
+  await pocket.dialog('Add this device').waitFor();
+  await pocket.enter(wrong(digits));
+  await pocket.says('These are not the right digits. 2 attempts left.');
+  await pocket.shot('phone-device-join');
+  await pocket.enter(digits);
+  await ada.says('Your other device is there.');
+  await ada.button('Done').click();
+  await pocket.page.getByRole('link', { name: /^Sunday market/ }).click();
+  for (const title of await ada.titles()) await pocket.box(title).waitFor();
+  await pocket.addTask('Thyme');
+  await ada.box('Thyme').waitFor({ state: 'attached' });
+  await grace.box('Thyme').waitFor();
+
+  await pocket.button('You and this device').click();
+  await pocket.button('Your devices').click();
+  await pocket.button('Rename this device').click();
+  await pocket.field('Name of this device').fill('Pocket phone');
+  await pocket.key('Enter');
+  await ada.dialog('Your devices').getByText('Pocket phone').waitFor();
+  await ada.shot('devices');
+  await pocket.shot('phone-devices');
+  await pocket.key('Escape');
+  await pocket.key('Escape');
+  await ada.button('Remove Pocket phone').click();
+  await ada.page.getByRole('alertdialog', { name: 'Remove Pocket phone?' }).waitFor();
+  await ada.shot('device-remove');
+  await ada.button('Remove').click();
+  await ada.button('Remove Pocket phone').waitFor({ state: 'detached' });
+  await ada.page.getByRole('alertdialog').waitFor({ state: 'hidden' }); // or Escape closes that
+  await ada.key('Escape');
+  await ada.key('Escape');
+  await pocket.says('You have removed this device.');
+  await pocket.shot('phone-removed');
+  assert.equal(await pocket.field('New task').isDisabled(), true);
+  await ada.addTask('Sage');
+  await grace.box('Sage').waitFor();
+  assert.equal(await pocket.box('Sage').count(), 0);
+  await pocket.close();
+  visitors.splice(visitors.indexOf(pocket), 1);
+});
+
+scene('a guest for reading only, who is removed; and one leaves by oneself', async () => {
+  const eve = await Visitor.open('Eve Reader');
+  await eve.arrive();
+  await ada.button('Invite').click();
+  await ada.page.getByLabel('Your guest').selectOption({ label: 'may read' });
+  await ada.page.waitForFunction(() => document.querySelector('#invite-role').value === 'READER');
+  await ada.says('Waiting for your guest.');
+  const { link, digits } = await ada.offered();
+  await eve.page.goto(`${server.url}#`);
+  await eve.page.goto(link);
+  await eve.enter(digits);
+  await eve.says('You may read this list.');
+  await ada.says('Eve Reader has joined.');
+  await ada.button('Done').click();
+  await ada.button('About Eve Reader').click();
+  await ada.button('Remove from this list …').click();
+  await ada.shot('member-remove');
+  await ada.button('Remove').click();
+  await ada.says('Eve Reader is removed from Sunday market.');
+  await eve.says('You were removed from this list.');
+  await ada.page.getByRole('link', { name: /^Sunday market/ }).click();
+  await ada.button('About Ada Lovelace').click();
+  assert.equal(await ada.button('Leave this list …').count(), 0, 'the last owner cannot leave');
+  await ada.says('A list needs an owner');
+  await ada.key('Escape');
+  await eve.close();
+  visitors.splice(visitors.indexOf(eve), 1);
+});
+
+scene('recovery words are typed back, and bring everything back', async () => {
+  const rosa = await Visitor.open('Rosa Luz', { viewport: phone });
+  await rosa.arrive();
+  const { link, digits } = await ada.invite();
+  await rosa.page.goto(`${server.url}#`);
+  await rosa.page.goto(link);
+  await rosa.enter(digits);
+  await rosa.page.getByRole('heading', { name: 'Sunday market', level: 1 }).waitFor();
+  await ada.button('Done').click();
+  await rosa.addTask('Thyme honey');
+  await ada.box('Thyme honey').waitFor();
+
+  await rosa.button('You and this device').click();
+  await rosa.button('Recovery words').click();
+  await rosa.says('You have no recovery words yet.');
+  await rosa.button('Show me twelve words').click();
+  const words = await rosa.page.locator('#words-list li').allTextContents();
+  assert.equal(words.length, 12);
+  await rosa.shot('phone-words');
+  await rosa.button('I have written them down').click();
+  const typed = rosa.field('Type the twelve words back');
+  await typed.fill(words.slice(0, 11).join(' '));
+  await rosa.button('Done').click();
+  await rosa.says('There have to be twelve words.');
+  await typed.fill([...words.slice(0, 4), 'zebra', ...words.slice(5)].join(' '));
+  await rosa.button('Done').click();
+  await rosa.says('Word 5 is not right.');
+  await rosa.shot('phone-words-wrong');
+  await typed.fill(`  ${words.join('\n').toUpperCase()} `);
+  await rosa.button('Done').click();
+  await rosa.says('Your recovery words are set.');
+  await rosa.button('Recovery words').click();
+  await rosa.says('You have recovery words since');
+  assert.equal(await rosa.page.getByText(words[0], { exact: true }).count(), 0, 'they are shown once');
+  const key = await rosa.page.locator('#identity-key').textContent();
+  await rosa.close();
+  visitors.splice(visitors.indexOf(rosa), 1);
+
+  const back = await Visitor.open('Rosa again', { viewport: phone });
+  await back.page.goto(server.url);
+  await back.button('I have my recovery words').click();
+  const field = back.field('Your twelve recovery words');
+  await field.fill(words.toReversed().join(' '));
+  await back.button('Bring me back').click();
+  await back.says('One of the words is another one, or two are exchanged.');
+  await back.shot('phone-recover');
+  await field.fill(words.join(' '));
+  await back.button('Bring me back').click();
+  await back.page.getByRole('link', { name: /^Sunday market/ }).click();
+  await back.box('Thyme honey').waitFor();
+  await back.addTask('Rosemary');
+  await ada.box('Rosemary').waitFor();
+  await back.button('You and this device').click();
+  assert.equal(await back.page.locator('#identity-key').textContent(), key);
+  await back.button('Your devices').click();
+  await back.page.getByRole('button', { name: /^Remove / }).click();
+  await back.button('Remove').click();
+  await back.page.getByRole('button', { name: /^Remove / }).waitFor({ state: 'detached' });
+  await back.shot('phone-recovered');
+  await ada.button('Who did what').click();
+  await ada.says('Rosa Luz made recovery words');
+  await ada.says('Rosa Luz removed a device of Rosa Luz');
+  await ada.key('Escape');
+  await back.close();
+  visitors.splice(visitors.indexOf(back), 1);
+});
+
 scene('it looks right on phone and desktop, light and dark', async () => {
   for (const colorScheme of ['light', 'dark']) {
     for (const visitor of [ada, grace]) {

@@ -283,6 +283,11 @@ export async function share(host, ...guests) {
   return key;
 }
 
+/** Gives what something on a peer comes to, as `outcome` does. */
+export function outcomeOf(peer, f) {
+  return peer.run(`outcome(${f})`);
+}
+
 /** Waits until an object with that property is there, and gives its JSON. */
 export function sees(peer, filter) {
   return peer.run(

@@ -70,9 +70,13 @@ test('C08 a sandboxed page, which has no storage, is STORAGE_UNAVAILABLE', async
 
 // The package as npm installs it, in a project of its own.
 
-const app = `import { Client } from '@echospace/client';
+const app = `import { Client, InvitationEncoder } from '@echospace/client';
 const client = new Client();
-client.initialize().then(() => { document.title = client.status.get().state; }, (e) => { document.title = e.message; });
+const code = InvitationEncoder.decode('040000820C20A1G7104GM2RC1M70Y40H289H858P2WC1J6GV3GEHW7X77A9YC');
+Promise.all([client.initialize(), InvitationEncoder.toSvg(code)]).then(
+  ([, svg]) => { document.title = svg.startsWith('<svg') ? client.status.get().state : svg; },
+  (e) => { document.title = e.message; },
+);
 `;
 const html = (script) =>
   `<!doctype html><title>loading</title><link rel="icon" href="data:,"><script type="module" src="${script}"></script>\n`;
@@ -86,7 +90,7 @@ async function project() {
   const installed = join(dir, 'node_modules/@echospace/client');
   await mkdir(installed, { recursive: true });
   await cp(join(root, 'package.json'), join(installed, 'package.json'));
-  for (const name of ['index.js', 'echospace.wasm'])
+  for (const name of ['index.js', 'qr.js', 'wordlist.js', 'echospace.wasm'])
     await cp(join(root, 'web/dist', name), join(installed, 'web/dist', name));
   await writeFile(join(dir, 'package.json'), '{ "name": "app", "private": true, "type": "module" }\n');
   await writeFile(join(dir, 'app.js'), app);

@@ -15,6 +15,35 @@ async function until(condition, what = String(condition)) {
   }
 }
 
+/** Calls `f` with 0, 1, 2... in one task after the other, as soon as they come, while it gives true. */
+async function eachTask(f) {
+  const { port1, port2 } = new MessageChannel();
+  const end = performance.now() + limit;
+  for (let turn = 0; f(turn); turn++) {
+    if (performance.now() > end) throw new Error(`still going on after ${limit} ms: ${f}`);
+    await new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(undefined);
+    });
+  }
+  port1.close();
+}
+
+/** Gives a string with the delta of a text applied. */
+function edited(string, delta) {
+  let out = string;
+  let at = 0;
+  for (const op of delta) {
+    if ('retain' in op) at += op.retain;
+    if ('delete' in op) out = out.slice(0, at) + out.slice(at + op.delete);
+    if ('insert' in op) {
+      out = out.slice(0, at) + op.insert + out.slice(at);
+      at += op.insert.length;
+    }
+  }
+  return out;
+}
+
 /** Gives what a promise or a function comes to: `{ value }`, or the error's own fields. */
 async function outcome(work) {
   try {
@@ -44,7 +73,7 @@ async function open({ config, identity } = {}) {
   return client;
 }
 
-Object.assign(globalThis, { es, until, outcome, record, open });
+Object.assign(globalThis, { es, until, eachTask, edited, outcome, record, open });
 
 // A page that opens its client as soon as it can, as an application does.
 if (new URL(location).searchParams.has('start')) {

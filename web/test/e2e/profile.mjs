@@ -31,6 +31,23 @@ export async function asScript(url, series, usual) {
   process.exitCode = passed === runs ? 0 : 1;
 }
 
+/** A series for `asScript` of a run that gives what it found, or throws. It gives how often all was well. */
+export const seriesOf =
+  (run) =>
+  async ({ runs, say }) => {
+    let passed = 0;
+    for (let number = 1; number <= runs; number++) {
+      const began = Date.now();
+      try {
+        say(`run ${number}: ${await run()}; ${Date.now() - began} ms`);
+        passed++;
+      } catch (error) {
+        say(`run ${number}: ${error.stack ?? error}`);
+      }
+    }
+    return passed;
+  };
+
 export function freshSeed() {
   return Math.floor(Math.random() * 2 ** 32);
 }

@@ -360,7 +360,7 @@ describe('Database', () => {
       encoded.bin(value.bytes);
     }
     // Conflicts need a second person, whom only the browser tests have.
-    const runtime = { conflicts: () => encoded.bytes } as unknown as Runtime;
+    const runtime = { changes: () => undefined, conflicts: () => encoded.bytes } as unknown as Runtime;
     const raw = { handle: 1 } as RawSpace;
     const core = new Core({ runtime, raw, isOpen: true, mayWrite: true });
     const there = core.properties.proxy;

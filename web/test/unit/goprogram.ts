@@ -4,6 +4,9 @@ import { mkdirSync } from 'node:fs';
 /** A program that grows stacks, lets the collector run, recovers a panic, and ends with another. */
 export const traced = './web/test/unit/testdata/traced';
 
+/** A program that waits, panics and jumps in many ways, and ends with a panic for nil. */
+export const branches = './web/test/unit/testdata/branches';
+
 export const goroot = () => execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
 
 /** Builds a Go program for WebAssembly as `file`. */

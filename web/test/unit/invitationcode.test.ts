@@ -57,6 +57,47 @@ describe('InvitationEncoder', () => {
     test(`I15 reads ${name}`, () => assert.equal(InvitationEncoder.decode(text).code, code));
   }
 
+  const links = {
+    'a page': ['https://example.org/app/', `https://example.org/app/#invitation=${code}`],
+    'a page with a query': ['https://example.org/?list=1', `https://example.org/?list=1#invitation=${code}`],
+    'a place on a page': ['https://example.org/#top', `https://example.org/#invitation=${code}`],
+    'a page of another invitation': [
+      'https://example.org/?invitation=OLD&a=1#invitation=OLDER',
+      `https://example.org/?a=1#invitation=${code}`,
+    ],
+    'an address': [
+      new URL('http://localhost:8000/index.html'),
+      `http://localhost:8000/index.html#invitation=${code}`,
+    ],
+  } as const;
+  for (const [name, [base, link]] of Object.entries(links)) {
+    test(`I15 writes a link to ${name}, and reads it`, () => {
+      assert.equal(InvitationEncoder.toLink(InvitationEncoder.decode(code), { base }), link);
+      assert.equal(InvitationEncoder.decode(link).code, code);
+      assert.equal(InvitationEncoder.decode(` ${link}\n`).code, code);
+      assert.equal(new URL(link).search.includes(code), false);
+    });
+  }
+
+  for (const base of [undefined, 'app/', '']) {
+    test(`I15 refuses ${JSON.stringify(base)} as the page of a link`, () => {
+      const decoded = InvitationEncoder.decode(code);
+      const options = base === undefined ? {} : { base };
+      assert.throws(() => InvitationEncoder.toLink(decoded, options), { code: 'INVALID_ARGUMENT' });
+    });
+  }
+
+  test('I15 draws a link as an SVG document with a label', async () => {
+    const base = 'https://example.org/';
+    const svg = await InvitationEncoder.toSvg(InvitationEncoder.decode(code), { base, label: `"<&'>` });
+    assert.match(
+      svg,
+      /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 \d+ \d+"[^<]*><rect[^<]*\/><path[^<]*\/><\/svg>$/,
+    );
+    assert.ok(svg.includes('aria-label="&#34;&#60;&#38;&#39;&#62;"'));
+    assert.equal(svg.includes(code), false);
+  });
+
   const swapped = code[30] === '0' ? '1' : '0';
   const refused = {
     'an empty text': ['', 'INVALID_INVITATION', 'empty'],

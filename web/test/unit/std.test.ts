@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { writeOverlay } from '../../std.mjs';
+import { withFunctions, writeOverlay } from '../../std.mjs';
 import { goroot, runGo } from './goprogram.js';
 
 /** How P-256's table of multiples begins: the base point's coordinates in Montgomery form. */
@@ -51,7 +51,29 @@ describe('the standard library of the page', () => {
     assert.ok(!readFileSync('web/dist/echospace.wasm').includes(tableOfP256));
   });
 
+  test('package fmt prints what the library prints', () => {
+    const prints = (name: string, ...args: string[]) => {
+      const built = join(folder, name);
+      assert.equal(go('build', ...args, '-o', built, './web/test/unit/testdata/format').stderr, '');
+      const { stdout, stderr } = runGo(built);
+      assert.equal(stderr, '');
+      return stdout.split('\n');
+    };
+    const library = prints('library');
+    assert.ok(library.length > 1500, `${library.length} lines`);
+    assert.deepEqual(prints('page', `-overlay=${overlay}`), library);
+  });
+
+  test('a function takes the place of the one of its name, and of nothing else', () => {
+    const original = 'package p\n\nfunc f() {\n\tg()\n}\n\nfunc fg() {}\n';
+    assert.equal(
+      withFunctions(original, '\nfunc f() {\n}\n'),
+      'package p\n\n\nfunc fg() {}\n\nfunc f() {\n}\n',
+    );
+    assert.throws(() => withFunctions(original, 'func g() {\n}\n'), /0 functions g/);
+  });
+
   test('a library without one of the files is refused', () => {
-    assert.throws(() => writeOverlay(folder, join(folder, 'other')), /crypto\/.*\.go is not in/);
+    assert.throws(() => writeOverlay(folder, join(folder, 'other')), /\.go is not in/);
   });
 });

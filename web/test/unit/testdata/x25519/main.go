@@ -4,6 +4,7 @@ package main
 import (
 	"crypto/ecdh"
 	"fmt"
+	"os"
 )
 
 func main() {
@@ -21,5 +22,5 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Printf("%x\n", secret)
+	fmt.Fprintf(os.Stdout, "%x\n", secret)
 }

@@ -1,0 +1,25 @@
+package client
+
+import (
+	"context"
+
+	"github.com/echospace/echospace/core/space"
+)
+
+// Device is the client's device as a space needs it.
+func (c *Client) Device() (space.Self, error) {
+	s, me, err := c.mustSelf("client.test")
+	if err != nil {
+		return space.Self{}, err
+	}
+	return me.forSpace(s.slot), nil
+}
+
+// Adopt takes in a space as a guest does.
+func (c *Client) Adopt(ctx context.Context, a space.Admission) error {
+	s, _, err := c.mustSelf("client.test")
+	if err == nil {
+		_, err = s.adopt(ctx, a, false)
+	}
+	return err
+}

@@ -1,0 +1,3 @@
+import type { Functions } from './functab.mjs';
+
+export function shortenBranches(module: Uint8Array, program: Functions): Buffer<ArrayBuffer>;

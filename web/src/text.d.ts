@@ -1,0 +1,5 @@
+/** Text files that the build puts into a module. */
+declare module '*.txt' {
+  const text: string;
+  export default text;
+}
