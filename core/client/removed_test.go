@@ -219,6 +219,12 @@ func TestAttack_R3_removedDevice(t *testing.T) {
 		eventually(t, "all know", func() bool { return !hasDevice(s, gone) })
 	}
 	ok(t, thief.Destroy(ctx))
+	// What is known is stored later: the keys with the record, after the blocks they came in.
+	eventually(t, "the new keys of the space and of the HALO are stored", func() bool {
+		now := swarmOf(t, pAda, sp.Key()).Gate()
+		return now != swarmOf(t, stolen, sp.Key()).Gate() && now == swarmOf(t, pBob, sp.Key()).Gate() && now == swarmOf(t, pCyd, sp.Key()).Gate() &&
+			recordOf(t, pAda, "halo").Secrets.Gate() != recordOf(t, stolen, "halo").Secrets.Gate()
+	})
 	ok(t, cyd.Destroy(ctx))
 	known := blockKeys(t, pAda.store)
 

@@ -54,8 +54,9 @@ func (h *halo) revoke(ctx context.Context, local []*Space) (err error) {
 	return err
 }
 
-// removedIn gives the devices of the identity that are in a space and were removed from
-// the HALO.
+// removedIn gives the other devices of the identity that are in a space and were removed
+// from the HALO. A device that learns of its own removal leaves it to those who stay: the
+// keys that it would make beside theirs are keys that it knows.
 func (h *halo) removedIn(sp *Space, who id.IdentityKey) (list []id.DeviceKey) {
 	h.space.mu.Lock()
 	halo := h.space.core.Membership()
@@ -67,7 +68,7 @@ func (h *halo) removedIn(sp *Space, who id.IdentityKey) (list []id.DeviceKey) {
 	}
 	m, _ := sp.core.Membership().Identity(who)
 	for _, d := range m.Devices {
-		if halo.Removed(d.Device) {
+		if d.Device != sp.core.Self().Device && halo.Removed(d.Device) {
 			list = append(list, d.Device)
 		}
 	}

@@ -245,7 +245,7 @@ func (s *society) meet() {
 				}
 			}
 			s.keys(e)
-			e.Settle(nil)
+			e.settle()
 			s.flush(e)
 		}
 	}

@@ -60,7 +60,7 @@ func (s *Space) settle(all *Effects, enough func() bool) (done bool) {
 				if !s.evaluateSome(enough) {
 					return false
 				}
-				all.Members = true
+				all.Members, progress = true, true // with keys, perhaps, for what was passed over
 			}
 		}
 	}

@@ -227,3 +227,24 @@ func TestSettle_piecesOfSeveralFeeds(t *testing.T) {
 		t.Errorf("%d objects, want %d; %d changes wait", n, want, g.Waiting())
 	}
 }
+
+// TestSettle_keysInTheMiddle: a block brings the key of the next while it is enough, and
+// nothing more comes.
+func TestSettle_keysInTheMiddle(t *testing.T) {
+	owner := found(t)
+	away := owner.join()
+	away.pull(owner)
+	for range 2 {
+		owner.remove(owner.join())
+	}
+	v := owner.write()
+	for _, kind := range []feed.Kind{feed.Data, feed.Control} {
+		for _, f := range owner.Feeds() {
+			if f.Header.Kind == kind {
+				away.pullLine(owner, f.Header, f.Heads[0])
+			}
+		}
+	}
+	away.shows(v)
+	rotated(t, []*engine{owner, away}, nil)
+}

@@ -233,8 +233,15 @@ func (e *engine) pullLine(from *engine, h *feed.SignedHeader, head feed.Ref) boo
 	}
 	e.save(in)
 	ok(e.t, e.Commit(in))
-	e.Settle(nil)
+	e.settle()
 	return true
+}
+
+// settle settles in the smallest pieces.
+func (e *engine) settle() {
+	for done := false; !done; {
+		_, done = e.Settle(func() bool { return true })
+	}
 }
 
 func (e *engine) writing(k feed.Kind) id.FeedID {
