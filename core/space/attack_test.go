@@ -220,6 +220,12 @@ func controlPayload(list ...*credential.Credential) []byte {
 // brings stores a control block with credentials that were signed elsewhere.
 func (e *engine) brings(list ...*credential.Credential) {
 	e.t.Helper()
+	e.bringsPayload(controlPayload(list...), uint64(len(list)))
+}
+
+// bringsPayload stores a control block with a payload under the first key.
+func (e *engine) bringsPayload(payload []byte, ops uint64) {
+	e.t.Helper()
 	var header *feed.SignedHeader
 	var head feed.Ref
 	for _, f := range e.Feeds() {
@@ -233,7 +239,7 @@ func (e *engine) brings(list ...*credential.Credential) {
 		header, head = h, feed.Ref{Feed: h.ID()}
 	}
 	key := e.Secrets().Controls[0]
-	b, err := feed.Build(ctx, testEnv(), feed.BlockHeader{Feed: header.ID(), Seq: head.Seq + 1, Prev: head.Hash, Epoch: key.ID(), Ops: uint64(len(list))}, key, controlPayload(list...), e.self.Signer)
+	b, err := feed.Build(ctx, testEnv(), feed.BlockHeader{Feed: header.ID(), Seq: head.Seq + 1, Prev: head.Hash, Epoch: key.ID(), Ops: ops}, key, payload, e.self.Signer)
 	ok(e.t, err)
 	in, err := e.Receive(header, [][]byte{b.Encode()}, nil)
 	ok(e.t, err)

@@ -155,7 +155,7 @@ func (s *Space) peek(raw [][]byte) []*credential.Credential {
 	if err != nil {
 		return nil
 	}
-	list, err := readControl(payload)
+	list, _, err := s.readControl(payload)
 	if err != nil {
 		return nil
 	}

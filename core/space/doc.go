@@ -28,6 +28,8 @@
 // A further device of a member is admitted by nobody here: it brings its credential in
 // its own control feed: device.go.
 //
+// What a control block holds, and who opens it where keys differ: handover.go.
+//
 // Small blocks of data feeds may be stored, and sent, as repacks: repack.go. They are
 // unfolded to the very same blocks at the border, so nothing else here knows them.
 //

@@ -83,25 +83,9 @@ func sameLast(a, b []keys.Secret) bool {
 }
 
 func (s *Space) takeGrant(g credential.Grant) {
-	content, err := s.self.Sealing.Open(g.Sealed, s.envelopeAAD(g.Key, g.Control, s.self.Device))
+	key, older, err := s.openEnvelope(g)
 	if err != nil {
 		s.env.Log.Warn("a key that was sealed to this device does not open", "space", id.Short(s.key), "key", g.Key, "err", err)
-		return
-	}
-	defer clear(content)
-	r := wire.NewReader(content)
-	r.Array(3)
-	readVersion(r, 1)
-	var key keys.Secret
-	r.Fixed(key[:])
-	var older []keys.Secret
-	for n := r.ArrayLen(maxKeys); n > 0 && r.Err() == nil; n-- {
-		var k keys.Secret
-		r.Fixed(k[:])
-		older = append(older, k)
-	}
-	if err := r.Done("space.takeGrant"); err != nil || key.ID() != g.Key {
-		s.env.Log.Warn("a key that was sealed to this device is not the one that was said", "space", id.Short(s.key), "key", g.Key, "err", err)
 		return
 	}
 	for _, k := range append(older, key) {
@@ -316,16 +300,6 @@ func (s *Space) Rotate() (*Intake, error) {
 	return s.handOver(s.rotation)
 }
 
-// handOver makes the control block of claims that hand keys to others. These may hold
-// none of the keys that are held here but the first, and lack what came under these: then
-// it comes under the first, and that again.
-func (s *Space) handOver(claims ...func() ([]credential.Claim, error)) (*Intake, error) {
-	if s.shared() {
-		return s.buildClaims(s.controlKey(), nil, claims...)
-	}
-	return s.buildClaims(s.firstControl(), s.membership.Outside(), claims...)
-}
-
 // told leaves out of the keys of a kind those of which no credential here tells: who is
 // handed them on might be whom they were made against, or somebody made them up. The key
 // that is written under stays: nothing tells of the first of data before there is another.
@@ -334,35 +308,6 @@ func (s *Space) told(control bool, list []keys.Secret) []keys.Secret {
 	return slices.DeleteFunc(slices.Clone(list), func(k keys.Secret) bool {
 		return k != held[len(held)-1] && !s.membership.Mentioned(k.ID())
 	})
-}
-
-// firstControl is the control key that every member has.
-func (s *Space) firstControl() keys.Secret {
-	if k, held := s.byID[s.membership.FirstControl()]; held {
-		return k
-	}
-	return s.secrets.Controls[0]
-}
-
-// Reseal makes the control block that hands the keys to write under to devices of
-// members that lack them; nil if there are none. Such are those who were admitted
-// by somebody who did not know of the key yet.
-func (s *Space) Reseal() (*Intake, error) {
-	if !s.LackKeys() {
-		return nil, nil
-	}
-	claims := func() (list []credential.Claim, err error) {
-		for _, control := range []bool{true, false} {
-			if key, devices := s.lacking(control); len(devices) > 0 {
-				held, _ := s.held(control)
-				list = append(list, s.epochClaim(key, s.told(control, held[:len(held)-1]), s.membership.EpochParents(key.ID()), control, devices))
-			}
-		}
-		return list, nil
-	}
-	// Under the first control key, with what may have come under others: who lacks the
-	// newest holds that one.
-	return s.buildClaims(s.firstControl(), s.membership.Outside(), claims)
 }
 
 // lacking gives the newest key of a kind, and the devices that lack it.

@@ -20,6 +20,9 @@ import (
 type draft struct {
 	key  keys.Secret
 	list []*credential.Credential
+	// inner is the key of what only those read to whom the block hands keys; nil: all
+	// is under key.
+	inner *keys.Secret
 	// unsigned are those of the list that had no signature, and signatures what some
 	// of them have got since.
 	unsigned   []*credential.Credential
@@ -78,7 +81,7 @@ func (s *Space) sealControl(in *Intake) error {
 	for i, c := range d.unsigned {
 		c.SetSignature(d.signatures[i]) // an earlier draft may have had it too
 	}
-	sealed, err := s.seal(&s.control, d.key, s.controlDeltas(), uint64(len(d.list)), controlPayload(d.list))
+	sealed, err := s.seal(&s.control, d.key, s.controlDeltas(), uint64(len(d.list)), s.payload(d))
 	if err != nil {
 		return err
 	}

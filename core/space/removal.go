@@ -46,9 +46,8 @@ func (s *Space) SetRole(who id.IdentityKey, role credential.Role) (*Intake, erro
 		claim.Cuts = s.cuts(m.Devices)
 	}
 	if m.Role == credential.Keeper {
-		return s.handOver(one(claim), func() ([]credential.Claim, error) {
-			key := s.secrets.Epochs[len(s.secrets.Epochs)-1]
-			return []credential.Claim{s.epochClaim(key, s.told(false, s.secrets.Epochs[:len(s.secrets.Epochs)-1]), s.membership.EpochParents(key.ID()), false, m.Devices)}, nil
+		return s.handOver(s.handOn(), one(claim), func() ([]credential.Claim, error) {
+			return []credential.Claim{s.newestClaim(false, m.Devices)}, nil
 		})
 	}
 	return s.take(claim, role == credential.Keeper)
@@ -89,13 +88,10 @@ func (s *Space) mayRemove(op string, who id.IdentityKey) error {
 // rotate is set and this device may make them. Who may not leaves that to the next
 // who writes.
 func (s *Space) take(claim credential.Claim, rotate bool) (*Intake, error) {
-	keys := func() ([]credential.Claim, error) {
-		if !rotate || !s.membership.MayWrite(s.self.Device) {
-			return nil, nil
-		}
-		return s.rotation()
+	if !rotate || !s.membership.MayWrite(s.self.Device) {
+		return s.handOver(s.handOn(), one(claim))
 	}
-	return s.handOver(one(claim), keys)
+	return s.handOver(one(claim), s.rotation)
 }
 
 // one is a step of buildClaims that makes one claim.

@@ -1,11 +1,9 @@
 package space
 
 import (
-	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
-	"github.com/echospace/echospace/core/wire"
 )
 
 // Effects tell what a commit changed.
@@ -154,7 +152,9 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if f.header.Kind == feed.Control {
 		payload, err := feed.OpenParts(change, key)
 		if err == nil {
-			s.applyControl(at.Ref, payload)
+			if !s.applyControl(at.Ref, payload) {
+				return Effects{}, applyWaits
+			}
 			return Effects{}, applyDone
 		}
 		s.leaveOut(f, at, err)
@@ -193,32 +193,14 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 	}
 }
 
-// maxCredentials bounds the credentials of one control block.
-const maxCredentials = 4096
-
 // applyControl notes the credentials of a control block, which count once they are
-// evaluated.
-func (s *Space) applyControl(at feed.Ref, payload []byte) {
-	list, err := readControl(payload)
+// evaluated; whole is false if it holds more than this device can open yet.
+func (s *Space) applyControl(at feed.Ref, payload []byte) (whole bool) {
+	list, whole, err := s.readControl(payload)
 	if err != nil {
 		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
-		return
+		return true
 	}
 	s.noteCredentials(list)
-}
-
-// readControl gives the credentials of a control block.
-func readControl(payload []byte) (list []*credential.Credential, err error) {
-	r := wire.NewReader(payload)
-	r.Array(2)
-	readVersion(r, 1)
-	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
-		c, err := credential.Decode(r.Bytes(credential.MaxSize))
-		if err != nil {
-			r.Fail(err)
-			break
-		}
-		list = append(list, c)
-	}
-	return list, r.Done("space.control")
+	return whole
 }

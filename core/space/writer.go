@@ -9,7 +9,6 @@ import (
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
-	"github.com/echospace/echospace/core/wire"
 )
 
 // writer is the end of an own feed. Its head runs ahead of the feed's log by
@@ -133,7 +132,7 @@ func (s *Space) buildClaims(key keys.Secret, again []*credential.Credential, ste
 // buildControl makes the Intake of a control block that Seal seals, once the
 // credentials are signed.
 func (s *Space) buildControl(key keys.Secret, list []*credential.Credential) (*Intake, error) {
-	if size := len(controlPayload(list)); size > feed.MaxChange {
+	if size := len(controlPayload(list)) + maxInner; size > feed.MaxChange {
 		return nil, errs.New("space.BuildControl", errs.TooLarge, "%d credentials of %d bytes, the limit is %d", len(list), size, feed.MaxChange)
 	}
 	isNew, err := s.begin(&s.control)
@@ -148,17 +147,6 @@ func (s *Space) buildControl(key keys.Secret, list []*credential.Credential) (*I
 		}
 	}
 	return &Intake{Header: s.control.header, isNew: isNew, draft: d}, nil
-}
-
-// controlPayload gives [1, [credential...]].
-func controlPayload(list []*credential.Credential) []byte {
-	payload := wire.AppendArray(nil, 2)
-	payload = wire.AppendUint(payload, 1)
-	payload = wire.AppendArray(payload, len(list))
-	for _, c := range list {
-		payload = wire.AppendBytes(payload, c.Encode())
-	}
-	return payload
 }
 
 // controlDeltas are the heads of other control feeds that this engine's control

@@ -1,0 +1,229 @@
+package space
+
+import (
+	"slices"
+
+	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/wire"
+)
+
+// This file hands keys to members of whom not all hold a key in common that the removed
+// have not: several made keys at once, or somebody was admitted beside that.
+//
+// Such a control block is written under the first control key, which everybody has who
+// ever was a member, and holds [2, [credential...], inner]. The credentials are those that
+// hand over its keys: they say who gets them, and seal them to these. The inner part is
+// the payload [1, [credential...]] of all others, sealed under the control key that is
+// handed over. So who may open it follows from who is a member, and not from which keys
+// somebody holds already; and who was removed reads that keys were handed to whom.
+
+// innerLabel begins what the inner part is bound to, and derives its key.
+const innerLabel = "echospace control inner part v1"
+
+// maxInner is how much longer a payload is by an inner part.
+const maxInner = 64
+
+func (s *Space) innerAAD(key id.EpochID) []byte {
+	sum := keys.SumLabel(innerLabel, s.key[:], key[:])
+	return sum[:]
+}
+
+// handOver makes the control block of claims that hand keys to others, or take them away.
+func (s *Space) handOver(claims ...func() ([]credential.Claim, error)) (*Intake, error) {
+	if s.shared() {
+		return s.buildClaims(s.controlKey(), nil, claims...)
+	}
+	in, err := s.buildClaims(s.firstControl(), s.membership.Outside(), claims...)
+	if err == nil {
+		in.draft.inner = s.handedOver(in.draft.unsigned)
+	}
+	return in, err
+}
+
+// handedOver gives the control key that is handed to all by the last of these credentials
+// that does, or nil.
+func (s *Space) handedOver(list []*credential.Credential) *keys.Secret {
+	for _, c := range slices.Backward(list) {
+		e, ok := c.Claim.(credential.Epoch)
+		if !ok || !e.Control {
+			continue
+		}
+		if k, held := s.byID[e.Key]; held {
+			return &k
+		}
+	}
+	return nil
+}
+
+// payload is what the control block of a draft holds.
+func (s *Space) payload(d *draft) []byte {
+	if d.inner == nil {
+		return controlPayload(d.list)
+	}
+	var outer, inner []*credential.Credential
+	for _, c := range d.list {
+		if _, ok := c.Claim.(credential.Epoch); ok && slices.Contains(d.unsigned, c) {
+			outer = append(outer, c)
+		} else {
+			inner = append(inner, c)
+		}
+	}
+	payload := wire.AppendUint(wire.AppendArray(nil, 3), 2)
+	payload = appendCredentials(payload, outer)
+	key := keys.Derive(d.inner[:], innerLabel)
+	return wire.AppendBytes(payload, keys.Seal(s.env, key, controlPayload(inner), s.innerAAD(d.inner.ID())))
+}
+
+// controlPayload gives [1, [credential...]].
+func controlPayload(list []*credential.Credential) []byte {
+	return appendCredentials(wire.AppendUint(wire.AppendArray(nil, 2), 1), list)
+}
+
+func appendCredentials(b []byte, list []*credential.Credential) []byte {
+	b = wire.AppendArray(b, len(list))
+	for _, c := range list {
+		b = wire.AppendBytes(b, c.Encode())
+	}
+	return b
+}
+
+// maxCredentials bounds the credentials of one control block.
+const maxCredentials = 4096
+
+// readControl gives the credentials of a control block; whole is false if it holds more,
+// for which this device has no key yet.
+func (s *Space) readControl(payload []byte) (list []*credential.Credential, whole bool, err error) {
+	const op = "space.control"
+	r := wire.NewReader(payload)
+	parts := r.ArrayLen(3)
+	readVersion(r, uint64(max(parts-1, 1)))
+	list = readCredentials(r)
+	if parts < 3 {
+		return list, true, r.Done(op)
+	}
+	sealed := r.Bytes(len(payload))
+	if err := r.Done(op); err != nil {
+		return nil, false, err
+	}
+	for _, c := range list {
+		e, ok := c.Claim.(credential.Epoch)
+		if !ok || !e.Control {
+			continue
+		}
+		k, held := s.byID[e.Key]
+		if !held {
+			if k, held = s.sealedTo(e); !held {
+				continue
+			}
+		}
+		plain, err := keys.Open(keys.Derive(k[:], innerLabel), sealed, s.innerAAD(e.Key))
+		if err != nil {
+			continue // it is sealed under another
+		}
+		r := wire.NewReader(plain)
+		r.Array(2)
+		readVersion(r, 1)
+		list = append(list, readCredentials(r)...)
+		return list, true, r.Done(op)
+	}
+	return list, false, nil
+}
+
+func readCredentials(r *wire.Reader) (list []*credential.Credential) {
+	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
+		c, err := credential.Decode(r.Bytes(credential.MaxSize))
+		if err != nil {
+			r.Fail(err)
+			break
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// sealedTo opens what a credential hands to this device, be it one that holds or not.
+func (s *Space) sealedTo(e credential.Epoch) (key keys.Secret, ok bool) {
+	at := slices.IndexFunc(e.Envelopes, func(v credential.Envelope) bool { return v.Device == s.self.Device })
+	if at < 0 || s.self.Sealing == nil {
+		return key, false
+	}
+	key, older, err := s.openEnvelope(credential.Grant{Key: e.Key, Control: e.Control, Sealed: e.Envelopes[at].Sealed})
+	clear(older)
+	return key, err == nil
+}
+
+// firstControl is the control key that every member has.
+func (s *Space) firstControl() keys.Secret {
+	if k, held := s.byID[s.membership.FirstControl()]; held {
+		return k
+	}
+	return s.secrets.Controls[0]
+}
+
+// Reseal makes the control block that hands the keys to write under to devices of
+// members that lack them; nil if there are none. Such are those who were admitted
+// by somebody who did not know of the key yet.
+func (s *Space) Reseal() (*Intake, error) {
+	if !s.LackKeys() {
+		return nil, nil
+	}
+	return s.handOver(func() (list []credential.Claim, err error) {
+		for _, control := range []bool{true, false} {
+			_, devices := s.lacking(control)
+			if control { // to all: it opens the rest for them
+				devices = s.membership.Readers(true)
+			}
+			if len(devices) > 0 {
+				list = append(list, s.newestClaim(control, devices))
+			}
+		}
+		return list, nil
+	})
+}
+
+// newestClaim hands the newest key of a kind, with older ones, to devices.
+func (s *Space) newestClaim(control bool, devices []credential.DeviceInfo) credential.Claim {
+	list, _ := s.held(control)
+	key := list[len(list)-1]
+	return s.epochClaim(key, s.told(control, list[:len(list)-1]), s.membership.EpochParents(key.ID()), control, devices)
+}
+
+// handOn makes a step that hands the control key to all, a new one if that is due, where
+// what follows hands none and not all have the present one.
+func (s *Space) handOn() func() ([]credential.Claim, error) {
+	if s.shared() || !s.membership.MayWrite(s.self.Device) {
+		return func() ([]credential.Claim, error) { return nil, nil }
+	}
+	if s.RotationDue() {
+		return s.rotation
+	}
+	return func() ([]credential.Claim, error) {
+		return []credential.Claim{s.newestClaim(true, s.membership.Readers(true))}, nil
+	}
+}
+
+// openEnvelope opens what an Epoch credential hands to this device: the key, and older
+// ones.
+func (s *Space) openEnvelope(g credential.Grant) (key keys.Secret, older []keys.Secret, err error) {
+	content, err := s.self.Sealing.Open(g.Sealed, s.envelopeAAD(g.Key, g.Control, s.self.Device))
+	if err != nil {
+		return key, nil, err
+	}
+	defer clear(content)
+	r := wire.NewReader(content)
+	r.Array(3)
+	readVersion(r, 1)
+	r.Fixed(key[:])
+	for n := r.ArrayLen(maxKeys); n > 0 && r.Err() == nil; n-- {
+		var k keys.Secret
+		r.Fixed(k[:])
+		older = append(older, k)
+	}
+	if err = r.Done("space.openEnvelope"); err == nil && key.ID() != g.Key {
+		err = errs.New("space.openEnvelope", errs.DecryptFailed, "the key is not the one that was said")
+	}
+	return key, older, err
+}
