@@ -92,6 +92,21 @@ func (g *randomGraph) brokenBy(m *Membership, n *node, a authority) string {
 	return ""
 }
 
+// madeOwner tells whether a credential of the set that holds makes somebody an OWNER. An
+// ADMIN may use up an invitation, which voids what came by it beside that; then it
+// counts where it did not, since who is a member is not admitted again.
+func (g *randomGraph) madeOwner(m *Membership, who id.IdentityKey) bool {
+	return slices.ContainsFunc(g.set, func(c *Credential) bool {
+		switch claim := c.Claim.(type) {
+		case Member:
+			return claim.Identity == who && claim.Role == Owner && m.Valid(c.ID())
+		case SetRole:
+			return claim.Identity == who && claim.Role == Owner && m.Valid(c.ID())
+		}
+		return false
+	})
+}
+
 // attacked adds to the set something by somebody who does not rule, with any parents,
 // and tells what it changes that it could not have done to everybody's knowledge, or "".
 // It may do what nothing at all in that place does, or the person's name: that may be a
@@ -116,7 +131,7 @@ func (g *randomGraph) attacked(m *Membership) string {
 			was, _ := from.Identity(p.identity)
 			is, _ := after.Identity(p.identity)
 			same := was.Role == is.Role && slices.Equal(was.Devices, is.Devices)
-			owner := (was.Role == Owner) == (is.Role == Owner)
+			owner := (was.Role == Owner) == (is.Role == Owner) || is.Role == Owner && g.madeOwner(after, p.identity)
 			if best > Admin && !same || best > Owner && !owner {
 				return fmt.Sprintf("%v from %+v to %+v", p.identity, was, is)
 			}
