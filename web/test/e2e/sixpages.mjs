@@ -202,6 +202,10 @@ async function play(story) {
           'it is a member',
         );
         await until(() => client.getSpace(key).members.get().length === 3, 'all are members');
+        await until(
+          () => client.getSpace(key).db.query({ board: true }).objects.length > 0,
+          'the board comes',
+        );
       }
     }, keys),
   );
