@@ -101,6 +101,7 @@ func (s *Space) TakeSecrets(sec Secrets) {
 			s.generation++
 		}
 	}
+	s.takeKeys() // which of them is written under
 }
 
 // introduces tells whether a control feed of a device of which nothing is known here

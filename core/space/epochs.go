@@ -207,7 +207,9 @@ func (s *Space) dutiesNow() duties {
 		return d
 	}
 	d := duties{known: true, generation: s.generation, rotate: s.rotationDue()}
-	if s.membership.MayRead(s.self.Device) {
+	// While new keys are due that this device may not make, those that it holds may be known
+	// to who was removed.
+	if s.membership.MayRead(s.self.Device) && (s.membership.MayWrite(s.self.Device) || !s.membership.RotationDue()) {
 		for _, control := range []bool{true, false} {
 			_, devices := s.lacking(control)
 			d.reseal = d.reseal || len(devices) > 0

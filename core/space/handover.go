@@ -32,15 +32,26 @@ func (s *Space) innerAAD(key id.EpochID) []byte {
 }
 
 // handOver makes the control block of claims that hand keys to others, or take them away.
+// What it says besides is for those alone who are to have the keys that it hands over; if
+// it hands over none, for those who have the newest that is held here.
 func (s *Space) handOver(claims ...func() ([]credential.Claim, error)) (*Intake, error) {
-	if s.shared() {
-		return s.buildClaims(s.controlKey(), nil, claims...)
+	shared, key := s.shared(), s.controlKey()
+	if shared && !s.RotationDue() {
+		return s.buildClaims(key, nil, claims...)
 	}
-	in, err := s.buildClaims(s.firstControl(), s.membership.Outside(), claims...)
-	if err == nil {
-		in.draft.inner = s.handedOver(in.draft.unsigned)
+	outer, again := key, []*credential.Credential(nil)
+	if !shared {
+		outer, again = s.firstControl(), s.membership.Outside()
 	}
-	return in, err
+	in, err := s.buildClaims(outer, again, claims...)
+	if err != nil {
+		return nil, err
+	}
+	made := in.draft.list[len(again):]
+	if in.draft.inner = s.handedOver(made); in.draft.inner == nil {
+		in.draft.key, in.draft.list = key, made // the next keys bring the rest
+	}
+	return in, nil
 }
 
 // handedOver gives the control key that is handed to all by the last of these credentials
@@ -60,9 +71,6 @@ func (s *Space) handedOver(list []*credential.Credential) *keys.Secret {
 
 // payload is what the control block of a draft holds.
 func (s *Space) payload(d *draft) []byte {
-	if d.inner == nil {
-		return controlPayload(d.list)
-	}
 	var outer, inner []*credential.Credential
 	for _, c := range d.list {
 		if _, ok := c.Claim.(credential.Epoch); ok && slices.Contains(d.unsigned, c) {
@@ -70,6 +78,9 @@ func (s *Space) payload(d *draft) []byte {
 		} else {
 			inner = append(inner, c)
 		}
+	}
+	if d.inner == nil || len(inner) == 0 {
+		return controlPayload(d.list)
 	}
 	payload := wire.AppendUint(wire.AppendArray(nil, 3), 2)
 	payload = appendCredentials(payload, outer)
@@ -90,23 +101,24 @@ func appendCredentials(b []byte, list []*credential.Credential) []byte {
 	return b
 }
 
-// maxCredentials bounds the credentials of one control block.
-const maxCredentials = 4096
+// maxCredentials bounds the credentials of one control block, which may be all of a
+// space.
+const maxCredentials = 1 << 16
 
-// readControl gives the credentials of a control block; whole is false if it holds more,
-// for which this device has no key yet.
-func (s *Space) readControl(payload []byte) (list []*credential.Credential, whole bool, err error) {
+// readControl gives the credentials of a control block; lacks are the control keys one of
+// which opens the rest, if this device has none of them yet.
+func (s *Space) readControl(payload []byte) (list []*credential.Credential, lacks []id.EpochID, err error) {
 	const op = "space.control"
 	r := wire.NewReader(payload)
 	parts := r.ArrayLen(3)
 	readVersion(r, uint64(max(parts-1, 1)))
 	list = readCredentials(r)
 	if parts < 3 {
-		return list, true, r.Done(op)
+		return list, nil, r.Done(op)
 	}
 	sealed := r.Bytes(len(payload))
 	if err := r.Done(op); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	for _, c := range list {
 		e, ok := c.Claim.(credential.Epoch)
@@ -115,9 +127,11 @@ func (s *Space) readControl(payload []byte) (list []*credential.Credential, whol
 		}
 		k, held := s.byID[e.Key]
 		if !held {
-			if k, held = s.sealedTo(e); !held {
-				continue
-			}
+			k, held = s.sealedTo(e)
+		}
+		if !held {
+			lacks = append(lacks, e.Key)
+			continue
 		}
 		plain, err := keys.Open(keys.Derive(k[:], innerLabel), sealed, s.innerAAD(e.Key))
 		if err != nil {
@@ -126,10 +140,14 @@ func (s *Space) readControl(payload []byte) (list []*credential.Credential, whol
 		r := wire.NewReader(plain)
 		r.Array(2)
 		readVersion(r, 1)
-		list = append(list, readCredentials(r)...)
-		return list, true, r.Done(op)
+		inner := readCredentials(r)
+		if err := r.Done(op); err != nil { // what is outside counts for all alike
+			s.env.Log.Warn("the inner part of a control block is left out", "space", id.Short(s.key), "err", err)
+			return list, nil, nil
+		}
+		return append(list, inner...), nil, nil
 	}
-	return list, false, nil
+	return list, lacks, nil
 }
 
 func readCredentials(r *wire.Reader) (list []*credential.Credential) {
@@ -191,14 +209,16 @@ func (s *Space) newestClaim(control bool, devices []credential.DeviceInfo) crede
 	return s.epochClaim(key, s.told(control, list[:len(list)-1]), s.membership.EpochParents(key.ID()), control, devices)
 }
 
-// handOn makes a step that hands the control key to all, a new one if that is due, where
-// what follows hands none and not all have the present one.
+// handOn makes a step that hands the control key to all where not all have it, or a new
+// one if that is due, for what follows and hands none.
 func (s *Space) handOn() func() ([]credential.Claim, error) {
-	if s.shared() || !s.membership.MayWrite(s.self.Device) {
+	switch {
+	case !s.membership.MayWrite(s.self.Device):
 		return func() ([]credential.Claim, error) { return nil, nil }
-	}
-	if s.RotationDue() {
+	case s.RotationDue():
 		return s.rotation
+	case s.shared():
+		return func() ([]credential.Claim, error) { return nil, nil }
 	}
 	return func() ([]credential.Claim, error) {
 		return []credential.Claim{s.newestClaim(true, s.membership.Readers(true))}, nil

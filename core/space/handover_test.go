@@ -5,6 +5,9 @@ import (
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/feed"
+	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
+	"github.com/echospace/echospace/core/wire"
 )
 
 // knowsOf tells whether an engine knows that another is, or was, a member.
@@ -17,14 +20,15 @@ func (e *engine) knowsOf(who *engine) bool {
 	return false
 }
 
-// TestRotate_S16_joinsKeys: two members each remove somebody and admit somebody, unknown to
-// one another. The block that leads to one key tells the removed nothing of whom they did
-// not know, though they get all that is stored and have all keys that they were given.
-func TestRotate_S16_joinsKeys(t *testing.T) {
-	a := found(t)
-	b := a.joinAs(credential.Owner)
-	c, d := a.join(), a.join()
-	engines := []*engine{a, b, c, d}
+// divided are the members of a space where a removed c and admitted x, and b removed d and
+// admitted y, unknown to one another; r, with a role, knows all that.
+type divided struct{ a, b, c, d, x, y, r *engine }
+
+func divide(t testing.TB, role credential.Role) (v divided) {
+	v.a = found(t)
+	v.b, v.r = v.a.joinAs(credential.Owner), v.a.joinAs(role)
+	v.c, v.d = v.a.join(), v.a.join()
+	engines := []*engine{v.a, v.b, v.c, v.d, v.r}
 	for range 2 {
 		for _, e := range engines {
 			for _, from := range engines {
@@ -32,13 +36,42 @@ func TestRotate_S16_joinsKeys(t *testing.T) {
 			}
 		}
 	}
-	a.remove(c)
-	x := a.join()
-	c.pull(b)
-	b.remove(d)
-	y := b.join()
-	c.pull(b) // who does not know yet that c was removed
-	d.pull(a)
+	v.a.remove(v.c)
+	v.x = v.a.join()
+	v.b.remove(v.d)
+	v.y = v.b.join()
+	v.c.pull(v.b) // who does not know yet that c was removed
+	v.d.pull(v.a)
+	v.r.pull(v.a)
+	v.r.pull(v.b)
+	return v
+}
+
+// spied fails if a removed member that gets all that an engine stored, and has all keys
+// that it was given, reads of whom it did not know.
+func (v divided) spied(by *engine, unknown ...*engine) {
+	by.t.Helper()
+	for _, removed := range []struct {
+		*engine
+		unknown *engine
+	}{{v.c, v.x}, {v.d, v.y}} {
+		e := removed.engine
+		e.rec = e.Record()
+		e.reopen(by.copyStore())
+		e.settle()
+		for _, who := range append(unknown, removed.unknown) {
+			if e.knowsOf(who) {
+				by.t.Error("a removed member reads of whom it cannot know")
+			}
+		}
+	}
+}
+
+// TestRotate_S16_joinsKeys: the block that leads to one key tells the removed nothing of
+// whom they did not know.
+func TestRotate_S16_joinsKeys(t *testing.T) {
+	s := divide(t, credential.Editor)
+	a, b, c, d, x, y := s.a, s.b, s.c, s.d, s.x, s.y
 	a.pull(b)
 	in, err := a.Rotate()
 	ok(t, err)
@@ -47,24 +80,9 @@ func TestRotate_S16_joinsKeys(t *testing.T) {
 	}
 	a.store(in)
 	v := a.write()
-	for _, removed := range []struct {
-		*engine
-		unknown *engine
-	}{{c, x}, {d, y}} {
-		e := removed.engine
-		e.rec = e.Record()
-		e.reopen(a.copyStore())
-		for range 2 {
-			e.settle()
-		}
-		if e.knowsOf(removed.unknown) {
-			t.Error("a removed member reads whom it cannot know")
-		}
-		if !e.Membership().Removed(e.self.Device) && e.MayWrite() {
-			t.Error("a removed member does not learn of its removal")
-		}
-		e.lacks(v)
-	}
+	s.spied(a)
+	c.lacks(v)
+	d.lacks(v)
 	for range 2 {
 		for _, e := range []*engine{b, x, y} {
 			e.pull(a)
@@ -117,6 +135,195 @@ func TestReseal_S16_joinsKeys(t *testing.T) {
 		}
 	}
 	rotated(t, []*engine{a, b, x, y}, []*engine{c})
+}
+
+// TestHandOver_S16_tellsNobodyElse: what somebody does while keys are due reaches who is
+// to have it, and not the removed, whatever its role allows.
+func TestHandOver_S16_tellsNobodyElse(t *testing.T) {
+	t.Run("a READER hands keys on", func(t *testing.T) {
+		s := divide(t, credential.Reader)
+		in, err := s.r.Reseal()
+		ok(t, err)
+		if in != nil {
+			s.r.store(in)
+		}
+		s.spied(s.r)
+	})
+	for _, role := range []credential.Role{credential.Editor, credential.Reader, credential.Keeper} {
+		t.Run(role.String()+" leaves", func(t *testing.T) {
+			s := divide(t, role)
+			in, err := s.r.Remove(s.r.self.Identity)
+			ok(t, err)
+			s.r.store(in)
+			s.spied(s.r)
+			s.a.pull(s.r)
+			s.a.pull(s.b)
+			in, err = s.a.Rotate()
+			ok(t, err)
+			s.a.store(in)
+			if _, is := s.a.Membership().Identity(s.r.self.Identity); is {
+				t.Error("it is still a member")
+			}
+		})
+	}
+	t.Run("an OWNER admits", func(t *testing.T) {
+		s := divide(t, credential.Owner)
+		s.spied(s.r, s.r.join())
+	})
+	t.Run("an OWNER admits where one key is due", func(t *testing.T) {
+		a := found(t)
+		c := a.join()
+		c.pull(a)
+		r := a.joinAs(credential.Owner)
+		r.pull(a)
+		gone := a.joinAs(credential.Admin)
+		gone.pull(a)
+		r.pull(gone)
+		a.pull(r)
+		in, err := gone.Remove(gone.self.Identity) // who leaves makes no key
+		ok(t, err)
+		gone.store(in)
+		r.pull(gone)
+		if !r.RotationDue() {
+			t.Fatal("no key is due")
+		}
+		x := r.join()
+		gone.pull(r)
+		if gone.knowsOf(x) {
+			t.Error("who left reads of whom it cannot know")
+		}
+		for _, e := range []*engine{a, c, x} {
+			e.pull(gone)
+			e.pull(r)
+			if !e.knowsOf(x) {
+				t.Error("a member does not know of the newcomer")
+			}
+		}
+		rotated(t, []*engine{r, a, c, x}, []*engine{gone})
+	})
+}
+
+// TestAdmit_S16_byWhoLacksKeys: who holds no new key admits a reader, and is handed the
+// keys afterwards.
+func TestAdmit_S16_byWhoLacksKeys(t *testing.T) {
+	a := found(t)
+	z, m := a.joinAs(credential.Owner), a.join()
+	z.pull(a)
+	a.remove(m)
+	h := z.joinAs(credential.Owner)
+	h.pull(a)
+	x := h.joinAs(credential.Reader)
+	a.pull(h)
+	v := a.write()
+	all := []*engine{a, z, h, x}
+	for range 4 {
+		for _, e := range all {
+			for _, from := range all {
+				e.pull(from)
+			}
+			in, err := e.Rotate()
+			ok(t, err)
+			if in == nil {
+				in, err = e.Reseal()
+				ok(t, err)
+			}
+			if in != nil {
+				e.store(in)
+			}
+		}
+	}
+	for _, e := range all {
+		e.shows(v)
+	}
+}
+
+// TestHandOver_rubbishInside: of a block whose inner part does not read the rest counts for
+// all, be it that they can open that part or not.
+func TestHandOver_rubbishInside(t *testing.T) {
+	a := found(t)
+	b, h := a.joinAs(credential.Reader), a.join()
+	for _, e := range []*engine{b, h} {
+		e.pull(a)
+	}
+	key, space := keys.NewSecret(testEnv()), h.Key()
+	kid := key.ID()
+	m, _ := h.Membership().Identity(a.self.Identity)
+	content := wire.AppendUint(wire.AppendArray(nil, 3), 1)
+	content = wire.AppendArray(wire.AppendBytes(content, key[:]), 0)
+	aad := keys.SumLabel("echospace epoch envelope v1", space[:], kid[:], []byte{1}, m.Devices[0].Device[:])
+	sealed, err := keys.SealTo(testEnv(), m.Devices[0].Sealing, content, aad[:])
+	ok(t, err)
+	c, err := credential.Issue(ctx, h.self.Signer, h.Membership().ParentsOf(h.self.Device), 1, credential.Epoch{
+		Key: kid, Control: true, Parents: []id.EpochID{h.Secrets().Controls[0].ID()},
+		Envelopes: []credential.Envelope{{Device: m.Devices[0].Device, Sealed: sealed}},
+	})
+	ok(t, err)
+	const label = "echospace control inner part v1"
+	inner := keys.SumLabel(label, space[:], kid[:])
+	payload := wire.AppendUint(wire.AppendArray(nil, 3), 2)
+	payload = wire.AppendBytes(wire.AppendArray(payload, 1), c.Encode())
+	payload = wire.AppendBytes(payload, keys.Seal(testEnv(), keys.Derive(key[:], label), []byte("rubbish"), inner[:]))
+	h.bringsPayload(payload, 1)
+	for _, e := range []*engine{a, b} {
+		e.pull(h)
+		if !e.Membership().Knows(c.ID()) {
+			t.Error("the credential outside is left out")
+		}
+	}
+}
+
+// TestReseal_manyCredentials: a member may lack more than others ever put into one block.
+func TestReseal_manyCredentials(t *testing.T) {
+	a := found(t)
+	b, c := a.joinAs(credential.Owner), a.join()
+	b.pull(a)
+	a.remove(c)
+	for range 2 {
+		claims := make([]credential.Claim, 2100)
+		for i := range claims {
+			claims[i] = credential.Profile{Identity: a.self.Identity, Name: "Ada"}
+		}
+		in, err := a.BuildControl(claims...)
+		ok(t, err)
+		a.store(in)
+	}
+	y := b.join()
+	a.pull(b)
+	in, err := a.Reseal()
+	ok(t, err)
+	a.store(in)
+	v := a.write()
+	y.pull(a)
+	y.shows(v)
+	if a.LackKeys() || y.LackKeys() {
+		t.Error("somebody still lacks keys")
+	}
+}
+
+// TestSecrets_S16_ofAnotherDevice: the key that a device writes under is that of the
+// removal that it knows of, also if another device of its identity hands it that.
+func TestSecrets_S16_ofAnotherDevice(t *testing.T) {
+	a := found(t)
+	bob, gone := a.joinAs(credential.Owner), a.join()
+	gone.pull(a)
+	bob.pull(a)
+	self := a.withHalo().further()
+	a.pull(bob)
+	two := a.onDevice(self)
+	two.pull(a)
+	two.pull(bob)
+	bob.remove(gone) // does not know the second device
+	a.pull(bob)
+	two.pull(bob)
+	two.TakeSecrets(a.Secrets())
+	two.settle()
+	if in, err := two.Rotate(); err == nil && in != nil {
+		two.store(in)
+	}
+	v := two.write()
+	gone.pull(bob)
+	gone.pull(two)
+	gone.lacks(v)
 }
 
 // joined is a space whose control feeds hold blocks that join keys.

@@ -1,6 +1,8 @@
 package space
 
 import (
+	"slices"
+
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
@@ -146,7 +148,7 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 		}
 	}
 	key, ok := s.byID[change[0].Epoch]
-	if !ok {
+	if !ok || s.lacksInner(at.Ref) {
 		return Effects{}, applyWaits
 	}
 	if f.header.Kind == feed.Control {
@@ -196,11 +198,23 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 // applyControl notes the credentials of a control block, which count once they are
 // evaluated; whole is false if it holds more than this device can open yet.
 func (s *Space) applyControl(at feed.Ref, payload []byte) (whole bool) {
-	list, whole, err := s.readControl(payload)
+	list, lacks, err := s.readControl(payload)
 	if err != nil {
 		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
 		return true
 	}
 	s.noteCredentials(list)
-	return whole
+	if len(lacks) == 0 {
+		delete(s.inner, at.Hash)
+		return true
+	}
+	s.inner[at.Hash] = lacks
+	return false
+}
+
+// lacksInner tells whether a control block was read but for its inner part, and still none
+// of the keys is held one of which opens that.
+func (s *Space) lacksInner(at feed.Ref) bool {
+	lacks, read := s.inner[at.Hash]
+	return read && !slices.ContainsFunc(lacks, func(k id.EpochID) bool { _, held := s.byID[k]; return held })
 }

@@ -63,12 +63,15 @@ type Space struct {
 	unsettled bool // changes may wait that can be applied
 	untold    Effects
 	leftOut   map[id.Hash]bool // changes whose content is, by their last block
-	db        *objectdb.DB
-	opened    opened
-	restored  map[id.FeedID]*restored // what an image has of feeds that are not loaded yet
-	tail      Tail
-	unfit     bool   // the image does not fit what is stored
-	branches  uint64 // counts received runs that begin a branch
+	// inner are the control blocks that were read but for their inner part, with the keys
+	// one of which opens that.
+	inner    map[id.Hash][]id.EpochID
+	db       *objectdb.DB
+	opened   opened
+	restored map[id.FeedID]*restored // what an image has of feeds that are not loaded yet
+	tail     Tail
+	unfit    bool   // the image does not fit what is stored
+	branches uint64 // counts received runs that begin a branch
 
 	control, data writer
 	flights       map[id.FeedID]int  // Intakes of own feeds that are being stored
@@ -103,6 +106,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		feeds:       map[id.FeedID]*feedState{},
 		flights:     map[id.FeedID]int{},
 		leftOut:     map[id.Hash]bool{},
+		inner:       map[id.Hash][]id.EpochID{},
 		leaving:     map[id.FeedID]bool{},
 		granted:     map[id.CredentialID]bool{},
 	}

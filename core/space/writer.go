@@ -67,7 +67,7 @@ func (s *Space) EnsureWriter() error {
 // block. They count here at once; the caller has the Intake finished, stores it, and
 // then calls Stored.
 func (s *Space) BuildControl(claims ...credential.Claim) (*Intake, error) {
-	return s.buildClaims(s.controlKey(), nil, func() ([]credential.Claim, error) { return claims, nil })
+	return s.handOver(s.handOn(), func() ([]credential.Claim, error) { return claims, nil })
 }
 
 // controlKey is the key of the control blocks that are made now.
@@ -132,7 +132,7 @@ func (s *Space) buildClaims(key keys.Secret, again []*credential.Credential, ste
 // buildControl makes the Intake of a control block that Seal seals, once the
 // credentials are signed.
 func (s *Space) buildControl(key keys.Secret, list []*credential.Credential) (*Intake, error) {
-	if size := len(controlPayload(list)) + maxInner; size > feed.MaxChange {
+	if size := len(controlPayload(list)) + maxInner; size > feed.MaxChange || len(list) > maxCredentials {
 		return nil, errs.New("space.BuildControl", errs.TooLarge, "%d credentials of %d bytes, the limit is %d", len(list), size, feed.MaxChange)
 	}
 	isNew, err := s.begin(&s.control)
