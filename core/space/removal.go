@@ -91,6 +91,9 @@ func (s *Space) take(claim credential.Claim, rotate bool) (*Intake, error) {
 	if !rotate || !s.membership.MayWrite(s.self.Device) {
 		return s.handOver(s.handOn(), one(claim))
 	}
+	if s.RotationDue() { // what is under the next keys follows them, so that who lacks them is told again
+		return s.handOver(s.rotation, one(claim), s.rotation)
+	}
 	return s.handOver(one(claim), s.rotation)
 }
 
