@@ -111,7 +111,7 @@ function cached(kind, content, make) {
 
 /** Gzip by Zopfli: what every gzip reader reads, a twentieth smaller than zlib's best. */
 const zopfliGzip = (content) =>
-  promisify(zopfli.gzip)(content, { numiterations: 3 }).then((out) => Buffer.from(out));
+  promisify(zopfli.gzip)(content, { numiterations: 15 }).then((out) => Buffer.from(out));
 
 /** Makes Go's module smaller, and keeps beside it what the short names of its functions stand for. */
 function shortened(linked) {

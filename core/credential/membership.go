@@ -273,6 +273,18 @@ func (m *Membership) Knows(c id.CredentialID) bool {
 	return slices.ContainsFunc(m.e.nodes, func(n node) bool { return n.id == c })
 }
 
+// TakesMore tells whether a credential that takes something away is known here, and not
+// to another membership of the space.
+func (m *Membership) TakesMore(than *Membership) bool {
+	return slices.ContainsFunc(m.e.nodes, func(n node) bool {
+		switch n.Claim.(type) {
+		case Remove, RevokeDevice, SetRole:
+			return !than.Knows(n.id)
+		}
+		return false
+	})
+}
+
 // LastProfile gives the Profile that says what a member is called; false if none does.
 func (m *Membership) LastProfile(who id.IdentityKey) (c id.CredentialID, p Profile, ok bool) {
 	list := m.e.profiles[who]

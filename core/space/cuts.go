@@ -212,7 +212,7 @@ func (s *Space) setLimits() {
 }
 
 // namePending notes what edits name that are not written yet. They will be under
-// the key of the time when they were made.
+// the key of the time when they were made, or one that says no more.
 func (s *Space) namePending() {
 	if !s.db.HasBurst() && len(s.flights) == 0 {
 		return

@@ -96,12 +96,21 @@ func (s *Space) TakeSecrets(sec Secrets) {
 			}
 			s.byID[k.ID()] = k
 			s.acquainted++ // what introduces a device may be under it
-			*kind.own = slices.Insert(slices.Clone(*kind.own), max(0, len(*kind.own)-1), k)
+			*kind.own = beforeLast(slices.Clone(*kind.own), k)
 			s.unsettled = true
 			s.generation++
 		}
 	}
-	s.takeKeys() // which of them is written under
+	s.takeKeys(s.membership) // which of them is written under
+}
+
+// beforeLast puts a key before the last of a list, which is written under.
+func beforeLast(list []keys.Secret, k keys.Secret) []keys.Secret {
+	list = append(list, k)
+	if n := len(list); n > 1 {
+		list[n-2], list[n-1] = list[n-1], list[n-2]
+	}
+	return list
 }
 
 // introduces tells whether a control feed of a device of which nothing is known here

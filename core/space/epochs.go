@@ -33,8 +33,8 @@ func (s *Space) envelopeAAD(key id.EpochID, control bool, d id.DeviceKey) []byte
 }
 
 // takeKeys opens the envelopes to this device that were not looked at before, and
-// puts the keys to write under at the end of their lists.
-func (s *Space) takeKeys() {
+// puts the keys to write under at the end of their lists. known is the membership before.
+func (s *Space) takeKeys(known *credential.Membership) {
 	before, wasDue := s.secrets, s.keysDue
 	if s.self.Sealing != nil {
 		for _, g := range s.membership.Grants(s.self.Device) {
@@ -47,22 +47,88 @@ func (s *Space) takeKeys() {
 	s.secrets.Controls = s.headLast(true)
 	s.secrets.Epochs = s.headLast(false)
 	s.keysDue = s.membership.RotationDue()
-	if !wasDue && (s.keysDue || !sameLast(before.Epochs, s.secrets.Epochs)) && s.db.HasBurst() && len(before.Epochs) > 0 {
+	switch {
+	case !s.db.HasBurst() || len(before.Epochs) == 0:
+	case !wasDue && (s.keysDue || !sameLast(before.Epochs, s.secrets.Epochs)):
 		// What was edited without knowing why there is a new key is written under
 		// the key of then, since its past says what else was not known. What is edited
 		// while one is due waits for it.
-		n := s.db.CloseBursts()
-		for _, b := range s.olderBursts {
-			n -= b.count
-		}
-		s.olderBursts = append(s.olderBursts, olderBursts{count: n, key: before.Epochs[len(before.Epochs)-1]})
+		s.closeBursts(olderBursts{key: before.Epochs[len(before.Epochs)-1]})
+	case wasDue && s.membership.TakesMore(known):
+		// Whoever makes the key that is due may know this too: under that, what follows
+		// a block that was cut would say that it knew of the cut.
+		s.closeBursts(olderBursts{asOf: known})
 	}
 }
 
-// olderBursts are edits that were made while another key was the newest.
+// olderBursts are edits that were made while another key was the newest, or due.
 type olderBursts struct {
 	count int
 	key   keys.Secret
+	// asOf is what was known then, of edits whose key is still to be made, by that; else
+	// nil.
+	asOf *credential.Membership
+}
+
+// closeBursts notes how the edits are to be written that were made so far and of which
+// nothing is noted.
+func (s *Space) closeBursts(b olderBursts) {
+	b.count = s.db.CloseBursts()
+	for _, other := range s.olderBursts {
+		b.count -= other.count
+	}
+	if b.count > 0 {
+		s.olderBursts = append(s.olderBursts, b)
+	}
+}
+
+// unkeyed tells whether there are edits that wait for a key which only this device makes.
+func (s *Space) unkeyed() bool {
+	for _, b := range s.olderBursts {
+		if b.asOf != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// keyBursts has the edits that wait for a key of their own go under the newest.
+func (s *Space) keyBursts() {
+	for i := range s.olderBursts {
+		if b := &s.olderBursts[i]; b.asOf != nil {
+			b.key, b.asOf = s.secrets.Epochs[len(s.secrets.Epochs)-1], nil
+		}
+	}
+	s.duties = duties{}
+}
+
+// keysAsOf makes keys for the present members that say no more than what was known then.
+func (s *Space) keysAsOf(known *credential.Membership) []credential.Claim {
+	var claims []credential.Claim
+	for _, control := range []bool{true, false} {
+		list, _ := s.held(control)
+		heads := known.EpochHeads()
+		if control {
+			heads = known.ControlHeads()
+		}
+		older := keysOf(list, heads)
+		if len(older) == 0 {
+			older = list[:1] // no credential brought it
+		}
+		claims = append(claims, s.freshClaim(control, older, idsOf(older)))
+	}
+	return claims
+}
+
+// freshClaim hands a fresh key, with older ones, to the present members.
+func (s *Space) freshClaim(control bool, older []keys.Secret, parents []id.EpochID) credential.Claim {
+	sort.Slice(parents, func(i, j int) bool { return id.Compare(parents[i], parents[j]) < 0 })
+	return s.epochClaim(keys.NewSecret(s.env), s.told(control, older), parents, control, s.membership.Readers(control))
+}
+
+// keysOf gives those of a list that have these ids.
+func keysOf(list []keys.Secret, ids []id.EpochID) []keys.Secret {
+	return slices.DeleteFunc(slices.Clone(list), func(k keys.Secret) bool { return !slices.Contains(ids, k.ID()) })
 }
 
 // burstKey gives the key for the next burst of edits.
@@ -227,9 +293,11 @@ func (s *Space) RotationDue() bool { return s.dutiesNow().rotate }
 func (s *Space) LackKeys() bool { return s.dutiesNow().reseal }
 
 func (s *Space) rotationDue() bool {
-	if !s.membership.MayWrite(s.self.Device) || !s.informed() {
-		return false
-	}
+	return s.membership.MayWrite(s.self.Device) && s.informed() && (s.unkeyed() || s.newKeysDue())
+}
+
+// newKeysDue tells whether new keys are due by what is known now.
+func (s *Space) newKeysDue() bool {
 	held := s.headsHeld()
 	switch {
 	case held == headsNone, held == headsAll && s.divided():
@@ -299,7 +367,16 @@ func (s *Space) Rotate() (*Intake, error) {
 	if !s.RotationDue() {
 		return nil, nil
 	}
-	return s.handOver(s.rotation)
+	in, err := s.handOver(func() ([]credential.Claim, error) {
+		if !s.newKeysDue() {
+			return nil, nil // only some as of earlier were
+		}
+		return s.rotation()
+	})
+	if err != nil {
+		s.keyBursts() // better than that they are not written at all
+	}
+	return in, err
 }
 
 // told leaves out of the keys of a kind those of which no credential here tells: who is
@@ -338,12 +415,11 @@ func (s *Space) rotation() ([]credential.Claim, error) {
 				parents = append(parents, k)
 			}
 		}
-		sort.Slice(parents, func(i, j int) bool { return id.Compare(parents[i], parents[j]) < 0 })
 		older := list
 		if shared {
-			older = slices.DeleteFunc(slices.Clone(list), func(k keys.Secret) bool { return !slices.Contains(parents, k.ID()) })
+			older = keysOf(list, parents)
 		}
-		claims = append(claims, s.epochClaim(keys.NewSecret(s.env), s.told(control, older), parents, control, s.membership.Readers(control)))
+		claims = append(claims, s.freshClaim(control, older, parents))
 	}
 	return claims, nil
 }

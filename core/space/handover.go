@@ -56,17 +56,15 @@ func (s *Space) handOver(claims ...func() ([]credential.Claim, error)) (*Intake,
 
 // handedOver gives the control key that is handed to all by the last of these credentials
 // that does, or nil.
-func (s *Space) handedOver(list []*credential.Credential) *keys.Secret {
-	for _, c := range slices.Backward(list) {
-		e, ok := c.Claim.(credential.Epoch)
-		if !ok || !e.Control {
-			continue
-		}
-		if k, held := s.byID[e.Key]; held {
-			return &k
+func (s *Space) handedOver(list []*credential.Credential) (inner *keys.Secret) {
+	for _, c := range list {
+		if e, ok := c.Claim.(credential.Epoch); ok && e.Control {
+			if k, held := s.byID[e.Key]; held {
+				inner = &k
+			}
 		}
 	}
-	return nil
+	return inner
 }
 
 // payload is what the control block of a draft holds.
@@ -141,11 +139,10 @@ func (s *Space) readControl(payload []byte) (list []*credential.Credential, lack
 		r.Array(2)
 		readVersion(r, 1)
 		inner := readCredentials(r)
-		if err := r.Done(op); err != nil { // what is outside counts for all alike
-			s.env.Log.Warn("the inner part of a control block is left out", "space", id.Short(s.key), "err", err)
-			return list, nil, nil
+		if r.Done(op) == nil { // else what is outside counts, for all alike
+			list = append(list, inner...)
 		}
-		return append(list, inner...), nil, nil
+		return list, nil, nil
 	}
 	return list, lacks, nil
 }

@@ -369,3 +369,55 @@ func FuzzControl(f *testing.F) {
 		}
 	})
 }
+
+// TestBuild_S17_keyAsOfTheEdit: somebody edits while a key is due, on top of a block that a
+// removal of rights cuts off, and gets the key from who knew of that. The edit counts, and
+// what it follows, since its author did not know.
+func TestBuild_S17_keyAsOfTheEdit(t *testing.T) {
+	a := found(t)
+	one, two, four := a.join(), a.join(), a.join()
+	for _, e := range []*engine{one, two, four} {
+		e.pull(a)
+	}
+	late := two.write() // which a has not seen
+	four.pull(two)
+	in, err := one.Remove(one.self.Identity)
+	ok(t, err)
+	one.store(in)
+	four.pull(one)
+	if !four.RotationDue() {
+		t.Fatal("no key is due")
+	}
+	edited := four.edit()
+	a.setRole(two, credential.Reader)
+	a.pull(one)
+	in, err = a.Rotate()
+	ok(t, err)
+	a.store(in)
+	four.pull(a)
+	if in, err = four.Build(); err != nil || in != nil {
+		t.Fatalf("an edit is written before its key is made: %v, %v", in, err)
+	}
+	in, err = four.Rotate()
+	ok(t, err)
+	four.store(in)
+	in, err = four.Build()
+	ok(t, err)
+	four.store(in)
+	if _, held := one.EpochKey(in.Blocks[0].Epoch); held {
+		t.Error("who left before holds the key of the edit")
+	}
+	for range 2 {
+		for _, e := range []*engine{a, two} {
+			e.pull(two)
+			e.pull(four)
+		}
+	}
+	for _, e := range []*engine{a, four} {
+		e.shows(late, edited)
+	}
+	next := four.write()
+	a.pull(four)
+	a.shows(next)
+	rotated(t, []*engine{four, a}, []*engine{one})
+}

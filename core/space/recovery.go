@@ -217,7 +217,7 @@ func (s Secrets) Join(other Secrets) Secrets {
 		list := slices.Clone(*kind.own)
 		for _, k := range *kind.other {
 			if !slices.Contains(list, k) {
-				list = slices.Insert(list, max(0, len(list)-1), k)
+				list = beforeLast(list, k)
 			}
 		}
 		*kind.own = list

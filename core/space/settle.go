@@ -1,8 +1,6 @@
 package space
 
 import (
-	"slices"
-
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
@@ -216,5 +214,10 @@ func (s *Space) applyControl(at feed.Ref, payload []byte) (whole bool) {
 // of the keys is held one of which opens that.
 func (s *Space) lacksInner(at feed.Ref) bool {
 	lacks, read := s.inner[at.Hash]
-	return read && !slices.ContainsFunc(lacks, func(k id.EpochID) bool { _, held := s.byID[k]; return held })
+	for _, k := range lacks {
+		if _, held := s.byID[k]; held {
+			return false
+		}
+	}
+	return read
 }

@@ -362,6 +362,7 @@ func (s *Space) evaluateSome(enough func() bool) (done bool) {
 	if m == nil {
 		return false
 	}
+	known := s.membership
 	s.evaluating, s.membership = nil, m
 	s.acquainted++
 	if len(s.proof) == 0 { // of a space that was recovered
@@ -372,7 +373,7 @@ func (s *Space) evaluateSome(enough func() bool) (done bool) {
 	}
 	s.duties, s.informedAt = duties{}, informedAt{}
 	s.noteClosings()
-	s.takeKeys()
+	s.takeKeys(known)
 	s.setLimits()
 	return true
 }

@@ -76,57 +76,100 @@ func (s *Space) controlKey() keys.Secret { return s.secrets.Controls[len(s.secre
 // buildClaims is BuildControl for claims that depend on the ones before, under a
 // key that all who are to read them hold, behind credentials that the block brings
 // again. If a claim is not permitted none counts.
-func (s *Space) buildClaims(key keys.Secret, again []*credential.Credential, steps ...func() ([]credential.Claim, error)) (*Intake, error) {
-	var list []*credential.Credential
-	fail := func(err error) (*Intake, error) {
-		for _, c := range list {
+func (s *Space) buildClaims(key keys.Secret, again []*credential.Credential, steps ...func() ([]credential.Claim, error)) (in *Intake, err error) {
+	c := claims{s: s}
+	defer func() { s.sealer = nil }()
+	made, err := c.make(steps)
+	if err == nil {
+		in, err = s.buildControl(key, append(again, c.list...))
+	}
+	if err != nil {
+		for _, c := range c.list {
 			delete(s.credentials, c.ID())
 		}
-		if len(list) > 0 {
+		if len(c.list) > 0 {
 			s.evaluate()
 		}
 		return nil, err
 	}
-	defer func() { s.sealer = nil }()
-	issue := func(claims ...credential.Claim) error { // each behind the one before
-		from, parents := len(list), s.membership.ParentsOf(s.self.Device)
-		for _, claim := range claims {
-			c, err := credential.Draft(s.self.Device, parents, s.env.UnixMilli(), claim)
-			if err != nil {
-				return err
-			}
-			list = append(list, c)
-			parents = s.membership.ParentsBehind(c.ID())
+	for i, k := range made {
+		if b := &s.olderBursts[i]; b.asOf != nil {
+			b.key, b.asOf = k, nil
 		}
-		s.addCredentials(list[from:])
-		for i, c := range list[from:] {
-			if !s.membership.Valid(c.ID()) {
-				return errs.New("space.BuildControl", errs.NotPermitted, "the rules of the space do not let this device issue a %T", claims[i])
-			}
-		}
-		return nil
 	}
+	s.duties = duties{}
+	return in, nil
+}
+
+// claims are credentials that are made of claims, for one block.
+type claims struct {
+	s    *Space
+	list []*credential.Credential
+}
+
+// make makes those of steps, behind what is due first; keys are for each of olderBursts that
+// waits for one.
+func (c *claims) make(steps []func() ([]credential.Claim, error)) (made []keys.Secret, err error) {
+	s := c.s
+	older := s.olderBursts
+	if !s.membership.MayWrite(s.self.Device) {
+		older = nil
+	}
+	made = make([]keys.Secret, len(older))
+	for i := range older {
+		known := older[i].asOf
+		if known == nil {
+			continue
+		}
+		parents := known.ParentsOf(s.self.Device)
+		if n := len(c.list); n > 0 {
+			parents = append(parents, c.list[n-1].ID())
+		}
+		list := s.keysAsOf(known)
+		if err := c.issue(parents, list); err != nil {
+			s.keyBursts()
+			return nil, err
+		}
+		made[i] = s.byID[list[len(list)-1].(credential.Epoch).Key]
+	}
+	// Somebody issues what nothing follows, without end: the own name, once more,
+	// follows as much of that as one credential can.
 	for m, ok := s.membership.Device(s.self.Device); ok && len(s.membership.Heads()) >= credential.MaxParents; {
-		// Somebody issues what nothing follows, without end: the own name, once more,
-		// follows as much of that as one credential can.
-		if err := issue(credential.Profile{Identity: m.Identity, Name: m.Name, Fields: m.Fields}); err != nil {
-			return fail(err)
+		again := credential.Profile{Identity: m.Identity, Name: m.Name, Fields: m.Fields}
+		if err := c.issue(s.membership.ParentsOf(s.self.Device), []credential.Claim{again}); err != nil {
+			return nil, err
 		}
 	}
 	for _, step := range steps {
-		claims, err := step()
+		list, err := step()
+		if err == nil {
+			err = c.issue(s.membership.ParentsOf(s.self.Device), list)
+		}
 		if err != nil {
-			return fail(err)
-		}
-		if err := issue(claims...); err != nil {
-			return fail(err)
+			return nil, err
 		}
 	}
-	in, err := s.buildControl(key, append(again, list...))
-	if err != nil {
-		return fail(err)
+	return made, nil
+}
+
+// issue makes credentials, each behind the one before.
+func (c *claims) issue(parents []id.CredentialID, list []credential.Claim) error {
+	s, from := c.s, len(c.list)
+	for _, claim := range list {
+		made, err := credential.Draft(s.self.Device, parents, s.env.UnixMilli(), claim)
+		if err != nil {
+			return err
+		}
+		c.list = append(c.list, made)
+		parents = s.membership.ParentsBehind(made.ID())
 	}
-	return in, nil
+	s.addCredentials(c.list[from:])
+	for i, made := range c.list[from:] {
+		if !s.membership.Valid(made.ID()) {
+			return errs.New("space.BuildControl", errs.NotPermitted, "the rules of the space do not let this device issue a %T", list[i])
+		}
+	}
+	return nil
 }
 
 // buildControl makes the Intake of a control block that Seal seals, once the
@@ -178,7 +221,7 @@ func (s *Space) HasLocal() bool { return s.db.HasBurst() }
 
 // Build seals the edits that were made since the last call into blocks; nil
 // means that there were none, or that what was built before must be Stored
-// first, because these edits go to another feed. The caller has the Intake finished,
+// first, because these edits go to another feed, or that new keys are due first. The caller has the Intake finished,
 // stores it, and only then calls Stored and lets the blocks leave the device. An Intake
 // whose finishing or storing failed stays valid and is to be stored again, before any
 // later one.
@@ -188,6 +231,9 @@ func (s *Space) Build() (*Intake, error) {
 	}
 	if _, ok := s.EpochKey(id.EpochID{}); !ok {
 		return nil, errs.New("space.Build", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(s.key))
+	}
+	if s.unkeyed() && s.membership.MayWrite(s.self.Device) {
+		return nil, nil // Rotate comes first
 	}
 	all, ready, err := s.bridge()
 	if !ready || err != nil {
