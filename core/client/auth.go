@@ -81,10 +81,10 @@ func (a *spaceAuth) Verify(payload []byte, static [32]byte) (info mesh.PeerInfo,
 	return info, nil
 }
 
-// newSwarm makes the state machine of the sessions of a space that is to be started. It
-// waits for a signature; nobody else has core meanwhile.
-func (s *session) newSwarm(ctx context.Context, core *space.Space) (*mesh.Swarm, error) {
-	gate, self := core.Secrets().Gate(), core.Self()
+// newSwarm makes the state machine of the sessions of a space that is to be started, under
+// the gate and for the device that core has. It waits for a signature, and reads nothing of
+// core that may change meanwhile.
+func (s *session) newSwarm(ctx context.Context, core *space.Space, gate space.Gate, self space.Self) (*mesh.Swarm, error) {
 	auth := &spaceAuth{core: core, device: self.Device, instance: [16]byte(s.c.ports.Env.Bytes(16))}
 	swarm, err := mesh.NewSwarm(mesh.Options{
 		Env:      s.c.ports.Env,

@@ -169,7 +169,7 @@ func (sp *Space) reread(r *runtime) {
 				log.Error("the space could not be read again", "space", id.Short(sp.key), "err", err)
 				return
 			}
-			swarm, err := sp.s.newSwarm(ctx, core)
+			swarm, err := sp.s.newSwarm(ctx, core, core.Secrets().Gate(), core.Self())
 			if err != nil {
 				log.Error("the space could not be opened again yet", "space", id.Short(sp.key), "err", err)
 			} else if sp.swap(r, core, known, swarm) {

@@ -144,8 +144,9 @@ func (sp *Space) Key() id.SpaceKey { return sp.key }
 func (sp *Space) start(ctx context.Context) error {
 	sp.mu.Lock()
 	core := sp.core
+	gate, self := core.Secrets().Gate(), core.Self()
 	sp.mu.Unlock()
-	swarm, err := sp.s.newSwarm(ctx, core)
+	swarm, err := sp.s.newSwarm(ctx, core, gate, self)
 	if err != nil {
 		sp.State.Set(SpaceClosed)
 		return err
@@ -165,10 +166,10 @@ func (sp *Space) startWith(swarm *mesh.Swarm) {
 		busy:     map[id.FeedID]*storing{},
 		news:     news{wake: make(chan struct{}, 1)},
 	}
-	tail := sp.core.Tail()
-	r.news.bytes, r.news.blocks = tail.Bytes, tail.Blocks
 	r.ctx, r.cancel = context.WithCancel(sp.s.ctx)
 	sp.mu.Lock()
+	tail := sp.core.Tail()
+	r.news.bytes, r.news.blocks = tail.Bytes, tail.Blocks
 	sp.run = r
 	r.sync = syncer.New(syncer.Options{})
 	for _, f := range sp.core.Feeds() {

@@ -89,6 +89,7 @@ func (s *Space) IntroduceSelf() (*Intake, error) {
 // TakeSecrets takes over the keys that another device of the identity holds. None of
 // them is written under before the credential is here that introduced it.
 func (s *Space) TakeSecrets(sec Secrets) {
+	before := s.generation
 	for _, kind := range []struct{ own, other *[]keys.Secret }{{&s.secrets.Controls, &sec.Controls}, {&s.secrets.Epochs, &sec.Epochs}} {
 		for _, k := range *kind.other {
 			if _, held := s.byID[k.ID()]; held {
@@ -101,7 +102,9 @@ func (s *Space) TakeSecrets(sec Secrets) {
 			s.generation++
 		}
 	}
-	s.takeKeys(s.membership) // which of them is written under
+	if s.generation != before {
+		s.takeKeys(s.membership) // which of them is written under
+	}
 }
 
 // beforeLast puts a key before the last of a list, which is written under.
