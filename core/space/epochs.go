@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/echospace/echospace/core/credential"
+	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/wire"
@@ -159,6 +160,29 @@ func (s *Space) takeGrant(g credential.Grant) {
 			s.addKey(k, g.Control)
 		}
 	}
+}
+
+// openEnvelope opens what an Epoch credential hands to this device: the key, and older
+// ones.
+func (s *Space) openEnvelope(g credential.Grant) (key keys.Secret, older []keys.Secret, err error) {
+	content, err := s.self.Sealing.Open(g.Sealed, s.envelopeAAD(g.Key, g.Control, s.self.Device))
+	if err != nil {
+		return key, nil, err
+	}
+	defer clear(content)
+	r := wire.NewReader(content)
+	r.Array(3)
+	readVersion(r, 1)
+	r.Fixed(key[:])
+	for n := r.ArrayLen(maxKeys); n > 0 && r.Err() == nil; n-- {
+		var k keys.Secret
+		r.Fixed(k[:])
+		older = append(older, k)
+	}
+	if err = r.Done("space.openEnvelope"); err == nil && key.ID() != g.Key {
+		err = errs.New("space.openEnvelope", errs.DecryptFailed, "the key is not the one that was said")
+	}
+	return key, older, err
 }
 
 // addKey notes a key that was not held before.

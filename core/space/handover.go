@@ -4,17 +4,18 @@ import (
 	"slices"
 
 	"github.com/echospace/echospace/core/credential"
-	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/wire"
 )
 
-// This file hands keys to members of whom not all hold a key in common that the removed
-// have not: several made keys at once, or somebody was admitted beside that.
+// This file says what a control block holds, and who opens it: [1, [credential...]] where
+// all members have the key that it is under, and nobody who was removed.
 //
-// Such a control block is written under the first control key, which everybody has who
-// ever was a member, and holds [2, [credential...], inner]. The credentials are those that
+// Otherwise several made keys at once, or somebody was admitted beside that, or a new key
+// is due. Then the block hands over a key. It is written under the first control key, which
+// everybody has who ever was a member, or the one that all have still, and holds
+// [2, [credential...], inner]. The credentials are those that
 // hand over its keys: they say who gets them, and seal them to these. The inner part is
 // the payload [1, [credential...]] of all others, sealed under the control key that is
 // handed over. So who may open it follows from who is a member, and not from which keys
@@ -206,41 +207,16 @@ func (s *Space) newestClaim(control bool, devices []credential.DeviceInfo) crede
 	return s.epochClaim(key, s.told(control, list[:len(list)-1]), s.membership.EpochParents(key.ID()), control, devices)
 }
 
-// handOn makes a step that hands the control key to all where not all have it, or a new
-// one if that is due, for what follows and hands none.
-func (s *Space) handOn() func() ([]credential.Claim, error) {
+// handOn is a step that hands the control key to all where not all have it, or a new one
+// if that is due, for what follows and hands none.
+func (s *Space) handOn() ([]credential.Claim, error) {
 	switch {
 	case !s.membership.MayWrite(s.self.Device):
-		return func() ([]credential.Claim, error) { return nil, nil }
+		return nil, nil
 	case s.RotationDue():
-		return s.rotation
+		return s.rotation()
 	case s.shared():
-		return func() ([]credential.Claim, error) { return nil, nil }
+		return nil, nil
 	}
-	return func() ([]credential.Claim, error) {
-		return []credential.Claim{s.newestClaim(true, s.membership.Readers(true))}, nil
-	}
-}
-
-// openEnvelope opens what an Epoch credential hands to this device: the key, and older
-// ones.
-func (s *Space) openEnvelope(g credential.Grant) (key keys.Secret, older []keys.Secret, err error) {
-	content, err := s.self.Sealing.Open(g.Sealed, s.envelopeAAD(g.Key, g.Control, s.self.Device))
-	if err != nil {
-		return key, nil, err
-	}
-	defer clear(content)
-	r := wire.NewReader(content)
-	r.Array(3)
-	readVersion(r, 1)
-	r.Fixed(key[:])
-	for n := r.ArrayLen(maxKeys); n > 0 && r.Err() == nil; n-- {
-		var k keys.Secret
-		r.Fixed(k[:])
-		older = append(older, k)
-	}
-	if err = r.Done("space.openEnvelope"); err == nil && key.ID() != g.Key {
-		err = errs.New("space.openEnvelope", errs.DecryptFailed, "the key is not the one that was said")
-	}
-	return key, older, err
+	return []credential.Claim{s.newestClaim(true, s.membership.Readers(true))}, nil
 }

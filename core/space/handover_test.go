@@ -421,3 +421,30 @@ func TestBuild_S17_keyAsOfTheEdit(t *testing.T) {
 	a.shows(next)
 	rotated(t, []*engine{four, a}, []*engine{one})
 }
+
+// TestBuild_S17_keyOfWhoMayNotMakeOne: who lost its role while an edit waits for a key that
+// only it would have made writes it under a key of the space, if at all.
+func TestBuild_S17_keyOfWhoMayNotMakeOne(t *testing.T) {
+	a := found(t)
+	one, two, four := a.join(), a.join(), a.join()
+	for _, e := range []*engine{one, two, four} {
+		e.pull(a)
+	}
+	in, err := one.Remove(one.self.Identity)
+	ok(t, err)
+	one.store(in)
+	four.pull(one)
+	four.edit()
+	a.setRole(two, credential.Reader)
+	a.setRole(four, credential.Reader)
+	four.pull(a)
+	in, err = four.Build()
+	ok(t, err)
+	if in == nil {
+		t.Fatal("nothing was built: the test shows nothing")
+	}
+	four.finish(in)
+	if _, held := a.EpochKey(in.Blocks[0].Epoch); !held {
+		t.Error("an edit is under a key that no member has")
+	}
+}

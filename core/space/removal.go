@@ -46,7 +46,7 @@ func (s *Space) SetRole(who id.IdentityKey, role credential.Role) (*Intake, erro
 		claim.Cuts = s.cuts(m.Devices)
 	}
 	if m.Role == credential.Keeper {
-		return s.handOver(s.handOn(), one(claim), func() ([]credential.Claim, error) {
+		return s.handOver(s.handOn, one(claim), func() ([]credential.Claim, error) {
 			return []credential.Claim{s.newestClaim(false, m.Devices)}, nil
 		})
 	}
@@ -89,7 +89,7 @@ func (s *Space) mayRemove(op string, who id.IdentityKey) error {
 // who writes.
 func (s *Space) take(claim credential.Claim, rotate bool) (*Intake, error) {
 	if !rotate || !s.membership.MayWrite(s.self.Device) {
-		return s.handOver(s.handOn(), one(claim))
+		return s.handOver(s.handOn, one(claim))
 	}
 	if s.RotationDue() { // what is under the next keys follows them, so that who lacks them is told again
 		return s.handOver(s.rotation, one(claim), s.rotation)

@@ -67,7 +67,7 @@ func (s *Space) EnsureWriter() error {
 // block. They count here at once; the caller has the Intake finished, stores it, and
 // then calls Stored.
 func (s *Space) BuildControl(claims ...credential.Claim) (*Intake, error) {
-	return s.handOver(s.handOn(), func() ([]credential.Claim, error) { return claims, nil })
+	return s.handOver(s.handOn, func() ([]credential.Claim, error) { return claims, nil })
 }
 
 // controlKey is the key of the control blocks that are made now.
@@ -232,8 +232,11 @@ func (s *Space) Build() (*Intake, error) {
 	if _, ok := s.EpochKey(id.EpochID{}); !ok {
 		return nil, errs.New("space.Build", errs.KeyUnavailable, "no epoch key of space %s is held", id.Short(s.key))
 	}
-	if s.unkeyed() && s.membership.MayWrite(s.self.Device) {
-		return nil, nil // Rotate comes first
+	if s.unkeyed() {
+		if s.membership.MayWrite(s.self.Device) {
+			return nil, nil // Rotate comes first
+		}
+		s.keyBursts() // nobody takes in what is written then, but it is under a key
 	}
 	all, ready, err := s.bridge()
 	if !ready || err != nil {
