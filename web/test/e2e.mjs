@@ -17,6 +17,7 @@ const results = join(root, 'web/test-output/e2e.jsonl');
 const files = [
   'thepage',
   'client',
+  'bothkinds',
   'invitations',
   'inviting',
   'credentials',

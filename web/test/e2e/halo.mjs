@@ -1,42 +1,29 @@
 import assert from 'node:assert/strict';
-import { add, createSpace, join, sees, world } from './harness.mjs';
+import {
+  accept,
+  add,
+  authenticate,
+  createSpace,
+  ends,
+  join,
+  offer as offerBy,
+  sees,
+  world,
+} from './harness.mjs';
 
 const { test, peer, sharedPeer } = world();
 
 /** The host of most tests, and a guest that has no identity yet. */
 const pair = async () => [await sharedPeer('Ada'), await peer('her pocket', { identity: null })];
 
-/** Offers an invitation for a device, kept as `offered`, its states as `offeredStates`. */
-function offer(host, options = {}) {
-  return host.run((o) => {
-    globalThis.offered = client.halo.createInvitation(o);
-    globalThis.offeredStates = record(offered, (value) => value.state);
-    const { code, authCode } = offered.get();
-    return { code, authCode };
-  }, options);
-}
-
-/** Accepts it, kept as `accepted`, its states as `acceptedStates`. */
-function accept(guest, code, options) {
-  return guest.run(
-    (a) => {
-      globalThis.accepted = client.halo.acceptInvitation(a.code, a.options);
-      globalThis.acceptedStates = record(accepted, (value) => value.state);
-    },
-    { code, options },
-  );
-}
-
-/** Says the auth code; gives the outcome. */
-function says(guest, code) {
-  return guest.run((code) => outcome(accepted.authenticate(code)), code);
-}
+/** Offers an invitation for a device, kept as `offered`. */
+const offer = (host, options) => offerBy(host, options, 'halo');
 
 /** Makes a device of the host's identity. */
 async function addDevice(host, guest, options) {
   const { code, authCode } = await offer(host, options);
   await accept(guest, code);
-  const result = await says(guest, authCode ?? '');
+  const result = await authenticate(guest, authCode ?? '');
   if (result.code) throw new Error(`${guest.name} did not become a device: ${result.code} ${result.message}`);
 }
 
@@ -45,22 +32,6 @@ async function deviceOf(host, name) {
   const device = await peer(name, { identity: null });
   await addDevice(host, device);
   return device;
-}
-
-/** Waits until `offered` or `accepted` of a peer is in a state. */
-function reaches(peer, name, state) {
-  return peer.run(
-    ({ name, state }) => until(() => globalThis[name].get().state === state, `${name} becomes ${state}`),
-    { name, state },
-  );
-}
-
-/** Waits for the end of `accepted` or `offered`: its state and its error's code. */
-function ends(peer, name) {
-  return peer.run(async (name) => {
-    const { code } = await outcome(globalThis[name].wait({ timeout: 60_000 }));
-    return { state: globalThis[name].get().state, code };
-  }, name);
 }
 
 /** Waits until a client has the space open, as `space`. */
@@ -96,9 +67,6 @@ function lists(peer, count) {
   );
 }
 
-/** Another code of six digits. */
-const wrong = (code) => (code === '111111' ? '222222' : '111111');
-
 test('H01 createIdentity: one device, a display name, and no space', async () => {
   const ada = await peer('Ada', { identity: null });
   assert.deepEqual(await devices(ada), []);
@@ -122,7 +90,7 @@ for (const authMethod of ['NONE', 'SHARED_SECRET']) {
     const { code, authCode } = await offer(ada, { authMethod });
     assert.equal(authCode === undefined, authMethod === 'NONE');
     await accept(pocket, code);
-    assert.equal((await says(pocket, authCode ?? '')).code, undefined);
+    assert.equal((await authenticate(pocket, authCode ?? '')).code, undefined);
     assert.deepEqual(await ends(pocket, 'accepted'), { state: 'SUCCESS', code: undefined });
     assert.deepEqual(await ends(ada, 'offered'), { state: 'SUCCESS', code: undefined });
     const key = await identity(ada);
@@ -276,88 +244,6 @@ test('S18 delete of a space reaches own devices, and no member', async () => {
   assert.equal(await pocket.run(() => client.spaces.get().length), 0);
 });
 
-test('I03 device: a wrong code once, then the right one: SUCCESS', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  const { code: error, attemptsLeft } = await says(pocket, wrong(authCode));
-  assert.deepEqual({ error, attemptsLeft }, { error: 'WRONG_AUTH_CODE', attemptsLeft: 2 });
-  assert.equal((await says(pocket, authCode)).code, undefined);
-  assert.equal((await ends(ada, 'offered')).state, 'SUCCESS');
-});
-
-test('I04 device: three wrong codes: both end with TOO_MANY_ATTEMPTS, and there is no identity', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  const codes = [];
-  for (let i = 0; i < 3; i++) codes.push((await says(pocket, wrong(authCode))).code);
-  assert.deepEqual(codes, ['WRONG_AUTH_CODE', 'WRONG_AUTH_CODE', 'TOO_MANY_ATTEMPTS']);
-  assert.deepEqual(await ends(ada, 'offered'), { state: 'ERROR', code: 'TOO_MANY_ATTEMPTS' });
-  assert.deepEqual(await ends(pocket, 'accepted'), { state: 'ERROR', code: 'TOO_MANY_ATTEMPTS' });
-  assert.equal(await identity(pocket), undefined);
-});
-
-test('I05 device: timeout of the invitation, then of a guest', async () => {
-  const [ada, pocket] = await pair();
-  const short = await offer(ada, { timeout: 1500 });
-  await accept(pocket, short.code);
-  await reaches(pocket, 'accepted', 'READY_FOR_AUTHENTICATION');
-  assert.deepEqual(await ends(ada, 'offered'), { state: 'TIMEOUT', code: 'TIMEOUT' });
-  assert.notEqual((await ends(pocket, 'accepted')).state, 'SUCCESS');
-  assert.equal(await ada.run(() => until(() => client.halo.invitations.get().length === 0)), true);
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code, { timeout: 1000 });
-  assert.deepEqual(await ends(pocket, 'accepted'), { state: 'TIMEOUT', code: 'TIMEOUT' });
-  await accept(pocket, code);
-  assert.equal((await says(pocket, authCode)).code, undefined);
-});
-
-test('I06 device: host cancels while connected: host CANCELLED, guest CANCELLED_BY_HOST', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  await reaches(pocket, 'accepted', 'READY_FOR_AUTHENTICATION');
-  await ada.run(() => offered.cancel());
-  assert.equal((await ends(ada, 'offered')).state, 'CANCELLED');
-  assert.equal((await ends(pocket, 'accepted')).code, 'CANCELLED_BY_HOST');
-  assert.equal((await says(pocket, authCode)).code, 'CANCELLED_BY_HOST');
-});
-
-test('I07 I20 device: guest cancels: guest CANCELLED, the host waits for the next', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  await reaches(pocket, 'accepted', 'READY_FOR_AUTHENTICATION');
-  await pocket.run(() => accepted.cancel());
-  assert.equal((await ends(pocket, 'accepted')).state, 'CANCELLED');
-  await accept(pocket, code);
-  assert.equal((await says(pocket, authCode)).code, undefined);
-  assert.equal((await ends(ada, 'offered')).state, 'SUCCESS');
-});
-
-test('I08 I20 device: a guest that breaks off: the host waits, the guest may try again', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  await reaches(ada, 'offered', 'READY_FOR_AUTHENTICATION');
-  await pocket.reload();
-  await pocket.open();
-  await accept(pocket, code);
-  assert.equal((await says(pocket, authCode)).code, undefined);
-  assert.equal((await ends(ada, 'offered')).state, 'SUCCESS');
-});
-
-test('I09 device: host gone: the guest errors within seconds', async () => {
-  const ada = await peer('Ada');
-  const pocket = await peer('her pocket', { identity: null });
-  const { code } = await offer(ada);
-  await accept(pocket, code);
-  await reaches(pocket, 'accepted', 'READY_FOR_AUTHENTICATION');
-  await ada.close();
-  assert.deepEqual(await ends(pocket, 'accepted'), { state: 'ERROR', code: 'HOST_UNREACHABLE' });
-});
-
 test('I10 I23 device: with an identity it is IDENTITY_EXISTS at once, also for a device of the same', async () => {
   const ada = await peer('Ada');
   const pocket = await deviceOf(ada, 'her pocket');
@@ -426,7 +312,7 @@ test('I13 device: persistent: hosted again after a reload with the same code', a
   });
   assert.deepEqual([again.code, again.authCode, again.kind], [code, authCode, 'DEVICE']);
   await accept(pocket, code);
-  assert.equal((await says(pocket, authCode)).code, undefined);
+  assert.equal((await authenticate(pocket, authCode)).code, undefined);
   await lists(ada, 2);
 });
 
@@ -492,55 +378,6 @@ test('I19 device: multi-use with several guests', async () => {
   );
   assert.deepEqual(codes, [undefined, undefined, undefined]);
   await lists(ada, 4);
-});
-
-test('I24 device: the same code opened twice in one client gives the same invitation', async () => {
-  const [ada, pocket] = await pair();
-  const { code } = await offer(ada);
-  const same = await pocket.run((code) => {
-    const first = client.halo.acceptInvitation(code);
-    const again = client.halo.acceptInvitation(es.InvitationEncoder.decode(code));
-    first.cancel();
-    return first === again;
-  }, code);
-  assert.equal(same, true);
-});
-
-test('I26 device: each state is seen once, in order, on both sides', async () => {
-  const [ada, pocket] = await pair();
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  await reaches(pocket, 'accepted', 'READY_FOR_AUTHENTICATION');
-  await says(pocket, authCode);
-  await ends(ada, 'offered');
-  const order = [
-    'INIT',
-    'CONNECTING',
-    'CONNECTED',
-    'READY_FOR_AUTHENTICATION',
-    'AUTHENTICATING',
-    'SUCCESS',
-    'complete',
-  ];
-  for (const [who, name] of [
-    [ada, 'offeredStates'],
-    [pocket, 'acceptedStates'],
-  ]) {
-    const states = await who.run((name) => globalThis[name], name);
-    assert.deepEqual(states, order.slice(order.indexOf(states[0])), `${who.name}: ${states}`);
-    assert.ok(['INIT', 'CONNECTING'].includes(states[0]), `${who.name}: ${states}`);
-  }
-});
-
-test('I28 device: an invitation made while the host is offline works when it is online', async () => {
-  const [ada, pocket] = await pair();
-  await ada.run(() => client.mesh.goOffline());
-  const { code, authCode } = await offer(ada);
-  await accept(pocket, code);
-  const joining = says(pocket, authCode);
-  await ada.run(() => client.mesh.goOnline());
-  assert.equal((await joining).code, undefined);
-  assert.equal((await ends(ada, 'offered')).state, 'SUCCESS');
 });
 
 test('T02 two tabs of a further device: what one is handed the other has', async () => {

@@ -238,21 +238,28 @@ export function createSpace(host) {
   });
 }
 
-/** Offers an invitation to `space`, kept as `offered`, its states as `offeredStates`. */
-export function offer(host, options = {}) {
-  return host.run((o) => {
-    globalThis.offered = space.createInvitation(o);
-    globalThis.offeredStates = record(offered, (value) => value.state);
-    const { code, authCode } = offered.get();
-    return { code, authCode };
-  }, options);
+/**
+ * Offers an invitation to `space`, or with `from` 'halo' for a device, kept as `offered`,
+ * its states as `offeredStates`.
+ */
+export function offer(host, options = {}, from = 'space') {
+  return host.run(
+    ({ options, from }) => {
+      globalThis.offered = (from === 'halo' ? client.halo : space).createInvitation(options);
+      globalThis.offeredStates = record(offered, (value) => value.state);
+      const { code, authCode } = offered.get();
+      return { code, authCode };
+    },
+    { options, from },
+  );
 }
 
-/** Accepts a code, kept as `accepted`, its states as `acceptedStates`. */
+/** Accepts a code of either kind, kept as `accepted`, its states as `acceptedStates`. */
 export function accept(guest, code, options) {
   return guest.run(
-    (a) => {
-      globalThis.accepted = client.acceptInvitation(a.code, a.options);
+    ({ code, options }) => {
+      const device = es.InvitationEncoder.decode(code).kind === 'DEVICE';
+      globalThis.accepted = (device ? client.halo : client).acceptInvitation(code, options);
       globalThis.acceptedStates = record(accepted, (value) => value.state);
     },
     { code, options },
@@ -263,10 +270,30 @@ export function accept(guest, code, options) {
 export function authenticate(guest, authCode) {
   return guest.run(async (code) => {
     const result = await outcome(accepted.authenticate(code));
-    if (result.code === undefined) globalThis.space = client.getSpace(accepted.get().spaceKey);
+    const { spaceKey } = accepted.get();
+    if (result.code === undefined && spaceKey) globalThis.space = client.getSpace(spaceKey);
     return result;
   }, authCode);
 }
+
+/** Waits until `offered` or `accepted` of a peer is in a state. */
+export function reaches(peer, name, state) {
+  return peer.run(
+    ({ name, state }) => until(() => globalThis[name].get().state === state, `${name} becomes ${state}`),
+    { name, state },
+  );
+}
+
+/** Waits for the end of `accepted` or `offered`: its state and its error's code. */
+export function ends(peer, name) {
+  return peer.run(async (name) => {
+    const { code } = await outcome(globalThis[name].wait({ timeout: 60_000 }));
+    return { state: globalThis[name].get().state, code };
+  }, name);
+}
+
+/** Another code of six digits. */
+export const wrong = (code) => (code === '111111' ? '222222' : '111111');
 
 /** Has a guest join the host's `space`. */
 export async function join(host, guest, options = {}) {
