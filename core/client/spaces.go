@@ -190,7 +190,7 @@ func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot boo
 		if err != nil {
 			return false, err
 		}
-		if !feed.SaysControl(h.Value) { // of which there are no repacks, and there may be thousands
+		if says, err := feed.ReadHeader(h.Value); err != nil || says.Kind != feed.Control { // of which there are no repacks, and there may be thousands
 			repacks, err := store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
 			if err != nil {
 				return false, err

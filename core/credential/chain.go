@@ -31,7 +31,7 @@ func linkOf(c *Credential) (l link, identity id.IdentityKey, ok bool) {
 // errs.BadCredential, or the error of Decode: a missing link, a claim of
 // another type or about another identity, an issuer from outside, a circle.
 func VerifyChain(identity id.IdentityKey, device id.DeviceKey, chain [][]byte) (sealing [32]byte, err error) {
-	links, err := readChain(identity, chain)
+	links, err := readChain(identity, chain, verify)
 	if err != nil {
 		return sealing, err
 	}
@@ -43,7 +43,7 @@ func VerifyChain(identity id.IdentityKey, device id.DeviceKey, chain [][]byte) (
 }
 
 // readChain decodes and checks a chain, which has one link at least.
-func readChain(identity id.IdentityKey, chain [][]byte) ([]link, error) {
+func readChain(identity id.IdentityKey, chain [][]byte, how reading) ([]link, error) {
 	const op = "credential.VerifyChain"
 	if len(chain) == 0 || len(chain) > maxChain {
 		return nil, errs.New(op, errs.BadCredential, "a chain of %d credentials for identity %v, want 1 to %d", len(chain), identity, maxChain)
@@ -51,7 +51,7 @@ func readChain(identity id.IdentityKey, chain [][]byte) ([]link, error) {
 	links := make([]link, 0, len(chain))
 	known := map[[32]byte]bool{identity: true}
 	for i, raw := range chain {
-		c, err := decode(raw, true)
+		c, err := decode(raw, how|nested)
 		if err != nil {
 			return nil, err
 		}

@@ -194,6 +194,34 @@ func TestVerifyChain_H09(t *testing.T) {
 	}
 }
 
+// TestDecodeVerified reads what is known to be signed: it looks at no signature, and gives
+// and refuses what Decode does apart from that.
+func TestDecodeVerified(t *testing.T) {
+	for name, claim := range claims(t) {
+		t.Run(name, func(t *testing.T) {
+			raw := issue(t, key(2), nil, claim).Encode()
+			want, err := Decode(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := DecodeVerified(raw)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%+v, want %+v: %v", got, want, err)
+			}
+			raw[len(raw)-1] ^= 1
+			if _, err := Decode(raw); !errs.Is(err, errs.BadSignature) {
+				t.Errorf("Decode of another signature gives %v", err)
+			}
+			if got, err := DecodeVerified(raw); err != nil || got.ID() != want.ID() {
+				t.Errorf("DecodeVerified of another signature gives %v", err)
+			}
+			if _, err := DecodeVerified(raw[:len(raw)-1]); !errs.Is(err, errs.Malformed) {
+				t.Errorf("DecodeVerified of less gives %v", err)
+			}
+		})
+	}
+}
+
 // FuzzDecode: what decodes encodes to the same bytes.
 func FuzzDecode(f *testing.F) {
 	for _, claim := range claims(f) {
@@ -207,7 +235,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		// The signature hides most of what decodes; look below it too.
 		c := &Credential{}
-		err := c.read(raw, false)
+		err := c.read(raw, verify)
 		if err == nil && !bytes.Equal(encodeSigned(c), raw) {
 			t.Fatalf("%x encodes as %x", raw, encodeSigned(c))
 		}

@@ -39,7 +39,7 @@ var casts = sync.OnceValue(func() (list []*cast) {
 			raw  [][]byte
 			into *[]link
 		}{{c.one, &c.oneOf}, {c.both, &c.bothOf}} {
-			links, err := readChain(c.identity, chain.raw)
+			links, err := readChain(c.identity, chain.raw, verify)
 			if err != nil {
 				panic(err)
 			}

@@ -202,7 +202,7 @@ func decodePresentation(signed []byte) (*Presentation, error) {
 		return nil, errs.New(op, errs.Malformed, "a nonce of %d bytes, valid from %d to %d", len(p.Nonce), p.Issued, p.Expires)
 	}
 	for _, raw := range links {
-		c, err := decode(raw, true)
+		c, err := decode(raw, verify|nested)
 		if err != nil {
 			return nil, err
 		}

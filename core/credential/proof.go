@@ -146,7 +146,7 @@ func (m *Membership) VerifyMember(space id.SpaceKey, d id.DeviceKey, proof []byt
 		return MemberInfo{}, errs.New(op, errs.BadCredential, "an empty proof")
 	}
 	_, identity, _ := linkOf(creds[0])
-	links, err := readChain(identity, chain)
+	links, err := readChain(identity, chain, verify)
 	if err != nil {
 		return MemberInfo{}, err
 	}

@@ -111,7 +111,7 @@ func (e *evaluation) credentialOf(b binding) *Credential {
 	if !ok {
 		return e.nodes[b.at].Credential
 	}
-	c, err := decode(claim.Devices[b.place], true)
+	c, err := decode(claim.Devices[b.place], verify|nested)
 	if err != nil {
 		return nil // it was read with the admission
 	}
@@ -144,7 +144,7 @@ func VerifyRecovery(key [32]byte, chain [][]byte) (*Credential, error) {
 	if len(chain) == 0 {
 		return nil, errs.New(op, errs.BadCredential, "no credentials for recovery key %x", key)
 	}
-	c, err := decode(chain[len(chain)-1], true)
+	c, err := decode(chain[len(chain)-1], verify|nested)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func VerifyRecovery(key [32]byte, chain [][]byte) (*Credential, error) {
 	if !ok || claim.Key != key {
 		return nil, errs.New(op, errs.BadCredential, "the chain does not end at recovery key %x", key)
 	}
-	_, err = readChain(claim.Identity, chain)
+	_, err = readChain(claim.Identity, chain, verify)
 	return c, err
 }
 

@@ -65,7 +65,7 @@ func (p *Presentation) answers(want Expected) error {
 
 // shown follows the chain and each credential.
 func (p *Presentation) shown(trust [][32]byte) (*Shown, error) {
-	links, err := readChain(p.Identity, p.Chain)
+	links, err := readChain(p.Identity, p.Chain, verify)
 	if err != nil {
 		return nil, err
 	}

@@ -100,24 +100,26 @@ func (h *SignedHeader) Sign(ctx context.Context, s keys.Signer) error {
 // DecodeHeader reads what Encode made and checks the signature: errs.Malformed,
 // errs.VersionUnsupported, errs.BadKey or errs.BadSignature. It copies b.
 func DecodeHeader(b []byte) (*SignedHeader, error) {
-	sh, err := readHeader(b)
+	sh, err := ReadHeader(b)
 	if err != nil {
 		return nil, err
 	}
-	if err := keys.Verify(sh.Device, append([]byte(headerLabel), sh.Bytes...), sh.Sig[:]); err != nil {
-		return nil, errs.New("feed.DecodeHeader", errs.KindOf(err), "the header of feed %v is not signed by its device: %w", sh.ID(), err)
+	if err := sh.Verify(); err != nil {
+		return nil, err
 	}
 	return sh, nil
 }
 
-// SaysControl tells whether an encoded header is that of a control feed, by its own
-// word: its signature is not looked at.
-func SaysControl(b []byte) bool {
-	sh, err := readHeader(b)
-	return err == nil && sh.Kind == Control
+// Verify checks the signature: errs.BadKey or errs.BadSignature.
+func (h *SignedHeader) Verify() error {
+	if err := keys.Verify(h.Device, append([]byte(headerLabel), h.Bytes...), h.Sig[:]); err != nil {
+		return errs.New("feed.DecodeHeader", errs.KindOf(err), "the header of feed %v is not signed by its device: %w", h.ID(), err)
+	}
+	return nil
 }
 
-func readHeader(b []byte) (*SignedHeader, error) {
+// ReadHeader is DecodeHeader without a look at the signature, which Verify checks.
+func ReadHeader(b []byte) (*SignedHeader, error) {
 	sh := &SignedHeader{}
 	r := wire.NewReader(b)
 	r.Array(2)

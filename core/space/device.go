@@ -168,9 +168,9 @@ func (s *Space) peek(raw [][]byte) []*credential.Credential {
 	if err != nil {
 		return nil
 	}
-	list, _, err := s.readControl(payload)
+	c, err := s.readControl(payload, credential.Decode)
 	if err != nil {
 		return nil
 	}
-	return list
+	return c.list
 }

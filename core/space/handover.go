@@ -104,21 +104,49 @@ func appendCredentials(b []byte, list []*credential.Credential) []byte {
 // space.
 const maxCredentials = 1 << 16
 
-// readControl gives the credentials of a control block; lacks are the control keys one of
-// which opens the rest, if this device has none of them yet.
-func (s *Space) readControl(payload []byte) (list []*credential.Credential, lacks []id.EpochID, err error) {
+// controlContent is what a control block says.
+type controlContent struct {
+	list []*credential.Credential
+	// lacks are the control keys one of which opens the rest, if this device has none of
+	// them yet.
+	lacks []id.EpochID
+	// flawed: the inner part does not read. What is outside counts, for all alike.
+	flawed bool
+}
+
+// readControl reads the payload of a control block with decode, which is that of
+// credential.Decode or, for one that was read so before, of DecodeVerified.
+func (s *Space) readControl(payload []byte, decode decoder) (c controlContent, err error) {
 	const op = "space.control"
 	r := wire.NewReader(payload)
 	parts := r.ArrayLen(3)
 	readVersion(r, uint64(max(parts-1, 1)))
-	list = readCredentials(r)
+	c.list = readCredentials(r, decode)
 	if parts < 3 {
-		return list, nil, r.Done(op)
+		return c, r.Done(op)
 	}
 	sealed := r.Bytes(len(payload))
 	if err := r.Done(op); err != nil {
-		return nil, nil, err
+		return c, err
 	}
+	inner, lacks := s.openInner(c.list, sealed)
+	if c.lacks = lacks; inner == nil {
+		return c, nil
+	}
+	r = wire.NewReader(inner)
+	r.Array(2)
+	readVersion(r, 1)
+	list := readCredentials(r, decode)
+	if c.flawed = r.Done(op) != nil; !c.flawed {
+		c.list = append(c.list, list...)
+	}
+	return c, nil
+}
+
+// openInner opens the inner part of a control block with the first of the control keys
+// that the credentials beside it hand over that does. nil: none does, or lacks are those
+// that this device has none of.
+func (s *Space) openInner(list []*credential.Credential, sealed []byte) (inner []byte, lacks []id.EpochID) {
 	for _, c := range list {
 		e, ok := c.Claim.(credential.Epoch)
 		if !ok || !e.Control {
@@ -132,25 +160,19 @@ func (s *Space) readControl(payload []byte) (list []*credential.Credential, lack
 			lacks = append(lacks, e.Key)
 			continue
 		}
-		plain, err := keys.Open(keys.Derive(k[:], innerLabel), sealed, s.innerAAD(e.Key))
-		if err != nil {
-			continue // it is sealed under another
+		inner, err := keys.Open(keys.Derive(k[:], innerLabel), sealed, s.innerAAD(e.Key))
+		if err == nil { // else it is sealed under another
+			return inner, nil
 		}
-		r := wire.NewReader(plain)
-		r.Array(2)
-		readVersion(r, 1)
-		inner := readCredentials(r)
-		if r.Done(op) == nil { // else what is outside counts, for all alike
-			list = append(list, inner...)
-		}
-		return list, nil, nil
 	}
-	return list, lacks, nil
+	return nil, lacks
 }
 
-func readCredentials(r *wire.Reader) (list []*credential.Credential) {
+type decoder func([]byte) (*credential.Credential, error)
+
+func readCredentials(r *wire.Reader, decode decoder) (list []*credential.Credential) {
 	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
-		c, err := credential.Decode(r.Bytes(credential.MaxSize))
+		c, err := decode(r.Bytes(credential.MaxSize))
 		if err != nil {
 			r.Fail(err)
 			break

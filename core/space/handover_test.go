@@ -237,6 +237,30 @@ func TestAdmit_S16_byWhoLacksKeys(t *testing.T) {
 	}
 }
 
+// handingOver makes the payload of a control block in which by hands a key to the founder,
+// with what it likes as the inner part.
+func handingOver(by, founder *engine, inner []byte) (payload []byte, c *credential.Credential) {
+	by.t.Helper()
+	key, space := keys.NewSecret(testEnv()), by.Key()
+	kid := key.ID()
+	m, _ := by.Membership().Identity(founder.self.Identity)
+	content := wire.AppendUint(wire.AppendArray(nil, 3), 1)
+	content = wire.AppendArray(wire.AppendBytes(content, key[:]), 0)
+	aad := keys.SumLabel("echospace epoch envelope v1", space[:], kid[:], []byte{1}, m.Devices[0].Device[:])
+	sealed, err := keys.SealTo(testEnv(), m.Devices[0].Sealing, content, aad[:])
+	ok(by.t, err)
+	c, err = credential.Issue(ctx, by.self.Signer, by.Membership().ParentsOf(by.self.Device), 1, credential.Epoch{
+		Key: kid, Control: true, Parents: []id.EpochID{by.Secrets().Controls[0].ID()},
+		Envelopes: []credential.Envelope{{Device: m.Devices[0].Device, Sealed: sealed}},
+	})
+	ok(by.t, err)
+	const label = "echospace control inner part v1"
+	bound := keys.SumLabel(label, space[:], kid[:])
+	payload = wire.AppendUint(wire.AppendArray(nil, 3), 2)
+	payload = wire.AppendBytes(wire.AppendArray(payload, 1), c.Encode())
+	return wire.AppendBytes(payload, keys.Seal(testEnv(), keys.Derive(key[:], label), inner, bound[:])), c
+}
+
 // TestHandOver_rubbishInside: of a block whose inner part does not read the rest counts for
 // all, be it that they can open that part or not.
 func TestHandOver_rubbishInside(t *testing.T) {
@@ -245,24 +269,7 @@ func TestHandOver_rubbishInside(t *testing.T) {
 	for _, e := range []*engine{b, h} {
 		e.pull(a)
 	}
-	key, space := keys.NewSecret(testEnv()), h.Key()
-	kid := key.ID()
-	m, _ := h.Membership().Identity(a.self.Identity)
-	content := wire.AppendUint(wire.AppendArray(nil, 3), 1)
-	content = wire.AppendArray(wire.AppendBytes(content, key[:]), 0)
-	aad := keys.SumLabel("echospace epoch envelope v1", space[:], kid[:], []byte{1}, m.Devices[0].Device[:])
-	sealed, err := keys.SealTo(testEnv(), m.Devices[0].Sealing, content, aad[:])
-	ok(t, err)
-	c, err := credential.Issue(ctx, h.self.Signer, h.Membership().ParentsOf(h.self.Device), 1, credential.Epoch{
-		Key: kid, Control: true, Parents: []id.EpochID{h.Secrets().Controls[0].ID()},
-		Envelopes: []credential.Envelope{{Device: m.Devices[0].Device, Sealed: sealed}},
-	})
-	ok(t, err)
-	const label = "echospace control inner part v1"
-	inner := keys.SumLabel(label, space[:], kid[:])
-	payload := wire.AppendUint(wire.AppendArray(nil, 3), 2)
-	payload = wire.AppendBytes(wire.AppendArray(payload, 1), c.Encode())
-	payload = wire.AppendBytes(payload, keys.Seal(testEnv(), keys.Derive(key[:], label), []byte("rubbish"), inner[:]))
+	payload, c := handingOver(h, a, []byte("rubbish"))
 	h.bringsPayload(payload, 1)
 	for _, e := range []*engine{a, b} {
 		e.pull(h)

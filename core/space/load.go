@@ -26,29 +26,34 @@ type Damage struct {
 // again, by Commit or the next time. Call Ready after the last feed. It calls rest
 // between pieces of work.
 func (s *Space) Load(header storage.Entry, records []storage.Entry, rest func()) (damage []Damage) {
-	h, err := feed.DecodeHeader(header.Value)
+	h, err := feed.ReadHeader(header.Value)
 	if err == nil && string(feed.HeaderKey(s.key, h.ID())) != string(header.Key) {
 		err = errs.New("space.Load", errs.StorageCorrupt, "the header of feed %s of space %s is under another key", id.Short(h.ID()), id.Short(h.Space))
 	}
 	if err != nil {
 		return []Damage{{Key: header.Key, Err: err}}
 	}
-	f := s.feed(h)
-	f.kept = true
-	f.damaged = false
 	var list []loaded
 	for _, rec := range records {
 		blocks, repack, err := s.readRecord(rec, rest)
 		if err != nil {
 			damage = append(damage, Damage{Key: rec.Key, Err: err})
-			f.damaged = true
 			continue
 		}
 		for _, b := range blocks {
 			list = append(list, loaded{b, repack})
 		}
 	}
-	list, found := s.checkEnd(h, inOrder(list))
+	list = inOrder(list)
+	assured, ok := s.assuredFor(h, list)
+	if !ok {
+		if err := h.Verify(); err != nil {
+			return []Damage{{Key: header.Key, Err: err}}
+		}
+	}
+	f := s.feed(h)
+	f.kept, f.damaged, f.assured = true, len(damage) > 0, assured
+	list, found := s.checkEnd(h, list, assured)
 	if found != nil {
 		damage = append(damage, *found)
 		f.damaged = f.damaged || found.Mended == nil
@@ -84,20 +89,20 @@ func inOrder(list []loaded) []loaded {
 	return slices.CompactFunc(list, func(a, b loaded) bool { return a.Seq == b.Seq && a.Hash() == b.Hash() })
 }
 
-// count counts what no image holds.
+// count counts what no image holds, or assures to be good.
 func (s *Space) count(f *feedState, blocks []*feed.Block) {
 	for _, b := range blocks {
-		if f.header.Kind == feed.Data && !f.log.Has(b.Ref()) {
+		if f.header.Kind == feed.Data && !f.log.Has(b.Ref()) || f.header.Kind == feed.Control && b.Seq > f.assured.Seq {
 			s.tail.Blocks++
 			s.tail.Bytes += len(b.Ciphertext)
 		}
 	}
 }
 
-// Tail is how many data blocks were loaded that no image holds.
+// Tail is how many blocks were loaded that no image holds, or assures to be good.
 func (s *Space) Tail() Tail { return s.tail }
 
-// Tail is blocks of data feeds, and the bytes in them.
+// Tail is blocks, and the bytes in them.
 type Tail struct{ Blocks, Bytes int }
 
 // checkEnd verifies the signature of a feed's last block, by which everybody
@@ -105,11 +110,14 @@ type Tail struct{ Blocks, Bytes int }
 // peer that is given a wrong one leaves. Of this device's own blocks it is made
 // again; of others what the record brought is left out. A block without one is not
 // the end of a run that was taken in: what followed it is missing.
-func (s *Space) checkEnd(h *feed.SignedHeader, list []loaded) ([]loaded, *Damage) {
+func (s *Space) checkEnd(h *feed.SignedHeader, list []loaded, assured feed.Ref) ([]loaded, *Damage) {
 	if len(list) == 0 {
 		return list, nil
 	}
 	end := list[len(list)-1]
+	if end.Ref() == assured {
+		return list, nil
+	}
 	record, key := end.repack, []byte(nil)
 	if record == nil {
 		record, key = end.Block, feed.BlockKey(end.Ref())

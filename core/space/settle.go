@@ -1,6 +1,7 @@
 package space
 
 import (
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/objectdb"
@@ -152,7 +153,7 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if f.header.Kind == feed.Control {
 		payload, err := feed.OpenParts(change, key)
 		if err == nil {
-			if !s.applyControl(at.Ref, payload) {
+			if !s.applyControl(f, change, payload) {
 				return Effects{}, applyWaits
 			}
 			return Effects{}, applyDone
@@ -195,19 +196,27 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 
 // applyControl notes the credentials of a control block, which count once they are
 // evaluated; whole is false if it holds more than this device can open yet.
-func (s *Space) applyControl(at feed.Ref, payload []byte) (whole bool) {
-	list, lacks, err := s.readControl(payload)
+func (s *Space) applyControl(f *feedState, change []*feed.Block, payload []byte) (whole bool) {
+	at := change[len(change)-1].Ref()
+	decode := credential.Decode
+	if f.log.Contains(f.assured, at) {
+		decode = credential.DecodeVerified
+	}
+	c, err := s.readControl(payload, decode)
 	if err != nil {
 		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
 		return true
 	}
-	s.noteCredentials(list)
-	if len(lacks) == 0 {
-		delete(s.inner, at.Hash)
-		return true
+	s.noteCredentials(c.list)
+	if len(c.lacks) > 0 {
+		s.inner[at.Hash] = c.lacks
+		return false
 	}
-	s.inner[at.Hash] = lacks
-	return false
+	delete(s.inner, at.Hash)
+	if !c.flawed {
+		f.verified.add(change)
+	}
+	return true
 }
 
 // lacksInner tells whether a control block was read but for its inner part, and still none

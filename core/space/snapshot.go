@@ -32,6 +32,8 @@ func SnapshotKey(space id.SpaceKey) []byte { return slices.Concat([]byte("s/"), 
 const (
 	sectionFeeds  = 1 << 8
 	sectionHashes = sectionFeeds + 1
+	// sectionVerified came later; an image without it is read.
+	sectionVerified = sectionFeeds + 2
 )
 
 func pageName(section, number int) objectdb.PageName {
@@ -130,7 +132,8 @@ func (im *Image) packFeeds() {
 	sort.Slice(leftOut, func(i, j int) bool { return id.Compare(leftOut[i], leftOut[j]) < 0 })
 	p.Uint(uint64(len(leftOut)))
 	p.Bytes = joinHashes(p.Bytes, leftOut)
-	im.pages = append(im.pages, objectdb.Page{Name: pageName(sectionFeeds, 0), Bytes: p.Bytes})
+	im.pages = append(im.pages, objectdb.Page{Name: pageName(sectionFeeds, 0), Bytes: p.Bytes},
+		objectdb.Page{Name: pageName(sectionVerified, 0), Bytes: s.packVerified()})
 }
 
 func joinHashes(to []byte, hashes []id.Hash) []byte {
@@ -192,7 +195,10 @@ func (s *Space) Restore(open func(objectdb.PageName) []byte) (*Restoring, error)
 		return nil, err
 	}
 	r := &Restoring{space: s, db: db, feeds: map[id.FeedID]*restored{}}
-	return r, r.unpackFeeds(open)
+	if err := r.unpackFeeds(open); err != nil {
+		return r, err
+	}
+	return r, s.unpackVerified(open(pageName(sectionVerified, 0)))
 }
 
 // Next takes the next page in; more is false when the image is in. Load is to

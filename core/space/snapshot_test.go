@@ -36,25 +36,38 @@ func (e *engine) image() map[objectdb.PageName][]byte {
 // gives how many blocks were read.
 func (e *engine) restore(pages map[objectdb.PageName][]byte) (fits bool, read int, err error) {
 	e.t.Helper()
+	if err := e.takeImage(pages); err != nil {
+		return false, 0, err
+	}
+	read, _ = e.loadBehind()
+	e.Ready()
+	ok(e.t, e.EnsureWriter())
+	return e.Fits(), read, nil
+}
+
+// takeImage makes the Space of an image.
+func (e *engine) takeImage(pages map[objectdb.PageName][]byte) error {
+	e.t.Helper()
 	e.Space = space.Open(testEnv(), e.self, e.rec)
 	r, err := e.Restore(func(n objectdb.PageName) []byte { return slices.Clone(pages[n]) })
 	for more := true; err == nil && more; {
 		more, err = r.Next()
 	}
-	if err != nil {
-		return false, 0, err
-	}
+	return err
+}
+
+// loadBehind loads what is stored behind an image.
+func (e *engine) loadBehind() (read int, damage []space.Damage) {
+	e.t.Helper()
 	headers, err := e.st.Scan(ctx, storage.Prefix(feed.HeaderPrefix(e.rec.Key)), 0)
 	ok(e.t, err)
 	for _, h := range headers {
 		fid, _ := feed.ParseHeaderKey(h.Key)
 		list := e.recordsFrom(fid, e.From(fid))
 		read += len(list)
-		e.Load(h, list, func() {})
+		damage = append(damage, e.Load(h, list, func() {})...)
 	}
-	e.Ready()
-	ok(e.t, e.EnsureWriter())
-	return e.Fits(), read, nil
+	return read, damage
 }
 
 func (e *engine) mustRestore(pages map[objectdb.PageName][]byte) (read int) {

@@ -66,6 +66,7 @@ type Space struct {
 	// inner are the control blocks that were read but for their inner part, with the keys
 	// one of which opens that.
 	inner    map[id.Hash][]id.EpochID
+	assured  map[id.FeedID]assured // what an image says of control feeds
 	db       *objectdb.DB
 	opened   opened
 	restored map[id.FeedID]*restored // what an image has of feeds that are not loaded yet
@@ -88,11 +89,15 @@ type feedState struct {
 	waiting [][]*feed.Block
 	// orphans are stored blocks that follow a damaged one.
 	orphans []*feed.Block
-	named   namings
-	kept    bool // the header is stored
-	damaged bool // a record of it was, or is missing
-	forked  bool // as was said in the log
-	faulty  bool // likewise
+	// Of a control feed: how far it was read without fault, and up to where an image
+	// assures that.
+	verified verified
+	assured  feed.Ref
+	named    namings
+	kept     bool // the header is stored
+	damaged  bool // a record of it was, or is missing
+	forked   bool // as was said in the log
+	faulty   bool // likewise
 }
 
 // Open makes the Space of a record. It knows nothing but the record's proof
@@ -107,6 +112,7 @@ func Open(e env.Env, self Self, rec Record) *Space {
 		flights:     map[id.FeedID]int{},
 		leftOut:     map[id.Hash]bool{},
 		inner:       map[id.Hash][]id.EpochID{},
+		assured:     map[id.FeedID]assured{},
 		leaving:     map[id.FeedID]bool{},
 		granted:     map[id.CredentialID]bool{},
 	}

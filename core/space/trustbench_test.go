@@ -69,6 +69,19 @@ func BenchmarkTrustOpen(b *testing.B) {
 	}
 }
 
+// BenchmarkTrustReopen opens it again, from an image.
+func BenchmarkTrustReopen(b *testing.B) {
+	e := settleOld(b, oldMembers, oldCredentials)
+	e.reopen(e.st)
+	pages := e.image()
+	for b.Loop() {
+		e.mustRestore(pages)
+	}
+	if n := len(e.Membership().Members()); n != oldMembers || e.Waiting() > 0 || e.Tail().Blocks > 0 {
+		b.Fatalf("%d members, %d changes wait, and the tail is %v", n, e.Waiting(), e.Tail())
+	}
+}
+
 // signsLast signs like its Signer if it is told to, and else gives noise.
 type signsLast struct {
 	keys.Signer
@@ -172,6 +185,7 @@ func BenchmarkTrustRotate(b *testing.B) {
 		b.StartTimer()
 		in, err := e.Remove(members[len(members)-1].Identity)
 		ok(b, err)
+		e.finish(in)
 		if e.RotationDue() || len(in.Blocks) == 0 {
 			b.Fatal("no new keys were made")
 		}

@@ -341,6 +341,9 @@ func (s *Space) Stored(in *Intake) error {
 			return err
 		}
 	}
+	if in.Header.Kind == feed.Control {
+		f.verified.add(in.Blocks) // it was made here
+	}
 	for _, w := range in.bursts {
 		s.db.Written(w.at.Ref(), w.burst)
 	}
