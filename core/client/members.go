@@ -3,6 +3,7 @@ package client
 import (
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/echospace/echospace/core/id"
 )
@@ -26,6 +27,18 @@ func (sp *Space) observe(d dirty) {
 		sp.mu.Unlock()
 		sp.Sync.Set(st)
 	}
+}
+
+// membersPause is the least time between two tellings of the members: that takes a page
+// some 10 microseconds for each, and while many arrive every turn knows of more. Of few
+// it is none, so that whoever changes them sees it at once. sp.mu is held.
+func (sp *Space) membersPause() time.Duration {
+	const few, each = 32, 300 * time.Microsecond
+	n := time.Duration(len(sp.core.Membership().Members()))
+	if n <= few {
+		return 0
+	}
+	return n * each
 }
 
 // tellMembers publishes the members with their presence.

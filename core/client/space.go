@@ -114,8 +114,10 @@ type runtime struct {
 	writeErr  error
 	refused   bool // storage refused the last write
 	dirty     dirty
-	heard     []func()        // deliveries of channel messages
-	posting   <-chan struct{} // closed once the last own channel message is sent
+	// membersTold is when observers were told of the members last.
+	membersTold time.Time
+	heard       []func()        // deliveries of channel messages
+	posting     <-chan struct{} // closed once the last own channel message is sent
 }
 
 // storing are the runs of a feed that are on their way to storage.

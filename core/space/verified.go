@@ -93,9 +93,10 @@ func (s *Space) assuredFor(h *feed.SignedHeader, list []loaded) (to feed.Ref, ok
 	if !ok {
 		return to, false
 	}
-	at := slices.IndexFunc(list, func(b loaded) bool { return b.Seq == v.seq && sumVerified(h, b.Hash(), b.Sig) == v.sum })
-	if at < 0 {
-		return to, false
+	for _, b := range list {
+		if b.Seq == v.seq && sumVerified(h, b.Hash(), b.Sig) == v.sum {
+			return b.Ref(), true
+		}
 	}
-	return list[at].Ref(), true
+	return to, false
 }

@@ -30,33 +30,23 @@ func object() safejs.Value {
 	return v
 }
 
-// maker makes many values of one kind, whose constructor it looks up once.
-func maker(constructor string) func(args ...any) safejs.Value {
-	c, ok := jsval.Global(constructor)
-	if !ok {
-		panic("no constructor " + constructor + ": not a JavaScript environment")
-	}
-	return func(args ...any) safejs.Value {
-		v, err := c.New(args...)
-		if err != nil {
-			panic(err)
-		}
-		return v
-	}
-}
-
 // set sets a property to anything that safejs.ValueOf takes, or []byte.
 func set(o safejs.Value, name string, value any) {
 	if b, ok := value.([]byte); ok {
-		u8, err := jsval.Uint8Array(b)
-		if err != nil {
-			panic(err)
-		}
-		value = u8
+		value = bytesValue(b)
 	}
 	if err := o.Set(name, value); err != nil {
 		panic(err)
 	}
+}
+
+// bytesValue makes a Uint8Array.
+func bytesValue(b []byte) safejs.Value {
+	v, err := jsval.Uint8Array(b)
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // array makes a JavaScript array of objects.

@@ -3,7 +3,6 @@
 package bind
 
 import (
-	"slices"
 	"time"
 
 	"github.com/hack-pad/safejs"
@@ -92,60 +91,6 @@ func devicesValue(list []client.Device) safejs.Value {
 		if d.Current {
 			set(o, "keyStorage", string(d.KeyStorage))
 		}
-		items[i] = o
-	}
-	return array(items)
-}
-
-// contactsValue is [{identityKey, displayName?, presence}].
-func contactsValue(list []client.Contact) safejs.Value {
-	items := make([]safejs.Value, len(list))
-	for i, c := range list {
-		o := object()
-		set(o, "identityKey", c.Identity[:])
-		set(o, "displayName", undefinedIfEmpty(c.Name))
-		set(o, "presence", presence(c.Online))
-		items[i] = o
-	}
-	return array(items)
-}
-
-func presence(online bool) string {
-	if online {
-		return "ONLINE"
-	}
-	return "OFFLINE"
-}
-
-// membersValue is [{identityKey, displayName?, role, presence, self, mayWrite, devices}];
-// mayWrite is of this device.
-func membersValue(list []client.Member) safejs.Value {
-	items := make([]safejs.Value, len(list))
-	object, bytes := maker("Object"), maker("Uint8Array") // there may be thousands
-	key := func(k [32]byte) safejs.Value {
-		v := bytes(len(k))
-		if _, err := safejs.CopyBytesToJS(v, k[:]); err != nil {
-			panic(err)
-		}
-		return v
-	}
-	for i, m := range list {
-		o := object()
-		set(o, "identityKey", key(m.Identity))
-		set(o, "displayName", undefinedIfEmpty(m.Name))
-		set(o, "role", m.Role.String())
-		set(o, "presence", presence(m.Online))
-		set(o, "self", m.Self)
-		set(o, "mayWrite", m.MayWrite)
-		devices := make([]safejs.Value, len(m.Devices))
-		for j, d := range m.Devices {
-			devices[j] = object()
-			set(devices[j], "deviceKey", key(d))
-			if slices.Contains(m.Faulty, d) {
-				set(devices[j], "faulty", true)
-			}
-		}
-		set(o, "devices", array(devices))
 		items[i] = o
 	}
 	return array(items)

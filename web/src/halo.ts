@@ -9,8 +9,9 @@ import {
 } from './invitation.js';
 import { PublicKey } from './keys.js';
 import { Observable, observeOutside, Source } from './observable.js';
+import { readContacts } from './people.js';
 import { loadWords, RecoveryPhrase, typedPhrase } from './phrase.js';
-import type { RawClient, RawContact, RawDevice, RawIdentity, RawInvitation } from './raw.js';
+import type { RawClient, RawDevice, RawIdentity, RawInvitation } from './raw.js';
 import type {
   Contact,
   Credential,
@@ -228,7 +229,7 @@ export class Halo {
       runtime.call(() => raw.observe('identity', (value) => this.#identity.next(value && identityOf(value)))),
       runtime.call(() => raw.observe('devices', (values) => this.#devices.next(values.map(deviceOf)))),
       runtime.call(() => raw.observe('recovery', (value) => this.#recovery.next({ ...value }))),
-      runtime.call(() => raw.observe('contacts', (values) => this.#contacts.next(values.map(contactOf)))),
+      runtime.call(() => raw.observe('contacts', (bytes) => this.#contacts.next(readContacts(bytes)))),
       observeOutside(
         (cb: (values: RawInvitation[]) => void) => runtime.call(() => raw.observe('invitations', cb)),
         (values) => this.#invitations.next(values.map((value) => CancellableInvitation.of(runtime, value))),
@@ -253,8 +254,4 @@ function identityOf({ identityKey, displayName }: RawIdentity): Identity {
 
 function deviceOf({ deviceKey, ...rest }: RawDevice): Device {
   return { ...rest, deviceKey: PublicKey.from(deviceKey) };
-}
-
-function contactOf({ identityKey, ...rest }: RawContact): Contact {
-  return { ...rest, identityKey: PublicKey.from(identityKey) };
 }

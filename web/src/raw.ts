@@ -65,12 +65,6 @@ export interface RawRecoveryPhrase {
   cancel(): void;
 }
 
-export interface RawContact {
-  identityKey: Uint8Array;
-  displayName?: string;
-  presence: 'ONLINE' | 'OFFLINE';
-}
-
 export interface RawCredential {
   id: string;
   type: string;
@@ -118,7 +112,8 @@ export interface RawClientValues {
   identity: RawIdentity | null;
   devices: RawDevice[];
   recovery: { exists: boolean; createdAt?: number };
-  contacts: RawContact[];
+  /** See readContacts. */
+  contacts: Uint8Array;
   invitations: RawInvitation[];
   spaces: RawSpace[];
   credentials: RawCredential[];
@@ -160,17 +155,6 @@ export interface RawClient {
   acceptDeviceInvitation(code: string, options: { timeout?: number }): RawInvitation;
 }
 
-export interface RawMember {
-  identityKey: Uint8Array;
-  displayName?: string;
-  role: string;
-  presence: 'ONLINE' | 'OFFLINE';
-  self: boolean;
-  /** Of the own membership: whether this device may write. */
-  mayWrite: boolean;
-  devices: { deviceKey: Uint8Array; label?: string; online?: boolean; faulty?: boolean }[];
-}
-
 export interface RawPeerSync {
   behind: number;
   ahead: number;
@@ -179,7 +163,8 @@ export interface RawPeerSync {
 
 export interface RawSpaceValues {
   state: 'closed' | 'opening' | 'open' | 'error';
-  members: RawMember[];
+  /** See readMembers. */
+  members: Uint8Array;
   invitations: RawInvitation[];
   sync: { peers: RawPeerSync[]; unsent: number; error?: Error };
   audit: RawAuditEntry[];

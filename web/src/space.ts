@@ -8,7 +8,8 @@ import { writeJson } from './json.js';
 import { PublicKey } from './keys.js';
 import { readMessage, writeMessage } from './message.js';
 import { Observable, observeOutside, Source } from './observable.js';
-import type { RawAuditEntry, RawInvitation, RawMember, RawSpace, RawSpaceValues } from './raw.js';
+import { readMembers } from './people.js';
+import type { RawAuditEntry, RawInvitation, RawSpace, RawSpaceValues } from './raw.js';
 import type { Runtime } from './runtime.js';
 import type {
   AuditEntry,
@@ -77,9 +78,10 @@ export class Space {
     this.db = new Database(this.#core);
     this.#stops = [
       runtime.call(() =>
-        raw.observe('members', (values) => {
-          mayWrite = values.length === 0 || values.some((value) => value.mayWrite);
-          members.next(values.map(memberOf));
+        raw.observe('members', (bytes) => {
+          const read = readMembers(bytes);
+          mayWrite = read.mayWrite;
+          members.next(read.list);
         }),
       ),
       observeOutside(
@@ -283,15 +285,6 @@ export class Space {
     for (const stop of this.#stops) stop();
     this.#core.detach();
   }
-}
-
-function memberOf({ identityKey, role, devices, mayWrite: _, ...rest }: RawMember): Member {
-  return {
-    ...rest,
-    identityKey: PublicKey.from(identityKey),
-    role: role as Role,
-    devices: devices.map(({ deviceKey, ...device }) => ({ ...device, deviceKey: PublicKey.from(deviceKey) })),
-  };
 }
 
 function syncOf({ peers, unsent, error }: RawSpaceValues['sync']): SyncStatus {
