@@ -1,6 +1,6 @@
 // Takes out of the standard library, for the page's module alone, what a page has not
 // and what uses it. GODEBUG: settings are the default, and no metrics count others, so
-// that the runtime's metrics go too. FIPS 140 mode: the generator of random numbers on AES, and
+// that the runtime's metrics go too. Execution traces, which nobody starts. FIPS 140 mode: the generator of random numbers on AES, and
 // the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
 // of crypto/ecdh: the page uses X25519, but their package initializes a table of
 // 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
@@ -122,18 +122,37 @@ type (
 /** Functions that stand in the place of others of a file, by its path. */
 const FUNCTIONS = { [`${FIPS}/edwards25519/field/fe_generic.go`]: FIELD };
 
-/** The same for the page alone: a time's text for errors, which drags in all layouts otherwise. */
+/**
+ * The same for the page alone: a time's text for errors, which drags in all layouts otherwise. The runtime
+ * asks itself everywhere whether it is traced, and the compiler leaves out what comes if it is, but in what
+ * sweeps a span.
+ */
 const PAGE_FUNCTIONS = {
   'time/format.go': `
 func (t Time) String() string { return string(t.appendFormatRFC3339(nil, true)) }
 `,
+  'runtime/traceruntime.go': `
+//go:nosplit
+func traceEnabled() bool { return false }
+
+//go:nosplit
+func traceAllocFreeEnabled() bool { return false }
+
+func traceShuttingDown() bool { return false }
+
+//go:nosplit
+func (tl traceLocker) ok() bool { return false }
+`,
+  'runtime/traceallocfree.go': `
+func (tl traceLocker) SpanFree(s *mspan) {}
+`,
 };
 
-/** Puts functions into a file of Go, in the place of those of the same names. */
+/** Puts functions into a file of Go, in the place of those of the same names and of the directives above them. */
 export function withFunctions(original, functions) {
   let rest = original;
   for (const [head, name] of functions.matchAll(/^func ((?:\([^)]*\) )?\w+)\(/gm)) {
-    const parts = rest.split(new RegExp(`^${head.replace(/[()*]/g, '\\$&')}[^]*?^}\n`, 'm'));
+    const parts = rest.split(new RegExp(`(?:^//.*\n)*^${head.replace(/[()*]/g, '\\$&')}[^]*?^}\n`, 'm'));
     if (parts.length !== 2) throw new Error(`${parts.length - 1} functions ${name} where there is to be one`);
     rest = parts.join('');
   }

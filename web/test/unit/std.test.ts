@@ -51,6 +51,15 @@ describe('the standard library of the page', () => {
     assert.ok(!readFileSync('web/dist/echospace.wasm').includes(tableOfP256));
   });
 
+  test('the module has nothing of what nobody can ask for in a page', () => {
+    const linked = readFileSync('web/dist/echospace.names.txt', 'utf8').split('\n');
+    const left = /^\S+ (runtime\.(traceAdvance|traceLocker\.eventWriter))/;
+    assert.deepEqual(
+      linked.filter((name) => left.test(name)),
+      [],
+    );
+  });
+
   test('package fmt prints what the library prints', () => {
     const prints = (name: string, ...args: string[]) => {
       const built = join(folder, name);
@@ -71,6 +80,14 @@ describe('the standard library of the page', () => {
       'package p\n\n\nfunc fg() {}\n\nfunc f() {\n}\n',
     );
     assert.throws(() => withFunctions(original, 'func g() {\n}\n'), /0 functions g/);
+  });
+
+  test('a function goes with the directives above it, which would be those of what follows', () => {
+    const original = 'package p\n\n// f is f.\n//\n//go:nosplit\nfunc f() {\n\tg()\n}\n\ntype t int\n';
+    assert.equal(
+      withFunctions(original, '\nfunc f() {\n}\n'),
+      'package p\n\n\ntype t int\n\nfunc f() {\n}\n',
+    );
   });
 
   test('a library without one of the files is refused', () => {
