@@ -6,7 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"os"
+	"syscall"
 	"time"
 
 	"github.com/hack-pad/safejs"
@@ -47,7 +47,7 @@ func main() {
 		}
 		return p
 	}
-	api := bind.Make(context.Background(), choose, onWake, func() { os.Exit(crashed) })
+	api := bind.Make(context.Background(), choose, onWake, func() { syscall.Exit(crashed) })
 	if ready, ok := jsval.Global(readyName); ok {
 		if _, err := ready.Invoke(api); err != nil {
 			log.Error("the page's ready function failed", "err", err)

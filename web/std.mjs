@@ -1,6 +1,7 @@
 // Takes out of the standard library, for the page's module alone, what a page has not
 // and what uses it. GODEBUG: settings are the default, and no metrics count others, so
-// that the runtime's metrics go too. Execution traces, which nobody starts. FIPS 140 mode: the generator of random numbers on AES, and
+// that the runtime's metrics go too. Execution traces, which nobody starts. Files, which random
+// numbers come from elsewhere and crash reports go to. FIPS 140 mode: the generator of random numbers on AES, and
 // the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
 // of crypto/ecdh: the page uses X25519, but their package initializes a table of
 // 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
@@ -24,6 +25,29 @@ const FILES = {
   [`${FIPS}/drbg/cast.go`]: 'package drbg\n',
   [`${FIPS}/drbg/ctrdrbg.go`]: 'package drbg\n',
   [`${FIPS}/drbg/entropy_wasm.go`]: 'package drbg\n',
+  'crypto/internal/sysrand/rand.go': `package sysrand
+
+// Read fills b with what the browser draws, which neither waits nor fails.
+func Read(b []byte) {
+	if err := read(b); err != nil {
+		panic(err)
+	}
+}
+`,
+  'runtime/debug/stack.go': `package debug
+
+import "runtime"
+
+// Stack gives the trace of the goroutine that calls it.
+func Stack() []byte {
+	for size := 4 << 10; ; size *= 2 {
+		trace := make([]byte, size)
+		if n := runtime.Stack(trace, false); n < size {
+			return trace[:n]
+		}
+	}
+}
+`,
   [`${FIPS}/drbg/rand.go`]: `package drbg
 
 import (
