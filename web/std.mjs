@@ -1,8 +1,9 @@
 // Takes out of the standard library, for the page's module alone, what a page has not
 // and what uses it. GODEBUG: settings are the default, and no metrics count others, so
-// that the runtime's metrics go too. Execution traces, which nobody starts. Files, which random
-// numbers come from elsewhere and crash reports go to. FIPS 140 mode: the generator of random numbers on AES, and
-// the tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
+// that the runtime's metrics go too. Execution traces, which nobody starts. Files, from which
+// random numbers come on other systems, and to which reports of crashes go. FIPS 140 mode: the
+// comparison of the code with its checksum, the generator of random numbers on AES, and the
+// tests of itself of every algorithm, which drag in others; SHA-3 with them. And the NIST curves
 // of crypto/ecdh: the page uses X25519, but their package initializes a table of
 // 88 KB for P-256, which no compressor makes smaller and no linker drops. Whoever
 // asks for one of these curves in code of the page gets a compile error. Package fmt, which
@@ -47,6 +48,11 @@ func Stack() []byte {
 		}
 	}
 }
+`,
+  [`${FIPS}/check/check.go`]: `package check
+
+// Verified is whether the code was compared with its checksum, which FIPS 140 mode alone asks for.
+const Verified = false
 `,
   [`${FIPS}/drbg/rand.go`]: `package drbg
 
@@ -147,13 +153,17 @@ type (
 const FUNCTIONS = { [`${FIPS}/edwards25519/field/fe_generic.go`]: FIELD };
 
 /**
- * The same for the page alone: a time's text for errors, which drags in all layouts otherwise. The runtime
- * asks itself everywhere whether it is traced, and the compiler leaves out what comes if it is, but in what
- * sweeps a span.
+ * The same for the page alone: a time's text for errors, which drags in all layouts otherwise, and rules of
+ * time zones, since the browser names an offset. The runtime asks itself everywhere whether it is traced, and the
+ * compiler leaves out what comes if it is, but in what sweeps a span. Without them also what GODEBUG would have the
+ * runtime print or look for, and its comparison of the types of several modules.
  */
 const PAGE_FUNCTIONS = {
   'time/format.go': `
 func (t Time) String() string { return string(t.appendFormatRFC3339(nil, true)) }
+`,
+  'time/zoneinfo.go': `
+func tzset(s string, lastTxSec, sec int64) (name string, offset int, start, end int64, isDST, ok bool) { return }
 `,
   'runtime/traceruntime.go': `
 //go:nosplit
@@ -169,6 +179,15 @@ func (tl traceLocker) ok() bool { return false }
 `,
   'runtime/traceallocfree.go': `
 func (tl traceLocker) SpanFree(s *mspan) {}
+`,
+  'runtime/proc.go': `
+func schedtrace(detailed bool) {}
+`,
+  'runtime/mcheckmark.go': `
+func checkFinalizersAndCleanups() {}
+`,
+  'runtime/type.go': `
+func typelinksinit() {}
 `,
 };
 
