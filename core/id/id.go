@@ -1,7 +1,6 @@
 package id
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 )
@@ -110,8 +109,15 @@ func Parse[T array](s string) (v T, ok bool) {
 	return v, true
 }
 
-// Compare orders two identifiers of one type as byte strings: -1, 0 or +1.
-func Compare[T array](a, b T) int { return bytes.Compare(view(&a), view(&b)) }
+// Compare orders two identifiers of one type as byte strings: below 0, 0, or above.
+func Compare[T array](a, b T) int {
+	for i := range len(a) { // as slices both would be on the heap, and that is what takes long
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return 0
+}
 
 // IsZero reports whether v is all zero bytes, which no real identifier is.
 func IsZero[T comparable](v T) bool {
