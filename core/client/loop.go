@@ -303,7 +303,6 @@ func find(entries []storage.Entry, key []byte) []byte {
 // follows, or for the admission of its feed.
 type heldRun struct {
 	syncer.Run
-	header *feed.SignedHeader
 	parcel *space.Parcel // once it is its turn
 	// refused is what space.Acquainted was when it was of no member, or 0.
 	refused uint64
@@ -320,12 +319,8 @@ func (h *heldRun) size() (n int) {
 // hold queues received runs for takeRuns.
 func (sp *Space) hold(r *runtime, runs []syncer.Run) {
 	for _, run := range runs {
-		h, err := sp.core.Header(run.Feed, run.Header)
-		if err != nil {
-			sp.refuse(r, run, err)
-			continue
-		}
-		r.runs = append(r.runs, heldRun{Run: run, header: h})
+		run.Header = sp.core.Header(run.Header)
+		r.runs = append(r.runs, heldRun{Run: run})
 	}
 }
 
@@ -349,14 +344,14 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 			continue
 		}
 		var after *space.Intake
-		if b := r.busy[run.header.ID()]; b != nil {
+		if b := r.busy[run.Header.ID()]; b != nil {
 			if after = b.last; !after.Follows(run.Blocks[0]) {
 				kept = append(kept, run)
 				continue
 			}
 		}
 		if run.parcel == nil {
-			run.parcel = space.NewParcel(run.header, run.Blocks)
+			run.parcel = space.NewParcel(run.Header, run.Blocks)
 		}
 		done, err := sp.core.Unfold(run.parcel, func() bool { return sp.s.c.ports.Env.Clock.Now().Sub(start) > slice })
 		if err == nil && !done {
@@ -370,7 +365,7 @@ func (sp *Space) takeRuns(r *runtime, start time.Time) (took bool) {
 		}
 		run.parcel = nil
 		switch {
-		case errs.Is(err, errs.UnknownFeed) && run.header.Space == sp.key && len(kept) < maxHeld && early < maxHeldBytes:
+		case errs.Is(err, errs.UnknownFeed) && run.Header.Space == sp.key && len(kept) < maxHeld && early < maxHeldBytes:
 			run.refused = sp.core.Acquainted()
 			kept = append(kept, run)
 			early += run.size()

@@ -170,19 +170,17 @@ func (m *patched) read(rd syncer.Read) {
 }
 
 func (m *patched) take(run syncer.Run) {
-	h, err := feed.DecodeHeader(run.Header)
+	in, err := m.core.Receive(run.Header, run.Blocks, nil)
+	if err == nil && in == nil {
+		m.sync.Duplicate(run)
+		return
+	}
 	if err == nil {
-		var in *space.Intake
-		if in, err = m.core.Receive(h, run.Blocks, nil); err == nil && in == nil {
-			m.sync.Duplicate(run)
+		m.keep(in)
+		if err = m.core.Commit(in); err == nil {
+			m.core.Settle(nil)
+			m.sync.Stored(run.Header, m.core.Log(run.Feed), in.Refs(), nil)
 			return
-		} else if err == nil {
-			m.keep(in)
-			if err = m.core.Commit(in); err == nil {
-				m.core.Settle(nil)
-				m.sync.Stored(h, m.core.Log(h.ID()), in.Refs(), nil)
-				return
-			}
 		}
 	}
 	m.sync.Rejected(run.Peer, run.Feed)
@@ -228,7 +226,7 @@ func (m *patched) steal(from *patched) {
 				ok(m.t, err)
 				blocks = append(blocks, raw)
 			}
-			m.take(syncer.Run{Feed: f.Header.ID(), Header: f.Header.Encode(), Blocks: blocks})
+			m.take(syncer.Run{Feed: f.Header.ID(), Header: f.Header, Blocks: blocks})
 		}
 	}
 }

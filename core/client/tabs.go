@@ -137,14 +137,14 @@ func (sp *Space) takeStored(header []byte, blocks [][]byte) error {
 		return err
 	}
 	if slices.ContainsFunc(blocks, feed.IsRepack) { // in slices
-		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, header: h})
+		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: h, Blocks: blocks}})
 		return nil
 	}
 	in, err := sp.core.Receive(h, blocks, nil)
 	if errs.Is(err, errs.MissingDependency) || errs.Is(err, errs.UnknownFeed) {
 		// An earlier message was missed: the network or a peer brings them,
 		// and storing them once more does no harm.
-		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: header, Blocks: blocks}, header: h})
+		r.runs = append(r.runs, heldRun{Run: syncer.Run{Feed: h.ID(), Header: h, Blocks: blocks}})
 		return nil
 	}
 	if err != nil || in == nil {

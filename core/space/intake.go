@@ -1,7 +1,6 @@
 package space
 
 import (
-	"bytes"
 	"slices"
 	"sort"
 
@@ -110,13 +109,12 @@ func branches(log *feed.Log, prev feed.Ref, after *Intake) bool {
 	return !slices.Contains(heads, prev)
 }
 
-// Header gives the header of a feed from its encoding, without another check of
-// its signature if the feed is known.
-func (s *Space) Header(f id.FeedID, encoded []byte) (*feed.SignedHeader, error) {
-	if known := s.feeds[f]; known != nil && bytes.Equal(known.header.Encode(), encoded) {
-		return known.header, nil
+// Header gives the one of a feed's headers that is kept, if the feed is known, or h.
+func (s *Space) Header(h *feed.SignedHeader) *feed.SignedHeader {
+	if known := s.feeds[h.ID()]; known != nil {
+		return known.header
 	}
-	return feed.DecodeHeader(encoded)
+	return h
 }
 
 // Show has Settle apply the changes of a verified Intake before it is stored:

@@ -155,7 +155,7 @@ func (s *Syncer) bundle(p *peer, fs *feedState, sv *serve, refs []feed.Ref, bloc
 		sv.at = refs[n-1]
 		m := runMessage{Feed: fs.id, To: sv.at, Blocks: blocks[:n]}
 		if sv.header {
-			m.Header, sv.header = fs.header, false
+			m.Header, sv.header = fs.header.Encode(), false
 		}
 		if !signed(blocks[n-1]) {
 			m.Flags |= runMore
@@ -190,7 +190,7 @@ func (s *Syncer) push(p *peer, fs *feedState, refs []feed.Ref, live [][]byte) bo
 	if !p.allows(fs) || !p.whole || len(refs) == 0 || len(live) != len(refs) {
 		return false
 	}
-	size := len(fs.header)
+	size := maxHeader
 	for _, b := range live {
 		size += len(b)
 	}
@@ -206,7 +206,7 @@ func (s *Syncer) push(p *peer, fs *feedState, refs []feed.Ref, live [][]byte) bo
 	holds := func(h feed.Ref) bool { return h.Seq > 0 && fs.log.Contains(h, prev) }
 	switch {
 	case prev.Seq == 0:
-		m.Header = fs.header // the feed begins here
+		m.Header = fs.header.Encode() // the feed begins here
 	case !holds(p.sent[fs.id]) && !slices.ContainsFunc(p.heads[fs.id], holds):
 		return false
 	}

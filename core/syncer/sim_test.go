@@ -176,8 +176,8 @@ func (n *node) act(limit int) (did bool) {
 
 // take verifies and stores a run.
 func (n *node) take(run Run) {
-	h, err := feed.DecodeHeader(run.Header)
-	if err != nil || h.ID() != run.Feed {
+	h := run.Header
+	if err := h.Verify(); err != nil || h.ID() != run.Feed {
 		n.f.t.Fatalf("the header of a run: %v", err)
 	}
 	log := n.logs[run.Feed]

@@ -60,7 +60,7 @@ type Read struct {
 type Run struct {
 	Peer   Peer
 	Feed   id.FeedID
-	Header []byte // encoded SignedHeader, whose signature holds and whose ID is Feed
+	Header *feed.SignedHeader // of Feed; its signature holds
 	Blocks [][]byte
 }
 
@@ -102,9 +102,9 @@ type Syncer struct {
 // feedState is what is known of one feed.
 type feedState struct {
 	id     id.FeedID
-	kind   feed.Kind // as claimed until the header is known
-	header []byte    // nil until known
-	log    *feed.Log // nil until something is stored
+	kind   feed.Kind          // as claimed until the header is known
+	header *feed.SignedHeader // nil until known
+	log    *feed.Log          // nil until something is stored
 	flight *flight
 	// pending counts the runs that the caller has not settled, the last of
 	// which was handed out or settled at active.
@@ -132,7 +132,7 @@ func (s *Syncer) AddFeed(h *feed.SignedHeader, log *feed.Log) {
 
 func (s *Syncer) know(h *feed.SignedHeader, log *feed.Log) *feedState {
 	fs := s.feed(h.ID(), h.Kind)
-	fs.kind, fs.header, fs.log = h.Kind, h.Encode(), log
+	fs.kind, fs.header, fs.log = h.Kind, h, log
 	s.out.StatusChanged = true
 	return fs
 }

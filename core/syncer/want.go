@@ -92,6 +92,9 @@ func (s *Syncer) avoid(p *peer, fs *feedState) {
 
 // schedule sends the Wants that are due, control feeds first.
 func (s *Syncer) schedule() {
+	if !s.spare() {
+		return
+	}
 	for _, fs := range s.ordered(s.wanted) {
 		if fs.flight != nil {
 			continue
@@ -123,7 +126,20 @@ func (s *Syncer) schedule() {
 			m.Flags |= wantRepacks
 		}
 		s.send(p, m.encode())
+		if !s.spare() {
+			return // thousands may be wanted, and each that lands lets one of them go
+		}
 	}
+}
+
+// spare tells whether a peer can be asked for something now.
+func (s *Syncer) spare() bool {
+	for _, p := range s.peers {
+		if p.flights < maxFlights {
+			return true
+		}
+	}
+	return false
 }
 
 // pick chooses a peer that has a head which we lack: of those that failed least the one
@@ -209,7 +225,7 @@ func (s *Syncer) onRun(p *peer, m runMessage) error {
 		if h.ID() != m.Feed {
 			return misbehaved("a run of feed %v with the header of %v", m.Feed, h.ID())
 		}
-		fs.header, fs.kind = m.Header, h.Kind
+		fs.header, fs.kind = h, h.Kind
 	}
 	p.claim(fs, m.To)
 	if p.many(fs) {
