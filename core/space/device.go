@@ -124,14 +124,14 @@ func (s *Space) introduces(h *feed.SignedHeader, raw [][]byte) bool {
 	if h.Kind != feed.Control || h.Space != s.key {
 		return false
 	}
-	list := s.peek(raw)
 	names := func(c *credential.Credential) bool {
 		d, ok := c.Claim.(credential.Device)
 		return ok && d.Device == h.Device
 	}
-	if !slices.ContainsFunc(list, names) {
-		return false
+	if !slices.ContainsFunc(s.peek(raw, credential.DecodeVerified), names) {
+		return false // as of nearly all, which are looked at again and again
 	}
+	list := s.peek(raw, credential.Decode)
 	for _, c := range s.credentials {
 		list = append(list, c)
 	}
@@ -150,7 +150,7 @@ func (s *Space) introduces(h *feed.SignedHeader, raw [][]byte) bool {
 }
 
 // peek reads the first change of a control feed that was not taken in yet.
-func (s *Space) peek(raw [][]byte) []*credential.Credential {
+func (s *Space) peek(raw [][]byte, decode decoder) []*credential.Credential {
 	var blocks []*feed.Block
 	for _, r := range raw {
 		b, err := feed.DecodeBlock(r)
@@ -168,7 +168,7 @@ func (s *Space) peek(raw [][]byte) []*credential.Credential {
 	if err != nil {
 		return nil
 	}
-	c, err := s.readControl(payload, credential.Decode)
+	c, err := s.readControl(payload, decode)
 	if err != nil {
 		return nil
 	}
