@@ -45,7 +45,9 @@ func (h *halo) turn(ctx context.Context) error {
 	if err := h.space.Objects("halo", func(db *objectdb.DB) error { return c.read(db, local) }); err != nil {
 		return nil // it is closed, or read again, which ends with a change
 	}
+	h.s.yield() // of thousands of contacts each of these steps is one piece of work
 	err := errors.Join(h.takeName(ctx), h.takeSpaces(ctx, c, local), h.revoke(ctx, h.s.allSpaces()))
+	h.s.yield()
 	var contacts []Contact
 	failed := h.editBy(func(db *objectdb.DB) (e haloEdits, err error) {
 		// Read again: what was dropped meanwhile is not to come back.
@@ -58,9 +60,11 @@ func (h *halo) turn(ctx context.Context) error {
 		contacts = h.keepContacts(c, local, &e)
 		return e, nil
 	})
+	h.s.yield()
 	if failed == nil {
 		h.s.c.publishContacts(h, contacts)
 	}
+	h.s.yield()
 	h.s.c.publishDevices(h)
 	h.s.c.publishRecovery(h)
 	h.serve(h.s.everySpace())

@@ -6,7 +6,7 @@ import (
 	"github.com/echospace/echospace/core/objectdb"
 )
 
-// opened is the change that was opened last, until the database has all of it.
+// opened is the change that was opened last, until all of it is taken in.
 type opened struct {
 	feed    *feedState
 	of      feed.Ref

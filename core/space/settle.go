@@ -150,22 +150,13 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	if !ok || s.lacksInner(at.Ref) {
 		return Effects{}, applyWaits
 	}
-	if f.header.Kind == feed.Control {
-		payload, err := feed.OpenParts(change, key)
-		if err == nil {
-			if !s.applyControl(f, change, payload) {
-				return Effects{}, applyWaits
-			}
-			return Effects{}, applyDone
+	if f.header.Kind == feed.Data {
+		if s.db.Has(at.Ref) {
+			return Effects{}, applyDone // another way brought it too
 		}
-		s.leaveOut(f, at, err)
-		return Effects{}, applyDone
-	}
-	if s.db.Has(at.Ref) {
-		return Effects{}, applyDone // another way brought it too
-	}
-	if !s.db.Ready(at) {
-		return Effects{}, applyWaits
+		if !s.db.Ready(at) {
+			return Effects{}, applyWaits
+		}
 	}
 	done, err := s.openChange(f, at.Ref, change, key, enough)
 	switch {
@@ -174,8 +165,15 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 		return Effects{}, applyDone
 	case !done:
 		return Effects{}, applyStopped
+	case f.header.Kind == feed.Data:
+		return s.applyData(f, at, enough)
 	}
-	return s.applyData(f, at, enough)
+	payload := s.opened.payload
+	s.opened = opened{}
+	if !s.applyControl(f, change, payload) {
+		return Effects{}, applyWaits
+	}
+	return Effects{}, applyDone
 }
 
 // leaveOut drops the content of a block that is its author's but holds what no

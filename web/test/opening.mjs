@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
-import { chromiumOptions, openPeer, root } from './e2e/harness.mjs';
+import { chromiumOptions, eventually, openPeer, root } from './e2e/harness.mjs';
 
 /** Builds the member. */
 export function buildMember() {
@@ -50,6 +50,21 @@ const watchLongTasks = () => {
   }).observe({ type: 'longtask', buffered: true });
 };
 
+/** Runs on a page: whether a snapshot of its space is stored. */
+async function hasSnapshot() {
+  const asked = (request) =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  const list = await indexedDB.databases();
+  const db = await asked(indexedDB.open(list.find(({ name }) => name.startsWith('echospace:')).name));
+  const key = new Uint8Array([...new TextEncoder().encode('s/'), ...client.spaces.get()[0].key.asUint8Array()]);
+  const count = await asked(db.transaction('kv').objectStore('kv').count(key));
+  db.close();
+  return count > 0;
+}
+
 const longest = (peer) =>
   peer.run(async () => {
     await new Promise((resolve) => setTimeout(resolve, 200)); // the observer is told late
@@ -90,6 +105,7 @@ export async function opening(url, { rounds, members, credentials }, note) {
       note(`joining, ${what}: to all members`, ms + performance.now() - begun);
       note(`joining, ${what}: longest task`, await longest(peer));
       await peer.run(() => client.spaces.get()[0].db.flush());
+      await eventually(() => peer.run(hasSnapshot), 'the page wrote a snapshot');
     });
     for (let round = 0; round < rounds; round++) {
       await visit(async (peer) => {
@@ -99,8 +115,8 @@ export async function opening(url, { rounds, members, credentials }, note) {
           return performance.now() - begun;
         });
         await complete(peer);
-        note(`opening, ${what}`, ms);
-        note(`opening, ${what}: longest task`, await longest(peer));
+        note(`opening again, ${what}`, ms);
+        note(`opening again, ${what}: longest task`, await longest(peer));
       });
     }
   } finally {
