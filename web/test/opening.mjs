@@ -59,7 +59,10 @@ async function hasSnapshot() {
     });
   const list = await indexedDB.databases();
   const db = await asked(indexedDB.open(list.find(({ name }) => name.startsWith('echospace:')).name));
-  const key = new Uint8Array([...new TextEncoder().encode('s/'), ...client.spaces.get()[0].key.asUint8Array()]);
+  const key = new Uint8Array([
+    ...new TextEncoder().encode('s/'),
+    ...client.spaces.get()[0].key.asUint8Array(),
+  ]);
   const count = await asked(db.transaction('kv').objectStore('kv').count(key));
   db.close();
   return count > 0;
