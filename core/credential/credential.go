@@ -136,6 +136,16 @@ func decode(b []byte, how reading) (*Credential, error) {
 	return c, nil
 }
 
+// IDOf gives the ID that an encoded credential has if it decodes.
+func IDOf(b []byte) id.CredentialID {
+	r := wire.NewReader(b)
+	r.Array(2)
+	return id.CredentialID(keys.Sum(r.Bytes(MaxSize)))
+}
+
+// Is tells whether b is what Encode gives.
+func (c *Credential) Is(b []byte) bool { return c.Signed() && bytes.Equal(c.Encode(), b) }
+
 // Encode gives [signed bytes, signature]; of a Draft a signature that does not verify.
 func (c *Credential) Encode() []byte {
 	b := make([]byte, 0, len(c.Bytes)+len(c.sig)+10)

@@ -168,8 +168,8 @@ func (s *Space) peek(raw [][]byte, decode decoder) []*credential.Credential {
 	if err != nil {
 		return nil
 	}
-	c, err := s.readControl(payload, decode)
-	if err != nil {
+	c := beginReading(payload, decode)
+	if _, err := s.readSome(c, nil); err != nil {
 		return nil
 	}
 	return c.list

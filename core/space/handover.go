@@ -100,49 +100,6 @@ func appendCredentials(b []byte, list []*credential.Credential) []byte {
 	return b
 }
 
-// maxCredentials bounds the credentials of one control block, which may be all of a
-// space.
-const maxCredentials = 1 << 16
-
-// controlContent is what a control block says.
-type controlContent struct {
-	list []*credential.Credential
-	// lacks are the control keys one of which opens the rest, if this device has none of
-	// them yet.
-	lacks []id.EpochID
-	// flawed: the inner part does not read. What is outside counts, for all alike.
-	flawed bool
-}
-
-// readControl reads the payload of a control block with decode, which is that of
-// credential.Decode or, for one that was read so before, of DecodeVerified.
-func (s *Space) readControl(payload []byte, decode decoder) (c controlContent, err error) {
-	const op = "space.control"
-	r := wire.NewReader(payload)
-	parts := r.ArrayLen(3)
-	readVersion(r, uint64(max(parts-1, 1)))
-	c.list = readCredentials(r, decode)
-	if parts < 3 {
-		return c, r.Done(op)
-	}
-	sealed := r.Bytes(len(payload))
-	if err := r.Done(op); err != nil {
-		return c, err
-	}
-	inner, lacks := s.openInner(c.list, sealed)
-	if c.lacks = lacks; inner == nil {
-		return c, nil
-	}
-	r = wire.NewReader(inner)
-	r.Array(2)
-	readVersion(r, 1)
-	list := readCredentials(r, decode)
-	if c.flawed = r.Done(op) != nil; !c.flawed {
-		c.list = append(c.list, list...)
-	}
-	return c, nil
-}
-
 // openInner opens the inner part of a control block with the first of the control keys
 // that the credentials beside it hand over that does. nil: none does, or lacks are those
 // that this device has none of.
@@ -166,20 +123,6 @@ func (s *Space) openInner(list []*credential.Credential, sealed []byte) (inner [
 		}
 	}
 	return nil, lacks
-}
-
-type decoder func([]byte) (*credential.Credential, error)
-
-func readCredentials(r *wire.Reader, decode decoder) (list []*credential.Credential) {
-	for n := r.ArrayLen(maxCredentials); n > 0 && r.Err() == nil; n-- {
-		c, err := decode(r.Bytes(credential.MaxSize))
-		if err != nil {
-			r.Fail(err)
-			break
-		}
-		list = append(list, c)
-	}
-	return list
 }
 
 // sealedTo opens what a credential hands to this device, be it one that holds or not.

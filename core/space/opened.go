@@ -10,8 +10,9 @@ import (
 type opened struct {
 	feed    *feedState
 	of      feed.Ref
-	pieces  [][]byte // of its first blocks
-	payload []byte   // nil while there are further blocks
+	pieces  [][]byte        // of its first blocks
+	payload []byte          // nil while there are further blocks
+	control *controlReading // of the payload, once it is begun
 }
 
 // bigPayload is from what size on opening and applying a change are looked at as two

@@ -168,12 +168,7 @@ func (s *Space) apply(f *feedState, change []*feed.Block, enough func() bool) (E
 	case f.header.Kind == feed.Data:
 		return s.applyData(f, at, enough)
 	}
-	payload := s.opened.payload
-	s.opened = opened{}
-	if !s.applyControl(f, change, payload) {
-		return Effects{}, applyWaits
-	}
-	return Effects{}, applyDone
+	return Effects{}, s.applyControl(f, change, enough)
 }
 
 // leaveOut drops the content of a block that is its author's but holds what no
@@ -192,29 +187,37 @@ func (s *Space) leaveOut(f *feedState, at objectdb.Block, err error) {
 	}
 }
 
-// applyControl notes the credentials of a control block, which count once they are
-// evaluated; whole is false if it holds more than this device can open yet.
-func (s *Space) applyControl(f *feedState, change []*feed.Block, payload []byte) (whole bool) {
+// applyControl reads the control block that is opened, and notes its credentials, which
+// count once they are evaluated. It waits if it holds more than this device can open yet.
+func (s *Space) applyControl(f *feedState, change []*feed.Block, enough func() bool) applyState {
 	at := change[len(change)-1].Ref()
-	decode := credential.Decode
-	if f.log.Contains(f.assured, at) {
-		decode = credential.DecodeVerified
+	if s.opened.control == nil {
+		decode := credential.Decode
+		if f.log.Contains(f.assured, at) {
+			decode = credential.DecodeVerified
+		}
+		s.opened.control = beginReading(s.opened.payload, decode)
 	}
-	c, err := s.readControl(payload, decode)
+	c := s.opened.control
+	done, err := s.readSome(c, enough)
+	if !done {
+		return applyStopped
+	}
+	s.opened = opened{}
 	if err != nil {
 		s.env.Log.Warn("a control block is left out", "feed", id.Short(at.Feed), "seq", at.Seq, "err", err)
-		return true
+		return applyDone
 	}
 	s.noteCredentials(c.list)
 	if len(c.lacks) > 0 {
 		s.inner[at.Hash] = c.lacks
-		return false
+		return applyWaits
 	}
 	delete(s.inner, at.Hash)
 	if !c.flawed {
 		f.verified.add(change)
 	}
-	return true
+	return applyDone
 }
 
 // lacksInner tells whether a control block was read but for its inner part, and still none
