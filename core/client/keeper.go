@@ -262,6 +262,7 @@ func (s *session) openKept(ctx context.Context, rec space.Record) error {
 	if err != nil {
 		return err
 	}
+	sp.inHalo = true // also if it is taken out before the next turn
 	s.postTabs(tabSpace, rec.Key[:])
 	return sp.introduce(ctx)
 }
