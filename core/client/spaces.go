@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"sync"
 
 	"github.com/echospace/echospace/core/errs"
 	"github.com/echospace/echospace/core/feed"
@@ -181,34 +182,27 @@ func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot boo
 		return false, err
 	}
 	var repairs storage.Batch
-	for _, h := range headers {
-		fid, ok := feed.ParseHeaderKey(h.Key)
-		if !ok {
-			continue
-		}
-		blocks, err := store.Scan(ctx, feed.BlockRange(fid, core.From(fid), 0), 0)
-		if err != nil {
-			return false, err
-		}
-		if says, err := feed.ReadHeader(h.Value); err != nil || says.Kind != feed.Control { // of which there are no repacks, and there may be thousands
-			repacks, err := store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
-			if err != nil {
-				return false, err
+	for len(headers) > 0 {
+		scans := s.scanFeeds(ctx, core, headers)
+		for i, scan := range scans {
+			if scan.err != nil {
+				return false, scan.err
 			}
-			blocks = append(blocks, repacks...)
-		}
-		for _, d := range core.Load(h, blocks, s.rest()) {
-			if d.Mended != nil {
-				s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
-				repairs.Put(d.Key, d.Mended)
-				continue
+			fid, _ := feed.ParseHeaderKey(headers[i].Key)
+			for _, d := range core.Load(headers[i], scan.records, s.rest()) {
+				if d.Mended != nil {
+					s.c.ports.Env.Log.Error("a damaged record is mended", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
+					repairs.Put(d.Key, d.Mended)
+					continue
+				}
+				if snapshot {
+					return false, nil
+				}
+				s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
+				setAside(&repairs, d.Key, headers[i], scan.records)
 			}
-			if snapshot {
-				return false, nil
-			}
-			s.c.ports.Env.Log.Error("a damaged record is set aside; peers will be asked for it", "space", id.Short(core.Key()), "feed", id.Short(fid), "err", d.Err)
-			setAside(&repairs, d.Key, h, blocks)
 		}
+		headers = headers[len(scans):]
 	}
 	if !core.Fits() {
 		return false, nil
@@ -217,6 +211,58 @@ func (s *session) readFeeds(ctx context.Context, core *space.Space, snapshot boo
 		return true, store.Apply(ctx, &repairs, storage.Strict)
 	}
 	return true, nil
+}
+
+// feedScan is the records of a feed.
+type feedScan struct {
+	records []storage.Entry
+	err     error
+}
+
+// readTogether is how many control feeds are read at once: there may be thousands, of a few
+// small records each, and it is the waiting for each that takes long.
+const readTogether = 16
+
+// scanFeeds reads the records of the first of these feeds; if it is a control feed, those
+// of control feeds behind it too.
+func (s *session) scanFeeds(ctx context.Context, core *space.Space, headers []storage.Entry) []feedScan {
+	n := 0
+	for n < min(len(headers), readTogether) && saysControl(headers[n]) {
+		n++
+	}
+	scans := make([]feedScan, max(n, 1))
+	var tasks sync.WaitGroup
+	for i := range scans {
+		tasks.Go(func() {
+			defer s.c.rescue()
+			scans[i] = s.scanFeed(ctx, core, headers[i])
+		})
+	}
+	tasks.Wait()
+	return scans
+}
+
+// scanFeed reads the records of a feed from where its snapshot ends. There are no repacks
+// of control feeds. A header under a key of another form has none.
+func (s *session) scanFeed(ctx context.Context, core *space.Space, header storage.Entry) feedScan {
+	fid, ok := feed.ParseHeaderKey(header.Key)
+	if !ok {
+		return feedScan{}
+	}
+	store := s.storage.Store
+	records, err := store.Scan(ctx, feed.BlockRange(fid, core.From(fid), 0), 0)
+	if err == nil && !saysControl(header) {
+		var repacks []storage.Entry
+		repacks, err = store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
+		records = append(records, repacks...)
+	}
+	return feedScan{records, err}
+}
+
+// saysControl tells whether a header is that of a control feed, by its own word.
+func saysControl(header storage.Entry) bool {
+	h, err := feed.ReadHeader(header.Value)
+	return err == nil && h.Kind == feed.Control
 }
 
 var quarantinePrefix = []byte("q/")
