@@ -90,11 +90,12 @@ func (sp *Space) turn() time.Duration {
 		told, heard := r.dirty, r.heard
 		r.dirty, r.heard = dirty{}, nil
 		next = min(next, max(0, r.swarm.NextTick().Sub(now)))
-		if wait := r.membersTold.Add(sp.membersPause()).Sub(now); told.members && wait > 0 {
-			told.members, r.dirty.members = false, true
-			next = min(next, wait)
-		} else if told.members {
-			r.membersTold = now
+		if r.owed = r.owed || told.members; r.owed {
+			if wait := sp.membersPause(r, now); wait > 0 {
+				next = min(next, wait)
+			} else {
+				told.people, r.owed, r.membersTold = true, false, now
+			}
 		}
 		if !r.keysDue.IsZero() {
 			next = min(next, turnPasses)

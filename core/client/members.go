@@ -5,15 +5,18 @@ import (
 	"sort"
 	"time"
 
+	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/id"
 )
 
 // observe tells observers what a turn changed.
 func (sp *Space) observe(d dirty) {
-	if d.members {
+	if d.people {
 		sp.tellMembers()
-		sp.followDelegated()
 		sp.s.keeper().poke()
+	}
+	if d.members {
+		sp.followDelegated()
 	}
 	if d.network {
 		sp.s.net.changed()
@@ -29,16 +32,26 @@ func (sp *Space) observe(d dirty) {
 	}
 }
 
-// membersPause is the least time between two tellings of the members: that takes a page
-// some 10 microseconds for each, and while many arrive every turn knows of more. Of few
-// it is none, so that whoever changes them sees it at once. sp.mu is held.
-func (sp *Space) membersPause() time.Duration {
-	const few, each = 32, 300 * time.Microsecond
-	n := time.Duration(len(sp.core.Membership().Members()))
-	if n <= few {
+// rights are what this device may do in a space.
+type rights struct {
+	role     credential.Role
+	mayWrite bool
+}
+
+// membersPause is how long observers are not to be told of the members yet: that takes a
+// page some 10 microseconds for each, and while many arrive every turn knows of more. Of
+// few they are told at once, so that whoever changes them sees it, and of other rights of
+// this device. sp.mu is held.
+func (sp *Space) membersPause(r *runtime, now time.Time) time.Duration {
+	const few, each, most = 32, 300 * time.Microsecond, 500 * time.Millisecond
+	me, _ := sp.core.Membership().Identity(sp.core.Self().Identity)
+	own := rights{me.Role, sp.core.MayWrite()}
+	n := len(sp.core.Membership().Members())
+	if n <= few || own != r.rightsTold {
+		r.rightsTold = own
 		return 0
 	}
-	return n * each
+	return r.membersTold.Add(min(time.Duration(n)*each, most)).Sub(now)
 }
 
 // tellMembers publishes the members with their presence.

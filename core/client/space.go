@@ -114,8 +114,11 @@ type runtime struct {
 	writeErr  error
 	refused   bool // storage refused the last write
 	dirty     dirty
-	// membersTold is when observers were told of the members last.
+	// Observers were told last of the members at membersTold, and what this device may do
+	// then; owed: they are to be told again.
 	membersTold time.Time
+	rightsTold  rights
+	owed        bool
 	heard       []func()        // deliveries of channel messages
 	posting     <-chan struct{} // closed once the last own channel message is sent
 }
@@ -127,7 +130,10 @@ type storing struct {
 }
 
 // dirty is what observers are to be told after a step.
-type dirty struct{ members, sync, network bool }
+type dirty struct {
+	members, sync, network bool
+	people                 bool // observers are to be told of the members
+}
 
 func newSpace(s *session, core *space.Space, known *snapshot) *Space {
 	sp := &Space{s: s, key: core.Key(), core: core, snapshot: known, listens: map[string][]*listener{}}
@@ -225,6 +231,12 @@ func (r *runtime) poke() {
 func (sp *Space) shut(err error) {
 	sp.mu.Lock()
 	r := sp.run
+	if r != nil && (r.owed || r.dirty.members) {
+		sp.mu.Unlock()
+		sp.tellMembers()
+		sp.mu.Lock()
+		r = sp.run
+	}
 	if r == nil {
 		sp.mu.Unlock()
 		return
