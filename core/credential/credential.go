@@ -76,9 +76,15 @@ func Draft(issuer [32]byte, parents []id.CredentialID, timeMs int64, claim Claim
 	return c, nil
 }
 
-// Sign gives the signature of the issuer, whose signer s is. It changes nothing.
+// Sign gives the signature of the issuer, whose signer s is, and verifies it: a signer is
+// hardware, or another program. It changes nothing.
 func (c *Credential) Sign(ctx context.Context, s keys.Signer) ([64]byte, error) {
-	return s.Sign(ctx, c.message())
+	msg := c.message()
+	sig, err := s.Sign(ctx, msg)
+	if err != nil {
+		return sig, err
+	}
+	return sig, keys.Verify(c.Issuer, msg, sig[:])
 }
 
 // SetSignature completes a Draft by what Sign gave. Others may read the Draft meanwhile;

@@ -17,8 +17,10 @@ type controlReading struct {
 	// lacks are the control keys one of which opens the rest, if this device has none of
 	// them yet.
 	lacks []id.EpochID
-	// flawed: the inner part does not read. What is outside counts, for all alike.
-	flawed bool
+	// unsure: what the inner part says is not settled for good. It does not read, so that
+	// what is outside counts, for all alike. Or keys come first that are not held, under
+	// which it may say something else: the cipher does not bind what is sealed to one key.
+	unsure bool
 
 	r      *wire.Reader // of the part that is being read
 	decode decoder
@@ -53,8 +55,8 @@ func (s *Space) readSome(c *controlReading, enough func() bool) (done bool, err 
 		}
 		switch {
 		case c.inner:
-			if c.flawed = c.r.Done(op) != nil; c.flawed {
-				c.list = c.list[:c.outer]
+			if c.r.Done(op) != nil {
+				c.list, c.unsure = c.list[:c.outer], true
 			}
 			return true, nil
 		case !c.sealed:
@@ -67,6 +69,9 @@ func (s *Space) readSome(c *controlReading, enough func() bool) (done bool, err 
 		var inner []byte
 		if inner, c.lacks = s.openInner(c.list, sealed); inner == nil {
 			return true, nil
+		}
+		if len(c.lacks) > 0 {
+			c.lacks, c.unsure, c.decode = nil, true, credential.Decode
 		}
 		c.inner, c.outer, c.r = true, len(c.list), wire.NewReader(inner)
 		c.r.Array(2)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/errs"
+	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/keys"
 )
 
@@ -47,6 +48,10 @@ func (s *Space) Finish(ctx context.Context, in *Intake, lock func(func())) error
 		if err := in.Header.Sign(ctx, s.self.Signer); err != nil {
 			return notSigned(err)
 		}
+		if err := in.Header.Verify(); err != nil {
+			in.Header.Sig = [64]byte{}
+			return notSigned(err)
+		}
 	}
 	for _, b := range in.Blocks {
 		if b.Sig != nil || b.Part < b.Parts {
@@ -54,6 +59,12 @@ func (s *Space) Finish(ctx context.Context, in *Intake, lock func(func())) error
 		}
 		if err := b.Sign(ctx, s.self.Signer); err != nil {
 			return notSigned(err)
+		}
+		if in.Header.Kind == feed.Control { // which no opening verifies again
+			if err := b.VerifySig(in.Header); err != nil {
+				b.Sig = nil
+				return notSigned(err)
+			}
 		}
 	}
 	return nil

@@ -124,6 +124,48 @@ func TestFinish_control(t *testing.T) {
 	}
 }
 
+// garbles is a Signer of which one signature is wrong.
+type garbles struct {
+	keys.Signer
+	in int // how many are right before
+}
+
+func (g *garbles) Sign(ctx context.Context, msg []byte) (sig [64]byte, err error) {
+	sig, err = g.Signer.Sign(ctx, msg)
+	if g.in--; g.in == -1 {
+		sig[40] ^= 1
+	}
+	return sig, err
+}
+
+// TestFinish_garbledSignature: what no opening verifies again is verified before it is
+// stored, and signed once more.
+func TestFinish_garbledSignature(t *testing.T) {
+	for name, c := range map[string]struct{ in int }{"of a credential": {0}, "of the header": {1}, "of the block": {2}} {
+		t.Run(name, func(t *testing.T) {
+			a := found(t)
+			b := a.joinAs(credential.Admin)
+			b.self.Signer = &garbles{b.self.Signer, c.in}
+			b.reopen(b.st)
+			in, err := b.BuildControl(credential.Profile{Identity: b.self.Identity, Name: "Bob"})
+			ok(t, err)
+			if err := b.tryFinish(in); !errs.Is(err, errs.KeyUnavailable) {
+				t.Fatalf("Finish: %v", err)
+			}
+			b.store(in)
+			a.pull(b)
+			for _, e := range []*engine{a, b} {
+				if damage := e.reopen(e.st); len(damage) > 0 {
+					t.Fatal(damage)
+				}
+				if m, _ := e.Membership().Identity(b.self.Identity); m.Name != "Bob" {
+					t.Errorf("the name is %q", m.Name)
+				}
+			}
+		})
+	}
+}
+
 // TestFinish_T01_forkMeanwhile: a control block whose feed is found to be longer while it
 // waits for its signature goes to the next incarnation: it forks nothing.
 func TestFinish_T01_forkMeanwhile(t *testing.T) {

@@ -101,8 +101,8 @@ func appendCredentials(b []byte, list []*credential.Credential) []byte {
 }
 
 // openInner opens the inner part of a control block with the first of the control keys
-// that the credentials beside it hand over that does. nil: none does, or lacks are those
-// that this device has none of.
+// that the credentials beside it hand over that does; nil if none does. lacks are those
+// before it that this device has not.
 func (s *Space) openInner(list []*credential.Credential, sealed []byte) (inner []byte, lacks []id.EpochID) {
 	for _, c := range list {
 		e, ok := c.Claim.(credential.Epoch)
@@ -119,7 +119,7 @@ func (s *Space) openInner(list []*credential.Credential, sealed []byte) (inner [
 		}
 		inner, err := keys.Open(keys.Derive(k[:], innerLabel), sealed, s.innerAAD(e.Key))
 		if err == nil { // else it is sealed under another
-			return inner, nil
+			return inner, lacks
 		}
 	}
 	return nil, lacks

@@ -45,7 +45,7 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry, rest func())
 		}
 	}
 	list = inOrder(list)
-	assured, ok := s.assuredFor(h, list)
+	assured, end, ok := s.assuredFor(h, list)
 	if !ok {
 		if err := h.Verify(); err != nil {
 			return []Damage{{Key: header.Key, Err: err}}
@@ -53,7 +53,10 @@ func (s *Space) Load(header storage.Entry, records []storage.Entry, rest func())
 	}
 	f := s.feed(h)
 	f.kept, f.damaged, f.assured = true, len(damage) > 0, assured
-	list, found := s.checkEnd(h, list, assured)
+	var found *Damage
+	if !end || list[len(list)-1].Ref() != assured {
+		list, found = s.checkEnd(h, list)
+	}
 	if found != nil {
 		damage = append(damage, *found)
 		f.damaged = f.damaged || found.Mended == nil
@@ -89,10 +92,10 @@ func inOrder(list []loaded) []loaded {
 	return slices.CompactFunc(list, func(a, b loaded) bool { return a.Seq == b.Seq && a.Hash() == b.Hash() })
 }
 
-// count counts what no image holds, or assures to be good.
+// count counts what no image holds.
 func (s *Space) count(f *feedState, blocks []*feed.Block) {
 	for _, b := range blocks {
-		if f.header.Kind == feed.Data && !f.log.Has(b.Ref()) || f.header.Kind == feed.Control && b.Seq > f.assured.Seq {
+		if f.header.Kind == feed.Data && !f.log.Has(b.Ref()) {
 			s.tail.Blocks++
 			s.tail.Bytes += len(b.Ciphertext)
 		}
@@ -100,9 +103,11 @@ func (s *Space) count(f *feedState, blocks []*feed.Block) {
 }
 
 // Tail is how many blocks were loaded that no image holds, or assures to be good.
-func (s *Space) Tail() Tail { return s.tail }
+func (s *Space) Tail() Tail {
+	return Tail{s.tail.Blocks + s.unassured(), s.tail.Bytes}
+}
 
-// Tail is blocks, and the bytes in them.
+// Tail is blocks, and the bytes in those of data feeds.
 type Tail struct{ Blocks, Bytes int }
 
 // checkEnd verifies the signature of a feed's last block, by which everybody
@@ -110,14 +115,11 @@ type Tail struct{ Blocks, Bytes int }
 // peer that is given a wrong one leaves. Of this device's own blocks it is made
 // again; of others what the record brought is left out. A block without one is not
 // the end of a run that was taken in: what followed it is missing.
-func (s *Space) checkEnd(h *feed.SignedHeader, list []loaded, assured feed.Ref) ([]loaded, *Damage) {
+func (s *Space) checkEnd(h *feed.SignedHeader, list []loaded) ([]loaded, *Damage) {
 	if len(list) == 0 {
 		return list, nil
 	}
 	end := list[len(list)-1]
-	if end.Ref() == assured {
-		return list, nil
-	}
 	record, key := end.repack, []byte(nil)
 	if record == nil {
 		record, key = end.Block, feed.BlockKey(end.Ref())

@@ -214,7 +214,7 @@ func (s *Space) applyControl(f *feedState, change []*feed.Block, enough func() b
 		return applyWaits
 	}
 	delete(s.inner, at.Hash)
-	if !c.flawed {
+	if !c.unsure {
 		f.verified.add(change)
 	}
 	return applyDone

@@ -13,10 +13,10 @@ import (
 
 // This file keeps control feeds from being verified again whenever a space is opened: of a
 // thousand members that is ten thousand signatures, seconds in a page. An image says of
-// each up to which block it was found good: its header, that block, and all credentials
-// up to there. That is true for good, since the block's hash is of all that comes before,
-// and the image is sealed by this device. No hash is of the signatures of the header and
-// the block, which others are sent, so what the image holds is a sum of these as well.
+// each up to which block it was found good: its header, and all credentials up to there.
+// That is true for good, since the block's hash is of all that comes before, and the image
+// is sealed by this device. No hash is of the signatures of the header and the last
+// block, which others are sent, so what the image holds is a sum of these as well.
 
 // verified is how far a control feed was read without fault, from its first block on.
 type verified struct {
@@ -38,19 +38,21 @@ type assured struct {
 	sum id.Hash
 }
 
-// verifiedLabel begins what the sum of a control feed is of.
+// verifiedLabel begins what the sum of a control feed is of. A version that takes less than
+// this one for verified needs another.
 const verifiedLabel = "echospace verified control feed v1"
 
 func sumVerified(h *feed.SignedHeader, to id.Hash, sig []byte) id.Hash {
 	return keys.SumLabel(verifiedLabel, h.Encode(), to[:], sig)
 }
 
-// packVerified makes the page of the control feeds: [feeds, (feed, seq, sum)...]. Of a feed
-// whose head was not verified it says nothing: that may still wait for a key.
+// packVerified makes the page of the control feeds: [feeds, (feed, seq, sum)...]. The
+// block's signature is part of the sum if it is the feed's end: those of others were not
+// looked at.
 func (s *Space) packVerified() []byte {
 	var feeds []*feedState
 	for _, f := range s.feeds {
-		if heads := f.log.Heads(); f.header.Kind == feed.Control && len(heads) == 1 && heads[0] == f.verified.to && len(f.verified.sig) > 0 {
+		if f.header.Kind == feed.Control && f.verified.to.Seq > 0 {
 			feeds = append(feeds, f)
 		}
 	}
@@ -58,7 +60,11 @@ func (s *Space) packVerified() []byte {
 	var p flat.Pack
 	p.Uint(uint64(len(feeds)))
 	for _, f := range feeds {
-		fid, sum := f.log.Feed(), sumVerified(f.header, f.verified.to.Hash, f.verified.sig)
+		sig := f.verified.sig
+		if heads := f.log.Heads(); len(heads) != 1 || heads[0] != f.verified.to {
+			sig = nil
+		}
+		fid, sum := f.log.Feed(), sumVerified(f.header, f.verified.to.Hash, sig)
 		p.Bytes = append(p.Bytes, fid[:]...)
 		p.Uint(f.verified.to.Seq)
 		p.Bytes = append(p.Bytes, sum[:]...)
@@ -87,16 +93,33 @@ func (s *Space) unpackVerified(page []byte) error {
 }
 
 // assuredFor gives the block among those that were read of a feed up to which the image
-// assures that all is good, if header and block are what it says that of.
-func (s *Space) assuredFor(h *feed.SignedHeader, list []loaded) (to feed.Ref, ok bool) {
+// assures that all is good, if it is what the image says that of. end: with its signature.
+func (s *Space) assuredFor(h *feed.SignedHeader, list []loaded) (to feed.Ref, end, ok bool) {
 	v, ok := s.assured[h.ID()]
 	if !ok {
-		return to, false
+		return to, false, false
 	}
 	for _, b := range list {
-		if b.Seq == v.seq && sumVerified(h, b.Hash(), b.Sig) == v.sum {
-			return b.Ref(), true
+		if b.Seq != v.seq {
+			continue
+		}
+		if len(b.Sig) > 0 && sumVerified(h, b.Hash(), b.Sig) == v.sum {
+			return b.Ref(), true, true
+		}
+		if sumVerified(h, b.Hash(), nil) == v.sum {
+			return b.Ref(), false, true
 		}
 	}
-	return to, false
+	return to, false, false
+}
+
+// unassured counts the blocks that an image would assure, and the one that was taken in
+// does not.
+func (s *Space) unassured() (n int) {
+	for _, f := range s.feeds {
+		if f.header.Kind == feed.Control && f.verified.to.Seq > f.assured.Seq {
+			n += int(f.verified.to.Seq - f.assured.Seq)
+		}
+	}
+	return n
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/feed"
 	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/keys"
 	"github.com/echospace/echospace/core/storage"
 	"github.com/echospace/echospace/core/wire"
 )
@@ -133,7 +134,7 @@ func TestImage_assuresNothingForged(t *testing.T) {
 					t.Errorf("the guest is %v", m.Role)
 				}
 				owner.mustRestore(owner.image())
-				if tail := owner.Tail(); tail.Blocks == 0 {
+				if at := guest.headsOfControl(); owner.Assured(at.Feed) >= at.Seq {
 					t.Error("the image assures what is forged")
 				}
 			}
@@ -142,6 +143,88 @@ func TestImage_assuresNothingForged(t *testing.T) {
 			owner.pull(guest)
 			if m, _ := owner.Membership().Identity(guest.self.Identity); m.Role != credential.Reader {
 				t.Errorf("with the signature the guest is %v", m.Role)
+			}
+		})
+	}
+}
+
+// TestImage_assuresWhatIsSettled: an inner part that one key opens while another, which
+// comes first, is not held may say something else under that.
+func TestImage_assuresWhatIsSettled(t *testing.T) {
+	owner := found(t)
+	guest := owner.join()
+	owner.pull(guest)
+	name := guest.names(1)[0]
+	payload, second := handingOver(guest, owner, controlPayload(name))
+	key := keys.NewSecret(testEnv()) // which is handed to nobody
+	first, err := credential.Issue(ctx, guest.self.Signer, guest.Membership().ParentsOf(guest.self.Device), 1, credential.Epoch{
+		Key: key.ID(), Control: true, Parents: []id.EpochID{guest.Secrets().Controls[0].ID()},
+	})
+	ok(t, err)
+	r := wire.NewReader(payload)
+	r.Array(3)
+	r.Uint(2)
+	r.Array(1)
+	r.Bytes(credential.MaxSize)
+	sealed := r.Bytes(len(payload))
+	payload = wire.AppendArray(wire.AppendUint(wire.AppendArray(nil, 3), 2), 2)
+	payload = wire.AppendBytes(wire.AppendBytes(payload, first.Encode()), second.Encode())
+	guest.bringsPayload(wire.AppendBytes(payload, sealed), 2)
+	owner.pull(guest)
+	owner.rec = owner.Record()
+	at := guest.headsOfControl()
+	for range 2 {
+		owner.mustRestore(owner.image())
+		if m, _ := owner.Membership().Identity(guest.self.Identity); m.Name != "a" {
+			t.Errorf("the inner part is not read: the name is %q", m.Name)
+		}
+		if seq := owner.Assured(at.Feed); seq >= at.Seq {
+			t.Error("the image assures what another key may make something else")
+		}
+	}
+}
+
+// headsOfControl is the one head of the own control feed.
+func (e *engine) headsOfControl() feed.Ref {
+	e.t.Helper()
+	return e.Log(e.controlFeed().ID()).Heads()[0]
+}
+
+// TestImage_assuresBesideForks: a feed that forked, or holds a block that is left out, is
+// assured as far as it was read, and no image is worth writing for the rest.
+func TestImage_assuresBesideForks(t *testing.T) {
+	for name, spoil := range map[string]func(founder, member *engine){
+		"a fork": func(founder, member *engine) {
+			old := founder.copyStore()
+			founder.brings(founder.names(3)...)
+			member.pull(founder)
+			founder.reopen(old)
+			founder.brings(founder.names(1)...)
+			member.pull(founder)
+		},
+		"a block that is left out": func(founder, member *engine) {
+			founder.bringsPayload([]byte("rubbish"), 1)
+			member.pull(founder)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			founder := found(t)
+			member := founder.join()
+			for range 5 {
+				founder.brings(founder.names(2)...)
+			}
+			member.pull(founder)
+			good := founder.headsOfControl()
+			spoil(founder, member)
+			member.rec = member.Record()
+			for range 2 {
+				member.mustRestore(member.image())
+				if seq := member.Assured(good.Feed); seq < good.Seq {
+					t.Errorf("assured up to %d, what is good ends at %d", seq, good.Seq)
+				}
+				if tail := member.Tail(); tail.Blocks > 0 {
+					t.Errorf("the tail is %v", tail)
+				}
 			}
 		})
 	}

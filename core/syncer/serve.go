@@ -190,7 +190,7 @@ func (s *Syncer) push(p *peer, fs *feedState, refs []feed.Ref, live [][]byte) bo
 	if !p.allows(fs) || !p.whole || len(refs) == 0 || len(live) != len(refs) {
 		return false
 	}
-	size := maxHeader
+	size := len(fs.header.Encode())
 	for _, b := range live {
 		size += len(b)
 	}
