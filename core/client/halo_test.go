@@ -340,21 +340,6 @@ func TestHalo_S18_deleted(t *testing.T) {
 	}
 }
 
-// A device that hears of a deletion while it takes the space up follows it.
-func TestHalo_S18_deletedAsItArrives(t *testing.T) {
-	w, ctx := newWorld(t), context.Background()
-	one := w.person("Ada")
-	w.yield = func(context.Context) { time.Sleep(30 * time.Millisecond) } // a page that is busy
-	two := w.device(one)
-	for range 3 {
-		sp, err := one.CreateSpace(ctx)
-		ok(t, err)
-		arrives(t, two, sp.Key())
-		ok(t, sp.Delete(ctx))
-		eventually(t, "it goes from the other device", func() bool { return two.Space(sp.Key()) == nil })
-	}
-}
-
 // What a space is entered with changes; who has it of the HALO alone gets in all the same.
 func TestHalo_H03_afterARotation(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()

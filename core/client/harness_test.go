@@ -35,8 +35,7 @@ type world struct {
 	net    *memnet.Network
 	direct bool // false: everything is relayed
 	wrap   func(transport.Direct) transport.Direct
-	yield  func(context.Context) // likewise; nil: none
-	log    env.Logger            // of the clients made from now on; nil: the usual
+	log    env.Logger // of the clients made from now on; nil: the usual
 	people int
 }
 
@@ -113,7 +112,6 @@ func (w *world) client(p *profile) *client.Client {
 		Device: client.DeviceProfile{Kind: "NATIVE"},
 
 		Snapshots: p.snapshots,
-		Yield:     w.yield,
 	}
 	if p.locks != nil {
 		ports.Lock = p.locks.lock

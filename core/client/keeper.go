@@ -45,9 +45,7 @@ func (h *halo) turn(ctx context.Context) error {
 	if err := h.space.Objects("halo", func(db *objectdb.DB) error { return c.read(db, local) }); err != nil {
 		return nil // it is closed, or read again, which ends with a change
 	}
-	h.s.yield() // of thousands of contacts each of these steps is one piece of work
 	err := errors.Join(h.takeName(ctx), h.takeSpaces(ctx, c, local), h.revoke(ctx, h.s.allSpaces()))
-	h.s.yield()
 	var contacts []Contact
 	failed := h.editBy(func(db *objectdb.DB) (e haloEdits, err error) {
 		// Read again: what was dropped meanwhile is not to come back.
@@ -60,11 +58,9 @@ func (h *halo) turn(ctx context.Context) error {
 		contacts = h.keepContacts(c, local, &e)
 		return e, nil
 	})
-	h.s.yield()
 	if failed == nil {
 		h.s.c.publishContacts(h, contacts)
 	}
-	h.s.yield()
 	h.s.c.publishDevices(h)
 	h.s.c.publishRecovery(h)
 	h.serve(h.s.everySpace())
@@ -262,7 +258,6 @@ func (s *session) openKept(ctx context.Context, rec space.Record) error {
 	if err != nil {
 		return err
 	}
-	sp.inHalo = true // also if it is taken out before the next turn
 	s.postTabs(tabSpace, rec.Key[:])
 	return sp.introduce(ctx)
 }
