@@ -90,12 +90,9 @@ func (sp *Space) turn() time.Duration {
 		told, heard := r.dirty, r.heard
 		r.dirty, r.heard = dirty{}, nil
 		next = min(next, max(0, r.swarm.NextTick().Sub(now)))
-		if r.owed = r.owed || told.members; r.owed {
-			if wait := sp.membersPause(r, now); wait > 0 {
-				next = min(next, wait)
-			} else {
-				told.people, r.owed, r.membersTold = true, false, now
-			}
+		tell, wait := r.telling.due(sp.core, told.members, now)
+		if wait > 0 {
+			next = min(next, wait)
 		}
 		if !r.keysDue.IsZero() {
 			next = min(next, turnPasses)
@@ -103,6 +100,10 @@ func (sp *Space) turn() time.Duration {
 		sp.mu.Unlock()
 
 		r.link.send(out)
+		if tell {
+			sp.tellMembers()
+			sp.s.keeper().poke()
+		}
 		sp.observe(told)
 		sp.tellChanges(more || e.Clock.Now().Sub(now) > slice/2)
 		for _, tell := range heard {

@@ -7,14 +7,11 @@ import (
 
 	"github.com/echospace/echospace/core/credential"
 	"github.com/echospace/echospace/core/id"
+	"github.com/echospace/echospace/core/space"
 )
 
-// observe tells observers what a turn changed.
+// observe tells observers what a turn changed, but for the members.
 func (sp *Space) observe(d dirty) {
-	if d.people {
-		sp.tellMembers()
-		sp.s.keeper().poke()
-	}
 	if d.members {
 		sp.followDelegated()
 	}
@@ -38,20 +35,45 @@ type rights struct {
 	mayWrite bool
 }
 
-// membersPause is how long observers are not to be told of the members yet: that takes a
-// page some 10 microseconds for each, and while many arrive every turn knows of more. Of
-// few they are told at once, so that whoever changes them sees it, and of other rights of
-// this device. sp.mu is held.
-func (sp *Space) membersPause(r *runtime, now time.Time) time.Duration {
+// telling is when observers were last told of the members, and what this device might do
+// then; owed: they are to be told again.
+type telling struct {
+	owed   bool
+	last   time.Time
+	rights rights
+}
+
+// due tells whether observers are to be told of the members now, or else how long they are
+// not to be yet: that takes a page some 10 microseconds for each, and while many arrive
+// every turn knows of more. Of few they are told at once, so that whoever changes them sees
+// it, and of other rights of this device. changed: what they were told is not so any more.
+func (t *telling) due(core *space.Space, changed bool, now time.Time) (tell bool, wait time.Duration) {
 	const few, each, most = 32, 300 * time.Microsecond, 500 * time.Millisecond
-	me, _ := sp.core.Membership().Identity(sp.core.Self().Identity)
-	own := rights{me.Role, sp.core.MayWrite()}
-	n := len(sp.core.Membership().Members())
-	if n <= few || own != r.rightsTold {
-		r.rightsTold = own
-		return 0
+	if t.owed = t.owed || changed; !t.owed {
+		return false, 0
 	}
-	return r.membersTold.Add(min(time.Duration(n)*each, most)).Sub(now)
+	members := core.Membership()
+	me, _ := members.Identity(core.Self().Identity)
+	own := rights{me.Role, core.MayWrite()}
+	if n := len(members.Members()); n > few && own == t.rights {
+		wait = t.last.Add(min(time.Duration(n)*each, most)).Sub(now)
+	}
+	if wait > 0 {
+		return false, wait
+	}
+	*t = telling{last: now, rights: own}
+	return true, 0
+}
+
+// tellOwed tells observers of the members what they were not told yet.
+func (sp *Space) tellOwed() {
+	sp.mu.Lock()
+	r := sp.run
+	owed := r != nil && (r.telling.owed || r.dirty.members)
+	sp.mu.Unlock()
+	if owed {
+		sp.tellMembers()
+	}
 }
 
 // tellMembers publishes the members with their presence.

@@ -114,13 +114,9 @@ type runtime struct {
 	writeErr  error
 	refused   bool // storage refused the last write
 	dirty     dirty
-	// Observers were told last of the members at membersTold, and what this device may do
-	// then; owed: they are to be told again.
-	membersTold time.Time
-	rightsTold  rights
-	owed        bool
-	heard       []func()        // deliveries of channel messages
-	posting     <-chan struct{} // closed once the last own channel message is sent
+	telling   telling
+	heard     []func()        // deliveries of channel messages
+	posting   <-chan struct{} // closed once the last own channel message is sent
 }
 
 // storing are the runs of a feed that are on their way to storage.
@@ -130,10 +126,7 @@ type storing struct {
 }
 
 // dirty is what observers are to be told after a step.
-type dirty struct {
-	members, sync, network bool
-	people                 bool // observers are to be told of the members
-}
+type dirty struct{ members, sync, network bool }
 
 func newSpace(s *session, core *space.Space, known *snapshot) *Space {
 	sp := &Space{s: s, key: core.Key(), core: core, snapshot: known, listens: map[string][]*listener{}}
@@ -229,14 +222,9 @@ func (r *runtime) poke() {
 
 // shut ends the runtime; pending flushes fail with err.
 func (sp *Space) shut(err error) {
+	sp.tellOwed()
 	sp.mu.Lock()
 	r := sp.run
-	if r != nil && (r.owed || r.dirty.members) {
-		sp.mu.Unlock()
-		sp.tellMembers()
-		sp.mu.Lock()
-		r = sp.run
-	}
 	if r == nil {
 		sp.mu.Unlock()
 		return

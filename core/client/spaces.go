@@ -230,28 +230,31 @@ func (s *session) scanFeeds(ctx context.Context, core *space.Space, headers []st
 	for n < min(len(headers), readTogether) && saysControl(headers[n]) {
 		n++
 	}
-	scans := make([]feedScan, max(n, 1))
+	if n == 0 {
+		return []feedScan{s.scanFeed(ctx, core, headers[0], true)}
+	}
+	scans := make([]feedScan, n)
 	var tasks sync.WaitGroup
 	for i := range scans {
 		tasks.Go(func() {
 			defer s.c.rescue()
-			scans[i] = s.scanFeed(ctx, core, headers[i])
+			scans[i] = s.scanFeed(ctx, core, headers[i], false)
 		})
 	}
 	tasks.Wait()
 	return scans
 }
 
-// scanFeed reads the records of a feed from where its snapshot ends. There are no repacks
-// of control feeds. A header under a key of another form has none.
-func (s *session) scanFeed(ctx context.Context, core *space.Space, header storage.Entry) feedScan {
+// scanFeed reads the records of a feed from where its snapshot ends, with repacks, of which
+// control feeds have none. A header under a key of another form has no records.
+func (s *session) scanFeed(ctx context.Context, core *space.Space, header storage.Entry, repacked bool) feedScan {
 	fid, ok := feed.ParseHeaderKey(header.Key)
 	if !ok {
 		return feedScan{}
 	}
 	store := s.storage.Store
 	records, err := store.Scan(ctx, feed.BlockRange(fid, core.From(fid), 0), 0)
-	if err == nil && !saysControl(header) {
+	if err == nil && repacked {
 		var repacks []storage.Entry
 		repacks, err = store.Scan(ctx, feed.RepackRange(fid, core.From(fid)), 0)
 		records = append(records, repacks...)

@@ -190,7 +190,8 @@ func (s *Syncer) push(p *peer, fs *feedState, refs []feed.Ref, live [][]byte) bo
 	if !p.allows(fs) || !p.whole || len(refs) == 0 || len(live) != len(refs) {
 		return false
 	}
-	size := len(fs.header.Encode())
+	header := fs.header.Encode()
+	size := len(header)
 	for _, b := range live {
 		size += len(b)
 	}
@@ -206,7 +207,7 @@ func (s *Syncer) push(p *peer, fs *feedState, refs []feed.Ref, live [][]byte) bo
 	holds := func(h feed.Ref) bool { return h.Seq > 0 && fs.log.Contains(h, prev) }
 	switch {
 	case prev.Seq == 0:
-		m.Header = fs.header.Encode() // the feed begins here
+		m.Header = header // the feed begins here
 	case !holds(p.sent[fs.id]) && !slices.ContainsFunc(p.heads[fs.id], holds):
 		return false
 	}
