@@ -52,13 +52,7 @@ const watchLongTasks = () => {
 
 /** Runs on a page: whether a snapshot of its space is stored. */
 async function hasSnapshot() {
-  const asked = (request) =>
-    new Promise((resolve, reject) => {
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
-    });
-  const list = await indexedDB.databases();
-  const db = await asked(indexedDB.open(list.find(({ name }) => name.startsWith('echospace:')).name));
+  const db = await openDatabase();
   const key = new Uint8Array([
     ...new TextEncoder().encode('s/'),
     ...client.spaces.get()[0].key.asUint8Array(),

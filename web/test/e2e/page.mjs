@@ -73,7 +73,21 @@ async function open({ config, identity } = {}) {
   return client;
 }
 
-Object.assign(globalThis, { es, until, eachTask, edited, outcome, record, open });
+/** Gives what a request of IndexedDB comes to. */
+function asked(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Opens the database of the profile; whoever does closes it. */
+async function openDatabase() {
+  const list = await indexedDB.databases();
+  return asked(indexedDB.open(list.find(({ name }) => name.startsWith('echospace:')).name));
+}
+
+Object.assign(globalThis, { es, until, eachTask, edited, outcome, record, open, asked, openDatabase });
 
 // A page that opens its client as soon as it can, as an application does.
 if (new URL(location).searchParams.has('start')) {

@@ -37,16 +37,7 @@ function helpers() {
     false,
     true,
   );
-  globalThis.asked = (request) =>
-    new Promise((resolve, reject) => {
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
-    });
   globalThis.store = (db, mode) => db.transaction('kv', mode).objectStore('kv');
-  globalThis.openDatabase = async () => {
-    const list = await indexedDB.databases();
-    return asked(indexedDB.open(list.find(({ name }) => name.startsWith('echospace:')).name));
-  };
 }
 
 /** All objects as JSON, with the text. Runs on a page. */
