@@ -70,7 +70,8 @@ type session struct {
 	net      *network
 	release  []func()
 
-	// opening serialises the opening of spaces, which waits.
+	// opening serialises the opening and removal of spaces, which wait. Who holds it may
+	// wait for the tabs' lock of a space's record, not the reverse.
 	opening sync.Mutex
 	// importing serialises imports, which wait.
 	importing sync.Mutex
@@ -86,6 +87,7 @@ type session struct {
 	self    *self // nil until there is an identity
 	halo    *halo // likewise
 	spaces  map[id.SpaceKey]*Space
+	ended   map[id.SpaceKey]uint64 // joins before it are, of spaces that went (space.Record.Joined)
 	hosted  map[id.InvitationID]*Invitation
 	taking  map[id.InvitationID]struct{} // delegated ones that are, or are to be hosted here
 	joined  map[id.InvitationID]*Invitation
@@ -160,7 +162,7 @@ func (s *session) persist() {
 
 func (c *Client) open(ctx context.Context, u keys.Unlock) (*session, error) {
 	s := &session{
-		c: c, spaces: map[id.SpaceKey]*Space{},
+		c: c, spaces: map[id.SpaceKey]*Space{}, ended: map[id.SpaceKey]uint64{},
 		hosted: map[id.InvitationID]*Invitation{}, taking: map[id.InvitationID]struct{}{}, joined: map[id.InvitationID]*Invitation{},
 	}
 	// The session outlives the call that opens it.
@@ -364,6 +366,11 @@ func (c *Client) Space(key id.SpaceKey) *Space {
 	if s == nil {
 		return nil
 	}
+	return s.listed(key)
+}
+
+// listed gives the space of a key, which is not the HALO; nil if there is none.
+func (s *session) listed(key id.SpaceKey) *Space {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spaces[key]

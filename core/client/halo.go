@@ -33,9 +33,7 @@ type halo struct {
 	wake  chan struct{}
 	kept  bool // the keeper runs; guarded by s.mu
 
-	// Of the keeper.
-	began bool             // it has looked once
-	names map[named]string // of contacts, as they were last
+	names map[named]string // of contacts, as they were last; of the keeper
 
 	helpers helpers
 	keeping recoveryKeeping
@@ -205,6 +203,18 @@ func (h *halo) editBy(f func(*objectdb.DB) (haloEdits, error)) error {
 	return nil
 }
 
+// entry gives what the HALO has of a space. A closed HALO has nothing.
+func (h *halo) entry(key id.SpaceKey) (e haloSpace) {
+	if h == nil {
+		return e
+	}
+	_ = h.space.Objects("halo", func(db *objectdb.DB) error {
+		e = spaceIn(db, key)
+		return nil
+	})
+	return e
+}
+
 // note writes a space into the HALO, even if it was dropped there before, and returns
 // when that is stored.
 func (h *halo) note(ctx context.Context, rec space.Record) error {
@@ -232,22 +242,37 @@ func unlessRemoved(err error) error {
 	return err
 }
 
-// drop takes a space out of the HALO, and with that from all devices, and returns when
-// that is stored.
-func (h *halo) drop(ctx context.Context, key id.SpaceKey) error {
-	var e haloEdits
-	e.drop(key)
-	return h.store(ctx, e)
+// joins gives the number after all joins of a space of which this device knows.
+func (h *halo) joins(sp *Space) uint64 { return max(sp.joined(), h.entry(sp.key).rec.Joined) + 1 }
+
+// drop ends the joins of a space before a number in the HALO, and with that on all
+// devices, unless it was joined again since, and returns when that is stored.
+func (h *halo) drop(ctx context.Context, key id.SpaceKey, ended uint64) error {
+	if h == nil {
+		return nil
+	}
+	err := h.editBy(func(db *objectdb.DB) (e haloEdits, err error) {
+		if entry := spaceIn(db, key); entry.rec.Joined < ended {
+			e.drop(key, max(ended, entry.ended))
+		}
+		return e, nil
+	})
+	if err != nil {
+		return unlessRemoved(err)
+	}
+	return h.space.Flush(ctx, FlushStore)
 }
 
 // Delete removes the space from all devices of the identity, from this one at once. The
 // membership stays, and what was written stays with the others; who deletes a space that
-// nobody else has loses it.
+// nobody else has loses it. Of what is gone already it does nothing.
 //
-// Errors: those of storage.
+// Errors: errs.SpaceClosed if it was joined again since, and those of storage. It may not be
+// called by an observer before that has returned.
 func (sp *Space) Delete(ctx context.Context) error {
+	ended := sp.s.keeper().joins(sp)
 	if err := sp.Flush(ctx, FlushStore); err != nil && !errs.Is(err, errs.SpaceClosed) {
 		return err
 	}
-	return sp.s.forget(ctx, sp)
+	return sp.s.forget(ctx, sp, ended)
 }

@@ -15,13 +15,15 @@ import (
 // The content of a HALO is in the properties object of its database, so that two
 // devices that write the same key at once write the same thing:
 //
-//	space/KEY     bytes: the space.Record of a device; removed: the identity has left it
+//	space/KEY     bytes: the space.Record of a device; or a number: the joins that come
+//	              before it (space.Record.Joined) are ended, by leaving or deletion
 //	device/KEY    {label, kind}
 //	contact/KEY   the name
 //	sealed/KEY    bytes: space.Recovery.Digest of what was last sealed in that space
 //
 // KEY is in hexadecimal digits. Of a record that several devices wrote at once the keys
-// of all count; a removal counts against a record that was written beside it.
+// of all count; a removal counts against a record that was written beside it, unless that
+// is of a later join.
 const (
 	haloSpaces   = "space/"
 	haloDevices  = "device/"
@@ -31,10 +33,9 @@ const (
 
 // Operations and types of values of package objectdb.
 const (
-	haloSet    = 2
-	haloRemove = 3
-	haloBytes  = 1
-	haloMap    = 4
+	haloSet   = 2
+	haloBytes = 1
+	haloMap   = 4
 )
 
 // haloContent is what a HALO holds.
@@ -47,9 +48,19 @@ type haloContent struct {
 
 // haloSpace is a space as the HALO has it.
 type haloSpace struct {
-	rec    space.Record
-	gone   bool // it was removed
-	unread bool // a newer version wrote it
+	rec    space.Record // of the joins that are not ended; without a key if there is none
+	ended  uint64       // the joins before this one are
+	unread bool         // a newer version wrote it
+}
+
+// stands tells whether the identity is in the space, as far as this version can read.
+func (e haloSpace) stands() bool { return !id.IsZero(e.rec.Key) && !e.unread }
+
+// after gives the number of a join, at a time in milliseconds since 1970, that comes after
+// those that the HALO tells of. It follows the clock, so that a join of which another device
+// has not heard yet is not one that it ends.
+func (e haloSpace) after(now int64) uint64 {
+	return min(max(uint64(max(now, 1)), e.ended, e.rec.Joined+1), space.MaxJoined)
 }
 
 // read reads the content, and what became of these spaces; without any, all but spaces.
@@ -110,14 +121,18 @@ func (c *haloContent) readSpace(db *objectdb.DB, key string) {
 		return
 	}
 	var entry haloSpace
+	var records []space.Record
 	for _, v := range versions {
-		if len(v) == 0 {
-			entry.gone = true
-			continue
-		}
-		rec, ok := readHaloRecord(v)
-		if !ok || rec.Key != k {
+		if rec, ok := readHaloRecord(v); ok && rec.Key == k {
+			records = append(records, rec)
+		} else if ended, ok := readEnded(v); ok {
+			entry.ended = max(entry.ended, ended)
+		} else {
 			entry.unread = true
+		}
+	}
+	for _, rec := range records {
+		if rec.Joined < entry.ended {
 			continue
 		}
 		if id.IsZero(entry.rec.Key) {
@@ -126,8 +141,27 @@ func (c *haloContent) readSpace(db *objectdb.DB, key string) {
 		}
 		sec := &entry.rec.Secrets
 		sec.Controls, sec.Epochs = before(sec.Controls, rec.Secrets.Controls), before(sec.Epochs, rec.Secrets.Epochs)
+		entry.rec.Joined = max(entry.rec.Joined, rec.Joined)
 	}
 	c.spaces[k] = entry
+}
+
+// spaceIn gives what a HALO has of one space.
+func spaceIn(db *objectdb.DB, key id.SpaceKey) haloSpace {
+	c := haloContent{spaces: map[id.SpaceKey]haloSpace{}}
+	c.readSpace(db, haloSpaces+key.String())
+	return c.spaces[key]
+}
+
+// readEnded reads the value of a space that was removed; false if it is none. Before joins
+// were numbered it was a deletion.
+func readEnded(v []byte) (ended uint64, ok bool) {
+	if len(v) == 0 {
+		return 1, true
+	}
+	r := wire.NewReader(v)
+	ended = r.Uint(space.MaxJoined + 1)
+	return ended, r.Done("halo") == nil
 }
 
 // readHaloRecord reads the value of a space; false if it is none that this version knows.
@@ -162,7 +196,11 @@ func (e *haloEdits) space(rec space.Record) {
 	*e = wire.AppendBytes(wire.AppendUint(wire.AppendArray(*e, 2), haloBytes), rec.Encode())
 }
 
-func (e *haloEdits) drop(key id.SpaceKey) { e.begin(haloRemove, 3, haloSpaces+key.String()) }
+// drop ends the joins of a space before a number.
+func (e *haloEdits) drop(key id.SpaceKey, ended uint64) {
+	e.begin(haloSet, 4, haloSpaces+key.String())
+	*e = wire.AppendUint(*e, ended)
+}
 
 func (e *haloEdits) sealed(key id.SpaceKey, digest id.Hash) {
 	e.begin(haloSet, 4, haloSealed+key.String())

@@ -109,28 +109,84 @@ func TestHaloContent_H03_H06_H13(t *testing.T) {
 	}
 	// Of a removal and news of the space at once the removal stands, until it is written
 	// by who knows of it.
-	x = a.write(edits(func(e *haloEdits) { e.drop(one) }))
+	x = a.write(edits(func(e *haloEdits) { e.drop(one, 1) }))
 	y = b.write(edits(func(e *haloEdits) { e.space(haloRecordOf(one, 1, 2, 3, 4)) }))
 	a.apply(y)
 	b.apply(x)
 	for _, db := range []*haloDB{a, b} {
-		if c := db.content(); !c.spaces[one].gone || c.spaces[two].gone {
+		if c := db.content(); c.spaces[one].stands() || c.spaces[one].ended != 1 || !c.spaces[two].stands() {
 			t.Fatalf("the spaces are %v", c.spaces)
 		}
 	}
 	b.apply(a.write(edits(func(e *haloEdits) { e.space(haloRecordOf(one, 5)) })))
-	if c := b.content(); c.spaces[one].gone || !slices.Equal(c.spaces[one].rec.Secrets.Controls, secretsOf(5)) {
+	if c := b.content(); c.spaces[one].ended > 0 || !slices.Equal(c.spaces[one].rec.Secrets.Controls, secretsOf(5)) {
 		t.Fatalf("the spaces are %v", c.spaces)
 	}
-	// One that was never there is known only to those who ask for it.
 	var c haloContent
-	sp := &Space{key: two}
-	a.write(edits(func(e *haloEdits) { e.drop(two) }))
-	if err := c.read(a.DB, []*Space{sp}); err != nil || !c.spaces[two].gone {
-		t.Fatalf("the spaces are %v: %v", c.spaces, err)
-	}
 	if err := c.read(a.DB, nil); err != nil || c.spaces != nil || len(c.devices) != 2 {
 		t.Fatalf("without spaces there are %v and %v: %v", c.spaces, c.devices, err)
+	}
+}
+
+// Of joins and removals that devices wrote at once, those joins stand that no removal ends.
+func TestHaloContent_S17_S18_joins(t *testing.T) {
+	one := id.SpaceKey{1}
+	joined := func(n uint64, numbers ...byte) haloEdits {
+		rec := haloRecordOf(one, numbers...)
+		rec.Joined = n
+		return edits(func(e *haloEdits) { e.space(rec) })
+	}
+	left := func(ended uint64) haloEdits { return edits(func(e *haloEdits) { e.drop(one, ended) }) }
+	deleted := edits(func(e *haloEdits) { e.begin(3, 3, haloSpaces+one.String()) })
+	for _, tt := range []struct {
+		name  string
+		a, b  []haloEdits // one after another, on two devices that do not know of each other
+		stand byte        // the number of the key that stands; 0: none
+		now   int64
+		next  uint64 // the join that comes after
+	}{
+		{"nothing", nil, nil, 0, 7, 7},
+		{"a clock before 1970", nil, nil, 0, -7, 1},
+		{"a join", []haloEdits{joined(0, 1)}, nil, 1, 0, 1},
+		{"a join that ended", []haloEdits{joined(0, 1), left(1)}, nil, 0, 0, 1},
+		{"a removal of a version before joins had numbers", []haloEdits{joined(0, 1), deleted}, nil, 0, 0, 1},
+		{"beside news of the join that it removed", []haloEdits{joined(0, 1), deleted}, []haloEdits{joined(0, 1)}, 0, 0, 1},
+		{"joined again", []haloEdits{joined(0, 1), left(1), joined(5, 2)}, nil, 2, 0, 6},
+		{"joined again, by a clock that is late", []haloEdits{joined(100, 1), left(101), joined(101, 2)}, nil, 2, 9, 102},
+		{"joined again, and left again", []haloEdits{left(1), joined(5, 2), left(6)}, nil, 0, 0, 6},
+		{"left, beside news of that join", []haloEdits{left(6)}, []haloEdits{joined(5, 2)}, 0, 0, 6},
+		{"left, beside a later join", []haloEdits{left(6)}, []haloEdits{joined(8, 2)}, 2, 0, 9},
+		{"left, beside an earlier join", []haloEdits{left(6)}, []haloEdits{joined(3, 2)}, 0, 0, 6},
+		{"left twice", []haloEdits{left(6)}, []haloEdits{left(9)}, 0, 0, 9},
+		{"two joins: the keys of both", []haloEdits{joined(5, 2)}, []haloEdits{joined(8, 2)}, 2, 0, 9},
+		{"the last number there is", []haloEdits{joined(space.MaxJoined, 1)}, nil, 1, 0, space.MaxJoined},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := newHaloDB(t, 1), newHaloDB(t, 2)
+			var first, second []objectdb.Block
+			for _, e := range tt.a {
+				first = append(first, a.write(e))
+			}
+			for _, e := range tt.b {
+				second = append(second, b.write(e))
+			}
+			for _, x := range first {
+				b.apply(x)
+			}
+			for _, x := range second {
+				a.apply(x)
+			}
+			for _, db := range []*haloDB{a, b} {
+				entry := spaceIn(db.DB, one)
+				var stand byte
+				if entry.stands() {
+					stand = entry.rec.Secrets.Controls[0][0]
+				}
+				if next := entry.after(tt.now); stand != tt.stand || next != tt.next || entry.unread {
+					t.Errorf("key %d stands, the next join is %d; want %d and %d", stand, next, tt.stand, tt.next)
+				}
+			}
+		})
 	}
 }
 
@@ -156,7 +212,7 @@ func TestHaloContent_T05_newerVersion(t *testing.T) {
 			e.contact(id.IdentityKey{1}, name)
 		}))
 		c := db.content()
-		if entry := c.spaces[one]; !entry.unread || entry.gone || len(c.spaces) != 1 {
+		if entry := c.spaces[one]; !entry.unread || entry.ended > 0 || entry.stands() || len(c.spaces) != 1 {
 			t.Errorf("%s reads as %v", name, c.spaces)
 		}
 		if c.contacts[id.IdentityKey{1}] != name {

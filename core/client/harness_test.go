@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,8 @@ type world struct {
 	net    *memnet.Network
 	direct bool // false: everything is relayed
 	wrap   func(transport.Direct) transport.Direct
-	log    env.Logger // of the clients made from now on; nil: the usual
+	yield  func(context.Context) // likewise; nil: none
+	log    env.Logger            // of the clients made from now on; nil: the usual
 	people int
 }
 
@@ -112,6 +114,7 @@ func (w *world) client(p *profile) *client.Client {
 		Device: client.DeviceProfile{Kind: "NATIVE"},
 
 		Snapshots: p.snapshots,
+		Yield:     w.yield,
 	}
 	if p.locks != nil {
 		ports.Lock = p.locks.lock
@@ -275,16 +278,21 @@ func object() (v id.ObjectID) {
 // put creates an object with one text property.
 func put(t *testing.T, sp *client.Space, key, value string) id.ObjectID {
 	t.Helper()
-	v := object()
+	v, b := creation(key, value)
+	ok(t, sp.Edit(b))
+	return v
+}
+
+// creation gives the operations that put a fresh object.
+func creation(key, value string) (v id.ObjectID, ops []byte) {
+	v = object()
 	b := wire.AppendArray(nil, 3)
 	b = wire.AppendUint(b, 1)
 	b = wire.AppendBytes(b, v[:])
 	b = wire.AppendArray(b, 3)
 	b = wire.AppendUint(b, 4)
 	b = wire.AppendString(b, key)
-	b = wire.AppendString(b, value)
-	ok(t, sp.Edit(b))
-	return v
+	return v, wire.AppendString(b, value)
 }
 
 // change sets a text property.
@@ -316,6 +324,16 @@ func count(sp *client.Space) (n int) {
 		return nil
 	})
 	return n
+}
+
+// objects gives the ids of all objects.
+func objects(sp *client.Space) (list []id.ObjectID) {
+	_ = sp.Objects("test", func(db *objectdb.DB) error {
+		list = db.ObjectIDs()
+		return nil
+	})
+	slices.SortFunc(list, id.Compare)
+	return list
 }
 
 // holds reports whether the record has that text in it.

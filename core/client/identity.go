@@ -31,9 +31,12 @@ type self struct {
 const (
 	identityRecord = "identity"
 	spaceRecords   = "space/"
-	maxName        = 256 // bytes
-	maxChain       = 64
-	maxCredential  = 64 << 10
+	// joinRecords hold by which join the identity is in a space, beside the record, which
+	// an engine stores whenever it has new keys.
+	joinRecords   = "joined/"
+	maxName       = 256 // bytes
+	maxChain      = 64
+	maxCredential = 64 << 10
 )
 
 func (me *self) device() id.DeviceKey { return id.DeviceKey(me.signer.Public()) }

@@ -45,7 +45,9 @@ func (h *halo) turn(ctx context.Context) error {
 	if err := h.space.Objects("halo", func(db *objectdb.DB) error { return c.read(db, local) }); err != nil {
 		return nil // it is closed, or read again, which ends with a change
 	}
+	h.s.yield() // of thousands of contacts each of these steps is one piece of work
 	err := errors.Join(h.takeName(ctx), h.takeSpaces(ctx, c, local), h.revoke(ctx, h.s.allSpaces()))
+	h.s.yield()
 	var contacts []Contact
 	failed := h.editBy(func(db *objectdb.DB) (e haloEdits, err error) {
 		// Read again: what was dropped meanwhile is not to come back.
@@ -58,9 +60,11 @@ func (h *halo) turn(ctx context.Context) error {
 		contacts = h.keepContacts(c, local, &e)
 		return e, nil
 	})
+	h.s.yield()
 	if failed == nil {
 		h.s.c.publishContacts(h, contacts)
 	}
+	h.s.yield()
 	h.s.c.publishDevices(h)
 	h.s.c.publishRecovery(h)
 	h.serve(h.s.everySpace())
@@ -140,22 +144,20 @@ func naming(own, there *credential.Membership, who id.IdentityKey) (claim creden
 // of the others.
 func (h *halo) takeSpaces(ctx context.Context, c haloContent, local []*Space) (err error) {
 	for _, sp := range local {
-		entry, there := c.spaces[sp.key]
-		delete(c.spaces, sp.key)
-		if entry.gone {
-			// Else another tab joins it again just now, and says so in the HALO.
-			if sp.inHalo || !h.began {
-				err = errors.Join(err, h.s.followRemoval(ctx, sp))
-			}
-			continue
+		entry := c.spaces[sp.key]
+		if sp.joined() < entry.ended {
+			err = errors.Join(err, h.s.remove(ctx, sp.key, entry.ended))
+			continue // it may stand all the same, by a later join
 		}
-		sp.inHalo = sp.inHalo || there
+		delete(c.spaces, sp.key)
+		if entry.stands() && sp.joined() < entry.rec.Joined {
+			err = errors.Join(err, h.s.raiseJoined(ctx, sp, entry.rec.Joined))
+		}
 		sp.takeSecrets(entry.rec.Secrets)
 		err = errors.Join(err, sp.introduce(ctx), h.tellName(ctx, sp))
 	}
-	h.began = true
 	for key, entry := range c.spaces {
-		if entry.gone || entry.unread {
+		if !entry.stands() || entry.rec.Joined < h.s.endedHere(key) {
 			continue
 		}
 		if failed := h.s.openKept(ctx, entry.rec); failed != nil {
@@ -165,42 +167,20 @@ func (h *halo) takeSpaces(ctx context.Context, c haloContent, local []*Space) (e
 	return err
 }
 
-// followRemoval removes a space that was taken out of the HALO. What another tab has
-// removed already, or joined again since, stays as it is stored.
-func (s *session) followRemoval(ctx context.Context, sp *Space) error {
-	release, err := s.lockTabs(ctx, sp.record, false)
-	if err != nil {
-		return err
-	}
-	defer release()
-	b, err := s.keyring.Get(ctx, sp.record)
-	if err == nil {
-		defer clear(b)
-		var rec space.Record
-		if rec, err = space.DecodeRecord(b); err == nil && sp.holds(rec) {
-			return s.erase(ctx, sp)
-		}
-	}
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return err
-	}
-	s.dropSpace(sp.key)
-	return nil
-}
-
 // keepSpaces writes the spaces and keys that the HALO lacks. It takes the mutex of each
 // with that of the HALO held; nobody does the reverse.
 func (h *halo) keepSpaces(c haloContent, local []*Space, e *haloEdits) {
 	for _, sp := range local {
-		entry, there := c.spaces[sp.key]
-		if entry.gone || entry.unread {
-			continue
-		}
+		entry := c.spaces[sp.key]
 		sp.mu.Lock()
 		rec := sp.core.Record()
 		sp.mu.Unlock()
+		if rec.Joined < entry.ended || entry.unread {
+			continue
+		}
+		rec.Joined = max(rec.Joined, entry.rec.Joined)
 		other := entry.rec.Secrets
-		if !there || !containsAll(other.Controls, rec.Secrets.Controls) || !containsAll(other.Epochs, rec.Secrets.Epochs) {
+		if !entry.stands() || !containsAll(other.Controls, rec.Secrets.Controls) || !containsAll(other.Epochs, rec.Secrets.Epochs) {
 			e.space(rec)
 		}
 	}
@@ -239,19 +219,7 @@ func (s *session) openKept(ctx context.Context, rec space.Record) error {
 	if s.spaceOf(rec.Key) != nil {
 		return nil
 	}
-	me, err := s.identity("halo")
-	if err != nil {
-		return err
-	}
-	b, err := s.keyring.Get(ctx, spaceRecords+rec.Key.String())
-	switch {
-	case err == nil: // another tab was first
-		rec, err = space.DecodeRecord(b)
-		clear(b)
-	case errs.Is(err, errs.NotFound):
-		err = s.keepRecord(ctx, me, &rec)
-	}
-	if err != nil {
+	if err := s.keepRecord(ctx, &rec); err != nil {
 		return err
 	}
 	sp, err := s.loadSpace(ctx, rec)
@@ -262,8 +230,24 @@ func (s *session) openKept(ctx context.Context, rec space.Record) error {
 	return sp.introduce(ctx)
 }
 
-// keepRecord makes a record this device's own and stores it.
-func (s *session) keepRecord(ctx context.Context, me *self, rec *space.Record) (err error) {
+// keepRecord makes a record this device's own and stores it, unless another tab was first.
+func (s *session) keepRecord(ctx context.Context, rec *space.Record) error {
+	release, err := s.lockTabs(ctx, spaceRecords+rec.Key.String(), false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	switch stored, err := s.storedRecord(ctx, rec.Key); {
+	case err == nil:
+		*rec = stored
+		return nil
+	case !errs.Is(err, errs.NotFound):
+		return err
+	}
+	me, err := s.identity("halo")
+	if err != nil {
+		return err
+	}
 	if len(rec.Proof) > 0 { // else of a recovered space, whose credentials have not come
 		if rec.Proof, err = credential.ExtendProof(rec.Proof, me.chain); err != nil {
 			return err
@@ -273,6 +257,6 @@ func (s *session) keepRecord(ctx context.Context, me *self, rec *space.Record) (
 		}
 	}
 	var b storage.Batch
-	s.keyring.Put(&b, spaceRecords+rec.Key.String(), rec.Encode())
+	s.putRecord(&b, *rec)
 	return s.storage.Store.Apply(ctx, &b, storage.Strict)
 }

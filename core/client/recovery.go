@@ -290,7 +290,7 @@ func (h *halo) recoverable() (rec space.Recovery, noted map[id.SpaceKey]id.Hash,
 	rec, err = h.space.core.Recovery()
 	h.space.mu.Unlock()
 	for key, entry := range c.spaces {
-		if !entry.gone && !entry.unread {
+		if entry.stands() {
 			rec.Spaces = append(rec.Spaces, space.Recoverable{Key: key, Secrets: entry.rec.Secrets})
 		}
 	}

@@ -55,7 +55,6 @@ type Space struct {
 	s      *session
 	key    id.SpaceKey
 	record string // its name in the keyring
-	inHalo bool   // the HALO had it; of the keeper
 
 	State       Var[SpaceState]
 	Members     Var[[]Member]
@@ -259,7 +258,10 @@ func (sp *Space) Close(ctx context.Context) error {
 	return nil
 }
 
-// Open opens a closed Space again. On an open one it is harmless.
+// Open opens a closed Space again. On an open one it is harmless. One that was left or
+// deleted, or joined again since, does not open.
+//
+// Errors: errs.SpaceClosed for such a one, errs.Closed, and those of storage.
 func (sp *Space) Open(ctx context.Context) error {
 	sp.s.c.life.Lock()
 	defer sp.s.c.life.Unlock()
@@ -273,12 +275,12 @@ func (sp *Space) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := sp.s.keyring.Get(ctx, sp.record)
-	if err != nil {
-		return err
+	sp.s.opening.Lock()
+	defer sp.s.opening.Unlock()
+	if sp.s.listed(sp.key) != sp {
+		return sp.goneError("space.open")
 	}
-	rec, err := space.DecodeRecord(b)
-	clear(b)
+	rec, err := sp.s.storedRecord(ctx, sp.key)
 	if err != nil {
 		return err
 	}
@@ -300,12 +302,11 @@ func (sp *Space) replace(core *space.Space, known *snapshot) {
 	sp.told = untold
 }
 
-// holds tells whether the space has all keys of a record.
-func (sp *Space) holds(rec space.Record) bool {
+// joined is by which join the identity is in the space (space.Record.Joined).
+func (sp *Space) joined() uint64 {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	own := sp.core.Secrets()
-	return containsAll(own.Controls, rec.Secrets.Controls) && containsAll(own.Epochs, rec.Secrets.Epochs)
+	return sp.core.Record().Joined
 }
 
 func containsAll(list, want []keys.Secret) bool {
@@ -314,6 +315,10 @@ func containsAll(list, want []keys.Secret) bool {
 
 func (sp *Space) closedError(op string) error {
 	return errs.New(op, errs.SpaceClosed, "space %s is closed; open() it first", id.Short(sp.key))
+}
+
+func (sp *Space) goneError(op string) error {
+	return errs.New(op, errs.SpaceClosed, "space %s was left or deleted; if it was joined again since, the client lists it anew", id.Short(sp.key))
 }
 
 // Objects runs f on the object database of the open space, exclusively. f must

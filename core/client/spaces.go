@@ -9,6 +9,7 @@ import (
 	"github.com/echospace/echospace/core/id"
 	"github.com/echospace/echospace/core/space"
 	"github.com/echospace/echospace/core/storage"
+	"github.com/echospace/echospace/core/wire"
 )
 
 // CreateSpace founds a space owned by the identity. It resolves when the space
@@ -44,24 +45,37 @@ func (c *Client) CreateSpace(ctx context.Context) (*Space, error) {
 }
 
 // adopt stores, in one batch, what admits this device to a space, and opens it.
-// Of a space that was here before it says so and changes nothing, unless fresh says
-// that the admission is a new one: then the member had been removed, maybe without
-// having heard of it, and goes on with what it had.
+// Of a space that was here before it says so and changes nothing, unless the HALO says
+// that it was left, or fresh that the admission is a new one: then the member had been
+// removed, maybe without having heard of it, and goes on with what it had.
 func (s *session) adopt(ctx context.Context, a space.Admission, fresh bool) (known bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	s.mu.Lock()
-	before := s.spaces[a.Key]
-	s.mu.Unlock()
+	release, err := s.lockTabs(ctx, spaceRecords+a.Key.String(), false) // one may be removing it
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	halo := s.keeper()
+	entry := halo.entry(a.Key)
+	entry.ended = max(entry.ended, s.endedHere(a.Key))
+	if stored, err := s.storedRecord(ctx, a.Key); err == nil {
+		entry.rec.Joined = max(entry.rec.Joined, stored.Joined)
+	}
+	before := s.listed(a.Key)
 	if before != nil {
-		if !fresh || before.holds(a.Record) {
+		was := before.joined()
+		known = was >= entry.ended // else it was left in another tab or device, and is about to go
+		if known && !fresh {
 			return true, nil
 		}
+		entry.rec.Joined = max(entry.rec.Joined, was)
 		if err := before.Flush(ctx, FlushStore); err != nil {
 			s.c.ports.Env.Log.Warn("edits were not stored before the space is joined again", "space", id.Short(a.Key), "err", err)
 		}
 		before.shut(before.closedError("space"))
 	}
+	a.Joined = entry.after(s.c.ports.Env.UnixMilli())
 	me, err := s.identity("client.acceptInvitation")
 	if err != nil {
 		return false, err
@@ -72,16 +86,11 @@ func (s *session) adopt(ctx context.Context, a space.Admission, fresh bool) (kno
 	}
 	// The HALO comes first: it may say that the space was left, and other tabs hear of
 	// both in this order.
-	if err := s.keeper().note(ctx, a.Record); err != nil {
+	if err := halo.note(ctx, a.Record); err != nil {
 		return false, err
 	}
-	release, err := s.lockTabs(ctx, spaceRecords+a.Key.String(), false) // one may be removing it
-	if err != nil {
-		return false, err
-	}
-	defer release()
 	var b storage.Batch
-	s.keyring.Put(&b, spaceRecords+a.Key.String(), a.Record.Encode())
+	s.putRecord(&b, a.Record)
 	for _, in := range core.TakeControls(a.Controls) {
 		in.AddTo(&b)
 	}
@@ -98,7 +107,72 @@ func (s *session) adopt(ctx context.Context, a space.Admission, fresh bool) (kno
 		return false, err
 	}
 	s.postTabs(tabSpace, a.Key[:])
-	return before != nil, nil
+	return known, nil
+}
+
+// putRecord adds the record of a space, and by which join it is, to a batch.
+func (s *session) putRecord(b *storage.Batch, rec space.Record) {
+	s.keyring.Put(b, spaceRecords+rec.Key.String(), rec.Encode())
+	s.putJoined(b, rec.Key, rec.Joined)
+}
+
+func (s *session) putJoined(b *storage.Batch, key id.SpaceKey, joined uint64) {
+	if joined > 0 {
+		s.keyring.Put(b, joinRecords+key.String(), wire.AppendUint(nil, joined))
+	}
+}
+
+// storedRecord gives the record of a space in the keyring.
+func (s *session) storedRecord(ctx context.Context, key id.SpaceKey) (rec space.Record, err error) {
+	b, err := s.keyring.Get(ctx, spaceRecords+key.String())
+	if err != nil {
+		return rec, err
+	}
+	defer clear(b)
+	if rec, err = space.DecodeRecord(b); err != nil {
+		return rec, err
+	}
+	if b, err = s.keyring.Get(ctx, joinRecords+key.String()); err == nil {
+		err = readJoined(&rec, b)
+	} else if errs.Is(err, errs.NotFound) {
+		err = nil
+	}
+	return rec, err
+}
+
+// readJoined takes up by which join a record is: the later of the two that are stored.
+func readJoined(rec *space.Record, b []byte) error {
+	r := wire.NewReader(b)
+	rec.Joined = max(rec.Joined, r.Uint(space.MaxJoined))
+	return r.Done("client.open")
+}
+
+// raiseJoined has a space be here by a later join than it was entered by, of which the HALO
+// tells: a removal of the earlier one is not of this.
+func (s *session) raiseJoined(ctx context.Context, sp *Space, joined uint64) error {
+	release, err := s.lockTabs(ctx, sp.record, false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	rec, err := s.storedRecord(ctx, sp.key)
+	if errs.Is(err, errs.NotFound) {
+		return nil // another tab has just removed it
+	}
+	if err != nil {
+		return err
+	}
+	if rec.Joined < joined {
+		var b storage.Batch
+		s.putJoined(&b, sp.key, joined)
+		if err := s.storage.Store.Apply(ctx, &b, storage.Strict); err != nil {
+			return err
+		}
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.core.RaiseJoined(joined)
+	return nil
 }
 
 // loadSpaces opens every space of the keyring.
@@ -107,9 +181,18 @@ func (s *session) loadSpaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	joins, err := s.keyring.List(ctx, joinRecords)
+	if err != nil {
+		return err
+	}
 	for name, b := range records {
 		rec, err := space.DecodeRecord(b)
 		clear(b)
+		if err == nil {
+			if b, known := joins[joinRecords+rec.Key.String()]; known {
+				err = readJoined(&rec, b)
+			}
+		}
 		if err != nil {
 			return errs.New("client.open", errs.StorageCorrupt, "the record %s of the keyring does not read: %w", name, err)
 		}

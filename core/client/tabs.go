@@ -82,18 +82,12 @@ func (s *session) tabMessage(msg []byte) error {
 	switch kind {
 	case tabIdentity:
 		s.spawnReload(nil)
-	case tabSpace:
+	case tabSpace, tabSpaceGone: // which of the two came last is stored
 		key, ok := id.From[id.SpaceKey](body)
 		if !ok {
 			return errs.New(op, errs.Malformed, "a space key of %d bytes", len(body))
 		}
 		s.spawnReload(&key)
-	case tabSpaceGone:
-		key, ok := id.From[id.SpaceKey](body)
-		if !ok {
-			return errs.New(op, errs.Malformed, "a space key of %d bytes", len(body))
-		}
-		s.dropSpace(key)
 	case tabBlocks:
 		return s.tabBlocks(body)
 	case tabPresence:
@@ -178,21 +172,5 @@ func (s *session) reload(ctx context.Context, key *id.SpaceKey) error {
 	}
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	s.mu.Lock()
-	_, known := s.spaces[*key]
-	s.mu.Unlock()
-	if known {
-		return nil
-	}
-	b, err := s.keyring.Get(ctx, spaceRecords+key.String())
-	if err != nil {
-		return err
-	}
-	rec, err := space.DecodeRecord(b)
-	clear(b)
-	if err != nil {
-		return err
-	}
-	_, err = s.loadSpace(ctx, rec)
-	return err
+	return s.match(ctx, *key)
 }

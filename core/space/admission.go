@@ -156,6 +156,7 @@ func DecodeAdmission(b []byte, self id.DeviceKey) (a Admission, err error) {
 	if a.Record, err = DecodeRecord(record); err != nil {
 		return a, err
 	}
+	a.Joined = 0 // of the guest's own counting
 	if len(a.Secrets.Controls) == 0 {
 		return a, errs.New(op, errs.Malformed, "the admission to space %s holds no control key", id.Short(a.Key))
 	}

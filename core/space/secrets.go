@@ -89,30 +89,62 @@ type Record struct {
 	// device meet others before it has the space's control feeds. It is empty while
 	// a recovered space has none.
 	Proof []byte
+	// Joined tells the joins of a space by one identity apart, so that a removal says
+	// which of them it ends: later ones have larger numbers. 0 is that of who founds a
+	// space, or comes back to it by recovery. It is of the identity's own counting: an
+	// admission gives none.
+	Joined uint64
 }
 
+// MaxJoined bounds Record.Joined.
+const MaxJoined = 1<<53 - 1
+
 // Record is what is to be kept of the space now.
-func (s *Space) Record() Record { return Record{Key: s.key, Secrets: s.secrets, Proof: s.proof} }
+func (s *Space) Record() Record {
+	return Record{Key: s.key, Secrets: s.secrets, Proof: s.proof, Joined: s.joined}
+}
+
+// RaiseJoined has the space be here by a later join; an earlier one changes nothing.
+func (s *Space) RaiseJoined(joined uint64) { s.joined = max(s.joined, joined) }
 
 // maxProof bounds a membership proof, in bytes.
 const maxProof = 1 << 20
 
-// Encode gives the bytes for the keyring: [1, space, secrets, proof].
+// Encode gives the bytes for the keyring: [1, space, secrets, proof], and [1, space,
+// secrets, proof, joined] unless that is 0.
 func (rec Record) Encode() []byte {
-	b := wire.AppendArray(nil, 4)
+	n := 4
+	if rec.Joined > 0 {
+		n = 5
+	}
+	b := wire.AppendArray(nil, n)
 	b = wire.AppendUint(b, 1)
 	b = wire.AppendBytes(b, rec.Key[:])
 	b = rec.Secrets.Append(b)
-	return wire.AppendBytes(b, rec.Proof)
+	b = wire.AppendBytes(b, rec.Proof)
+	if rec.Joined > 0 {
+		b = wire.AppendUint(b, rec.Joined)
+	}
+	return b
 }
 
 // DecodeRecord reads what Encode gave.
 func DecodeRecord(b []byte) (rec Record, err error) {
+	const op = "space.DecodeRecord"
 	r := wire.NewReader(b)
-	r.Array(4)
+	n := r.ArrayLen(5)
 	readVersion(r, 1)
 	r.Fixed(rec.Key[:])
 	rec.Secrets = readSecrets(r)
 	rec.Proof = append([]byte(nil), r.Bytes(maxProof)...)
-	return rec, r.Done("space.DecodeRecord")
+	switch n {
+	case 4:
+	case 5:
+		if rec.Joined = r.Uint(MaxJoined); rec.Joined == 0 {
+			r.Fail(errs.New(op, errs.Malformed, "a record gives 0 as its join"))
+		}
+	default:
+		r.Fail(errs.New(op, errs.Malformed, "a record of %d elements", n))
+	}
+	return rec, r.Done(op)
 }

@@ -37,6 +37,7 @@ type Space struct {
 	key     id.SpaceKey
 	secrets Secrets
 	proof   []byte
+	joined  uint64
 	byID    map[id.EpochID]keys.Secret
 
 	credentials map[id.CredentialID]*credential.Credential
@@ -104,7 +105,7 @@ type feedState struct {
 // until Load has handed over what is stored.
 func Open(e env.Env, self Self, rec Record) *Space {
 	s := &Space{
-		env: e, self: self, key: rec.Key, proof: rec.Proof,
+		env: e, self: self, key: rec.Key, proof: rec.Proof, joined: rec.Joined,
 		byID:        map[id.EpochID]keys.Secret{},
 		credentials: map[id.CredentialID]*credential.Credential{},
 		proven:      map[id.DeviceKey]credential.MemberInfo{},
