@@ -21,8 +21,10 @@ func TestHalo_H10_beforeTheEnvelopeWasRenewed(t *testing.T) {
 	spPocket := arrives(t, pocket, sp.Key())
 	bothWays(t, spCyd, spPocket)
 	words, who := phraseOf(t, cyd), me(cyd)
-	older := envelope(spCyd, who)
-	eventually(t, "Ada holds the envelope", func() bool { return envelope(sp, who) == older && older != id.CredentialID{} })
+	eventually(t, "Ada holds the envelope", func() bool {
+		newest := envelope(spCyd, who) // which a turn of Cyd's keeper may have just renewed
+		return envelope(sp, who) == newest && newest != id.CredentialID{}
+	})
 
 	ok(t, ada.RemoveDevice(ctx, lost.Identity.Get().Device))
 	first := put(t, sp, "title", "under the second key")
