@@ -563,7 +563,7 @@ scene('recovery words are typed back, and bring everything back', async () => {
   await back.page.goto(server.url);
   await back.button('I have my recovery words').click();
   const field = back.field('Your twelve recovery words');
-  await field.fill(words.toReversed().join(' '));
+  await field.fill(Array(12).fill('abandon').join(' ')); // own words in another order fit one time in 16
   await back.button('Bring me back').click();
   await back.says('One of the words is another one, or two are exchanged.');
   await back.shot('phone-recover');
