@@ -225,12 +225,21 @@ func FuzzHaloContent(f *testing.F) {
 	f.Add(wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 2), haloBytes), haloRecordOf(id.SpaceKey{1}, 1).Encode()))
 	f.Add(wire.AppendString(wire.AppendString(wire.AppendUint(wire.AppendArray(nil, 3), haloMap), "label"), "x"))
 	f.Add(wire.AppendString(nil, "Bob"))
+	f.Add(wire.AppendUint(nil, 1_800_000_000_000))
+	later := haloRecordOf(id.SpaceKey{1}, 1)
+	later.Joined = 1_800_000_000_000
+	f.Add(wire.AppendBytes(wire.AppendUint(wire.AppendArray(nil, 2), haloBytes), later.Encode()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if rec, ok := readHaloRecord(b); ok {
 			var e haloEdits
 			e.space(rec)
 			if !bytes.HasSuffix(e, b) {
 				t.Fatalf("%x reads as %v", b, rec)
+			}
+		}
+		if ended, ok := readEnded(b); ok && len(b) > 0 {
+			if e := edits(func(e *haloEdits) { e.drop(id.SpaceKey{1}, ended) }); !bytes.HasSuffix(e, b) {
+				t.Fatalf("%x reads as the end of joins before %d", b, ended)
 			}
 		}
 		c := haloContent{devices: map[id.DeviceKey]DeviceProfile{}, contacts: map[id.IdentityKey]string{}}
