@@ -389,8 +389,9 @@ func (sp *Space) mayEdit() error {
 	return nil
 }
 
-// edited counts an edit and has it stored.
+// edited counts an edit and has it stored. sp.mu is held.
 func (r *runtime) edited() {
+	r.dirty.sync = r.dirty.sync || r.edits == r.stored // nobody was told that there are unsent ones
 	r.edits++
 	r.poke()
 }
