@@ -254,12 +254,15 @@ func TestHistory_O16_blame(t *testing.T) {
 		return out
 	}
 	same(t, a, b)
-	for i, word := range []string{", ", "dear ", "world"} { // the first two in one block
-		edit(t, b, text(b), 5+[]int{0, 2, 7}[i], 0, []byte(word), int64(1000*(i+1)))
-		if i == 1 {
-			same(t, a, b)
+	writing := text(b)
+	ok(t, b.Objects("test", func(db *objectdb.DB) error { // held, so that both come in one block
+		if err := db.EditText(writing, 5, 0, []byte(", "), 1000); err != nil {
+			return err
 		}
-	}
+		return db.EditText(writing, 7, 0, []byte("dear "), 2000)
+	}))
+	same(t, a, b)
+	edit(t, b, writing, 12, 0, []byte("world"), 3000)
 	same(t, a, b)
 	edit(t, a, text(a), 0, 1, []byte("J"), 9000)
 	for _, sp := range []*client.Space{a, b} {
