@@ -39,6 +39,9 @@ func (h *handles) Make(ctx context.Context) (keys.Signer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := h.wait(ctx); err != nil {
+		return nil, err
+	}
 	k := keys.NewSigningKey([32]byte(testEnv().Bytes(32)))
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,18 +71,8 @@ func (h *handle) Sign(ctx context.Context, msg []byte) (sig [64]byte, err error)
 	if err := ctx.Err(); err != nil {
 		return sig, err
 	}
-	h.all.mu.Lock()
-	held, fail := h.all.held, h.all.fail
-	h.all.mu.Unlock()
-	if held != nil {
-		select {
-		case <-held:
-		case <-ctx.Done():
-			return sig, ctx.Err()
-		}
-	}
-	if fail != nil {
-		return sig, fail
+	if err := h.all.wait(ctx); err != nil {
+		return sig, err
 	}
 	done := make(chan struct{})
 	go func() {
@@ -93,7 +86,7 @@ func (h *handle) Sign(ctx context.Context, msg []byte) (sig [64]byte, err error)
 	return sig, err
 }
 
-// hold has signatures wait until release.
+// hold has new keys and signatures wait until release.
 func (h *handles) hold() (release func()) {
 	c := make(chan struct{})
 	h.mu.Lock()
@@ -105,6 +98,20 @@ func (h *handles) hold() (release func()) {
 		h.mu.Unlock()
 		close(c)
 	})
+}
+
+func (h *handles) wait(ctx context.Context) error {
+	h.mu.Lock()
+	held, fail := h.held, h.fail
+	h.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return fail
 }
 
 func (h *handles) failWith(err error) {

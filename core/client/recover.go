@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/echospace/echospace/core/credential"
@@ -46,19 +47,26 @@ func (c *Client) RecoverIdentity(ctx context.Context, l *mnemonic.List, phrase s
 	}
 	ctx, end := s.recovering(ctx, op, o.Timeout) // before anything waits
 	defer end()
+	if err := s.recover(ctx, words); err != nil {
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+			err = cause // which whoever was waited for does not tell
+		}
+		return nil, err
+	}
+	return c.Identity.Get(), nil
+}
+
+func (s *session) recover(ctx context.Context, words mnemonic.Phrase) error {
 	device, err := s.newDevice(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r := newReturning(s, words)
 	defer r.erase()
 	if err := r.search(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.restore(ctx, device); err != nil {
-		return nil, err
-	}
-	return c.Identity.Get(), nil
+	return r.restore(ctx, device)
 }
 
 // CancelRecovery ends a RecoverIdentity that is under way.

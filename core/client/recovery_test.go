@@ -317,12 +317,19 @@ func TestHalo_H10_cancelled(t *testing.T) {
 	for name, end := range map[string]struct {
 		f    func(c *client.Client)
 		want errs.Kind
+		slow bool // the key store, so that it ends before anybody is asked
 	}{
-		"by the page": {func(c *client.Client) { c.CancelRecovery() }, errs.Cancelled},
-		"by another":  {func(c *client.Client) { go recoverOn(t, c, words) }, errs.Cancelled},
-		"by Destroy":  {func(c *client.Client) { ok(t, c.Destroy(context.Background())) }, errs.Closed},
+		"by the page":                    {f: func(c *client.Client) { c.CancelRecovery() }, want: errs.Cancelled},
+		"by the page, before the search": {f: func(c *client.Client) { c.CancelRecovery() }, want: errs.Cancelled, slow: true},
+		"by another":                     {f: func(c *client.Client) { go recoverOn(t, c, words) }, want: errs.Cancelled},
+		"by Destroy":                     {f: func(c *client.Client) { ok(t, c.Destroy(context.Background())) }, want: errs.Closed},
 	} {
-		c := w.open(newProfile())
+		p := newProfile()
+		if end.slow {
+			p.devices = newHandles()
+			defer p.devices.hold()()
+		}
+		c := w.open(p)
 		done := make(chan error, 1)
 		go func() {
 			_, err := recoverOn(t, c, words)
