@@ -23,3 +23,10 @@ func (c *Client) Adopt(ctx context.Context, a space.Admission) error {
 	}
 	return err
 }
+
+// Uncovered counts the stored blocks that the last snapshot of an open space lacks.
+func (sp *Space) Uncovered() int {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	return sp.run.news.blocks
+}

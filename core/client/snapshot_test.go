@@ -20,6 +20,9 @@ import (
 // often is after every change.
 var often = client.Snapshots{Idle: 2 * time.Millisecond, Bytes: 1, Blocks: 1}
 
+// unpacked is often, and nothing reads blocks to repack them.
+var unpacked = client.Snapshots{Idle: often.Idle, Bytes: often.Bytes, Blocks: often.Blocks, Repack: -1}
+
 // counting counts the data blocks that are read.
 type counting struct {
 	storage.Store
@@ -51,7 +54,7 @@ func aged(t *testing.T, w *world, p *profile, n int) (key id.SpaceKey, objects m
 		}
 	}
 	write("covered", n-2)
-	calm(t, p, sp.Key())
+	covered(t, p, sp)
 	write("behind it", 2)
 	for v := range objects {
 		objects[v] = record(sp, v)
@@ -60,16 +63,11 @@ func aged(t *testing.T, w *world, p *profile, n int) (key id.SpaceKey, objects m
 	return sp.Key(), objects
 }
 
-// calm waits until a snapshot is written, and no other after it.
-func calm(t *testing.T, p *profile, key id.SpaceKey) {
+// covered waits until a snapshot has all that the space holds.
+func covered(t *testing.T, p *profile, sp *client.Space) {
 	t.Helper()
-	before := directoryOf(t, p, key)
-	eventually(t, "a snapshot is written", func() bool {
-		now := directoryOf(t, p, key)
-		calm := now != nil && bytes.Equal(now, before)
-		before = now
-		time.Sleep(20 * time.Millisecond)
-		return calm
+	eventually(t, "a snapshot of all is written", func() bool {
+		return sp.Uncovered() == 0 && directoryOf(t, p, sp.Key()) != nil
 	})
 }
 
@@ -106,7 +104,7 @@ func stillHas(t *testing.T, w *world, p *profile, key id.SpaceKey, objects map[i
 
 func TestSnapshot_opensWithoutTheBlocks(t *testing.T) {
 	w, p := newWorld(t), newProfile()
-	p.snapshots = often
+	p.snapshots = unpacked
 	key, objects := aged(t, w, p, 100)
 	counted := &counting{Store: p.store}
 	p.store = counted
@@ -122,9 +120,9 @@ func TestSnapshot_opensWithoutTheBlocks(t *testing.T) {
 func TestSnapshot_O16_thePastStays(t *testing.T) {
 	ctx := context.Background()
 	w, p := newWorld(t), newProfile()
-	p.snapshots = often
+	p.snapshots = unpacked
 	c, past := theirPast(t, w, p)
-	calm(t, p, past.key)
+	covered(t, p, c.Space(past.key))
 	ok(t, c.Destroy(ctx))
 
 	counted := &counting{Store: p.store}
