@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 
+	"github.com/echospace/echospace/core/objectdb"
 	"github.com/echospace/echospace/core/space"
 )
 
@@ -29,4 +30,12 @@ func (sp *Space) Uncovered() int {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	return sp.run.news.blocks
+}
+
+// EditHeld runs edits of an open space that are stored together, if f makes several.
+func (sp *Space) EditHeld(f func(db *objectdb.DB) error) error {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	defer sp.run.edited()
+	return f(sp.core.DB())
 }

@@ -255,7 +255,7 @@ func TestHistory_O16_blame(t *testing.T) {
 	}
 	same(t, a, b)
 	writing := text(b)
-	ok(t, b.Objects("test", func(db *objectdb.DB) error { // held, so that both come in one block
+	ok(t, b.EditHeld(func(db *objectdb.DB) error { // two changes in one block
 		if err := db.EditText(writing, 5, 0, []byte(", "), 1000); err != nil {
 			return err
 		}
