@@ -258,10 +258,10 @@ func (g *Guest) Ready() GuestOutput {
 	return out
 }
 
-// Done reports whether the guest has ended and its hosts were told; then the
-// caller leaves the topic.
+// Done reports whether the guest has ended, Ready has given how, and its hosts were
+// told; then the caller leaves the topic.
 func (g *Guest) Done() bool {
-	return g.ended != nil && (g.now.Sub(g.endedAt) >= linger ||
+	return g.ended != nil && g.out.Ended == nil && (g.now.Sub(g.endedAt) >= linger ||
 		!slices.ContainsFunc(g.hosts, func(h *hostLink) bool { return h.ch != nil && !h.ch.idle() }))
 }
 

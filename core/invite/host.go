@@ -215,10 +215,10 @@ func (h *Host) Ready() HostOutput {
 	return out
 }
 
-// Done reports whether the host has ended and its peers had time to be told;
-// then the caller leaves the topic.
+// Done reports whether the host has ended, Ready has given how, and its peers had
+// time to be told; then the caller leaves the topic.
 func (h *Host) Done() bool {
-	return h.ended != nil && (len(h.peers) == 0 || h.now.Sub(h.endedAt) >= linger)
+	return h.ended != nil && h.out.Ended == nil && (len(h.peers) == 0 || h.now.Sub(h.endedAt) >= linger)
 }
 
 func (h *Host) frame(to id.PeerID, data []byte) {

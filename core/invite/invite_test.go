@@ -207,6 +207,35 @@ func TestInvite_I04_debitCannotBeStored(t *testing.T) {
 	wantEnd(t, h, Error, errs.StorageFull)
 }
 
+// Whoever drives a machine and stops when it is done has heard how it ended.
+func TestInvite_doneOnceTheEndIsTold(t *testing.T) {
+	type machine interface {
+		Cancel()
+		Done() bool
+	}
+	p := newPump(t, 21)
+	inv := testInvitation(p)
+	host, guest := p.addHost(inv, 0).host, p.newGuest(inv, 0).guest
+	for name, c := range map[string]struct {
+		m     machine
+		ended func() *Ended
+	}{
+		"host":  {host, func() *Ended { return host.Ready().Ended }},
+		"guest": {guest, func() *Ended { return guest.Ready().Ended }},
+	} {
+		c.m.Cancel()
+		if c.m.Done() {
+			t.Errorf("%s: done before its end was told", name)
+		}
+		if e := c.ended(); e == nil || e.State != Cancelled {
+			t.Errorf("%s: it ended with %v", name, e)
+		}
+		if !c.m.Done() {
+			t.Errorf("%s: not done although it has nobody to tell", name)
+		}
+	}
+}
+
 func TestInvite_I05_timeout(t *testing.T) {
 	t.Run("of the invitation", func(t *testing.T) {
 		p := newPump(t, 9)
